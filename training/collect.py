@@ -1,0 +1,187 @@
+"""Collect many runs: independent processes of one thread each, largest models first."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import time
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+from emergence_stats.errors import CollectError, UsageError
+from training.suites import SUITES, Scale, Suite
+
+
+def suite_named(name: str) -> Suite:
+    """The suite of that name; `UsageError` with the known names where there is none."""
+    if name not in SUITES:
+        raise UsageError(f"there is no suite {name!r}; suites are {', '.join(SUITES)}")
+    return SUITES[name]
+
+
+def is_complete(store: Path, suite: Suite, scale: Scale, seed: int) -> bool:
+    """Whether the run has been written: its manifest is the last file that appears."""
+    return (store / suite.name / f"{suite.run_id(scale, seed)}.json").exists()
+
+
+def missing_runs(
+    store: Path, suite: Suite, scales: Iterable[str] | None, seeds: Iterable[int] | None
+) -> list[tuple[Scale, int]]:
+    """Runs of the suite that the store lacks, seeds in order and the largest scale first."""
+    known = {scale.name: scale for scale in suite.scales}
+    for name in scales or ():
+        if name not in known:
+            raise UsageError(
+                f"suite {suite.name} has no scale {name!r}; its scales are {', '.join(known)}"
+            )
+    wanted = [known[name] for name in scales] if scales else list(suite.scales)
+    ordered = sorted(wanted, key=lambda scale: -scale.width * scale.width * scale.layers)
+    return [
+        (scale, seed)
+        for seed in (sorted(set(seeds)) if seeds is not None else suite.seeds)
+        for scale in ordered
+        if not is_complete(store, suite, scale, seed)
+    ]
+
+
+def collect(
+    store: str | os.PathLike[str],
+    suite: Suite,
+    todo: list[tuple[Scale, int]],
+    *,
+    device: str = "cpu",
+    jobs: int | None = None,
+) -> int:
+    """Train and measure the runs in `todo`; returns how many were written.
+
+    Each run has a process of its own with one thread, `jobs` at a time (default: one a core on a
+    CPU, one on a GPU). Progress goes to stderr. The first failure stops what has not begun, and
+    is raised as `CollectError`; runs that were killed continue at the next call.
+    """
+    if device.startswith("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UsageError("--device cuda, and torch sees no CUDA device here; use --device cpu")
+    store = Path(store)
+    store.mkdir(parents=True, exist_ok=True)
+    jobs = jobs or (1 if device.startswith("cuda") else os.cpu_count() or 1)
+    context = multiprocessing.get_context("spawn")
+    messages: multiprocessing.Queue = context.Queue()
+    waiting = list(todo)
+    running: dict[str, multiprocessing.process.BaseProcess] = {}
+    done = 0
+    failure: str | None = None
+    with _Bars(len(todo)) as bars:
+        try:
+            while running or (waiting and failure is None):
+                while waiting and len(running) < jobs and failure is None:
+                    scale, seed = waiting.pop(0)
+                    run_id = suite.run_id(scale, seed)
+                    process = context.Process(
+                        target=_worker, args=(messages, store, suite, scale, seed, device)
+                    )
+                    process.start()
+                    running[run_id] = process
+                    bars.start(run_id, suite.steps)
+                finished, problem = _next_message(messages, running, bars)
+                if finished is None:
+                    continue
+                running.pop(finished).join()
+                bars.finish(finished)
+                if problem is None:
+                    done += 1
+                else:
+                    failure = failure or problem
+        finally:
+            for process in running.values():
+                process.terminate()
+            for process in running.values():
+                process.join()
+    if failure is not None:
+        raise CollectError(failure)
+    return done
+
+
+def _worker(messages, store: Path, suite: Suite, scale: Scale, seed: int, device: str) -> None:
+    from training.run import train_run
+
+    run_id = suite.run_id(scale, seed)
+
+    def progress(step: int, steps: int, loss: float) -> None:
+        messages.put(("progress", run_id, step, loss))
+
+    try:
+        train_run(store, suite, scale, seed, device=device, progress=progress)
+    except CollectError as error:
+        messages.put(("done", run_id, str(error), None))
+    except KeyboardInterrupt:
+        messages.put(("done", run_id, f"run {run_id} was interrupted", None))
+    except Exception:
+        messages.put(("done", run_id, f"run {run_id} failed:\n{traceback.format_exc()}", None))
+    else:
+        messages.put(("done", run_id, None, None))
+
+
+def _next_message(messages, running: dict, bars: _Bars) -> tuple[str | None, str | None]:
+    """Handle one message. (run_id, problem or None) of a run that ended, or (None, None)."""
+    try:
+        kind, run_id, first, second = messages.get(timeout=1.0)
+    except queue.Empty:
+        for run_id, process in running.items():
+            if process.exitcode is not None and messages.empty():
+                how = f"ended with status {process.exitcode}"
+                return run_id, f"the process of run {run_id} {how}; collect again to continue it"
+        return None, None
+    if kind == "progress":
+        bars.update(run_id, first, second)
+        return None, None
+    return run_id, first
+
+
+class _Bars:
+    """Progress with time left, on stderr: bars on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._total = self._progress.add_task("all runs", total=total)
+        self._tasks: dict[str, tuple] = {}
+        self._runs = (0, total)
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._progress.stop()
+
+    def start(self, run_id: str, steps: int) -> None:
+        self._tasks[run_id] = (self._progress.add_task(run_id, total=steps), time.monotonic())
+
+    def update(self, run_id: str, step: int, loss: float) -> None:
+        self._progress.update(
+            self._tasks[run_id][0], completed=step, description=f"{run_id} loss {loss:.3f}"
+        )
+
+    def finish(self, run_id: str) -> None:
+        bar, began = self._tasks.pop(run_id)
+        self._progress.remove_task(bar)
+        self._progress.advance(self._total)
+        self._runs = (self._runs[0] + 1, self._runs[1])
+        if not self._console.is_terminal:
+            spent = time.monotonic() - began
+            count = f"{self._runs[0]}/{self._runs[1]}"
+            self._console.print(f"{count} {run_id} {spent:.0f} s", highlight=False)

@@ -1,0 +1,114 @@
+"""The declared sets of runs, in one place: scales x seeds, steps, optimiser, checkpoints.
+
+Imports neither torch nor numpy, so that planning a collection needs neither.
+
+**The learning-rate rule.** The peak learning rate is ``0.16 / width`` at every scale. Floors
+depend on the learning rate, so some rule has to be chosen before scale can be compared, and the
+paper's is not known to us. With Adam, a learning rate proportional to 1/width keeps the size of
+the change that one step makes to the hidden activations the same at all widths (Yang et al.
+2021, arXiv:2203.03466); with one constant rate, wider models move further per step, fall through
+the collapse in two or three steps, and train worse (at width 184, 3e-3 reached half the accuracy
+of 1e-3 after 800 steps). The rule is applied to all parameters alike. That another rule gives
+other floors is possible; it is a choice, and it is recorded in each run's `config`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A model size; `name` is what manifests and file names call it."""
+
+    width: int
+    layers: int
+    heads: int = 4
+
+    @property
+    def name(self) -> str:
+        return f"d{self.width}L{self.layers}"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A declared set of runs. All lengths are in optimiser steps."""
+
+    name: str
+    scales: tuple[Scale, ...]
+    seeds: tuple[int, ...]
+    steps: int
+    batch: int
+    dense_steps: int  # every step up to this one is a checkpoint: the collapse is over by then
+    checkpoints: int  # in all, initialisation included; at least this many, log-spaced after
+    evaluation_samples: int = 200  # of each task-level; RankMe depends on this number
+    evaluation_seed: int = 20260217  # the same samples for every run, whatever its seed
+    learning_rate_times_width: float = 0.16
+    warmup: int = 200
+    final_learning_rate: float = 0.1  # of the peak, where the cosine ends
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip_norm: float = 1.0
+
+    def config(self, scale: Scale, seed: int) -> dict[str, Any]:
+        """All that determines a run, for its manifest."""
+        shared = {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in {"scales", "seeds", "name"}
+        }
+        shared["betas"] = list(self.betas)
+        shared["learning_rate"] = self.learning_rate_times_width / scale.width
+        return {**shared, **asdict(scale), "seed": seed, "optimiser": "AdamW", "schedule": "cosine"}
+
+    def run_id(self, scale: Scale, seed: int) -> str:
+        return f"{self.name}-{scale.name}-s{seed}"
+
+    def schedule(self) -> tuple[int, ...]:
+        """Checkpoint steps: 0, every step to `dense_steps`, then a constant ratio to `steps`."""
+        dense = list(range(self.dense_steps + 1))
+        remaining = self.checkpoints - len(dense)
+        ratio = (self.steps / self.dense_steps) ** (1 / remaining)
+        sparse = {round(self.dense_steps * ratio**i) for i in range(1, remaining + 1)}
+        return tuple(sorted({*dense, *sparse}))
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            name="smoke",
+            scales=(Scale(8, 2, heads=2), Scale(16, 4, heads=2)),
+            seeds=(0, 1),
+            steps=60,
+            batch=32,
+            dense_steps=10,
+            checkpoints=20,
+        ),
+        Suite(
+            name="pocket",
+            scales=(Scale(16, 2), Scale(24, 4), Scale(48, 4), Scale(96, 4), Scale(184, 4)),
+            seeds=tuple(range(8)),
+            steps=4000,
+            batch=64,
+            dense_steps=30,
+            checkpoints=84,
+        ),
+        Suite(
+            name="paper",
+            scales=(
+                Scale(128, 2),
+                Scale(256, 4),
+                Scale(384, 6, heads=6),
+                Scale(512, 8, heads=8),
+                Scale(768, 12, heads=12),
+            ),
+            seeds=tuple(range(3)),
+            steps=7000,
+            batch=512,
+            dense_steps=50,
+            checkpoints=200,
+        ),
+    )
+}
