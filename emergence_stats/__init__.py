@@ -1,0 +1,30 @@
+"""Hypothesis tests for claims about training dynamics.
+
+>>> import emergence_stats as es
+>>> es.test("top_down")                    # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from emergence_stats.exports import MODULES
+
+try:
+    __version__ = version("emergence-stats")
+except PackageNotFoundError:  # a checkout that was not installed
+    __version__ = "0+unknown"
+
+__all__ = sorted(MODULES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in MODULES:
+        return getattr(import_module(f"emergence_stats.{MODULES[name]}"), name)
+    raise AttributeError(f"module 'emergence_stats' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

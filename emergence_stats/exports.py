@@ -1,0 +1,41 @@
+"""The public names and the modules that hold them; imported on first use (PEP 562)."""
+
+from __future__ import annotations
+
+MODULES = {
+    "Claim": "hypothesis",
+    "Count": "hypothesis",
+    "Design": "hypothesis",
+    "EmergenceStatsError": "errors",
+    "Events": "events",
+    "Hypothesis": "hypothesis",
+    "Mean": "hypothesis",
+    "Needs": "hypothesis",
+    "Pooled": "hypothesis",
+    "Prediction": "hypothesis",
+    "Region": "regions",
+    "Result": "results",
+    "Run": "runs",
+    "Share": "hypothesis",
+    "Slope": "hypothesis",
+    "Store": "store",
+    "TraceSet": "runs",
+    "Undefined": "runs",
+    "Verdict": "verdicts",
+    "collapse": "events",
+    "emergence": "events",
+    "evaluate": "evaluate",
+    "first_lasting": "events",
+    "floor": "events",
+    "precedence": "events",
+    "recovery": "events",
+    "test": "api",
+    "write_run": "writing",
+}
+
+# Modules that read, check, show or look after data without deciding a number: no part of the
+# code that a registration freezes, even where an analysis module imports them.
+NOT_ANALYSIS = frozenset(
+    {"api", "cli", "errors", "evaluate", "exports", "project", "registration", "report",
+     "results", "schema", "store", "writing"}
+)  # fmt: skip

@@ -1,0 +1,389 @@
+"""From one value a run to an estimate with an interval: the run is the unit of replication.
+
+Scales are fixed and seeds are random, so runs are stratified by scale: the estimate is a fixed
+linear contrast of the scales' means, and its error comes from the seeds within each scale.
+Nothing here knows of tasks or layers: what varies inside a run was reduced before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emergence_stats.regions import Region
+
+Array = NDArray[np.float64]
+
+EXACT_FLIPS_UP_TO = 40  # 2**20 sums a half: a second and tens of megabytes
+_MONTE_CARLO_FLIPS = 99_999
+_SEED = 20260217
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate over runs.
+
+    `interval` has confidence `level` (two-sided). `p_value` is one-sided, of the null hypothesis
+    that the estimand lies at the boundary of the region or outside (for a region with two ends
+    the larger of the two: TOST); `p_refute` is the reverse. `method` names interval and test.
+    """
+
+    value: float
+    interval: tuple[float, float] | None
+    level: float
+    p_value: float | None
+    effect_size: float | None
+    n_runs: int
+    method: str
+    why_no_interval: str | None = None
+    stderr: float | None = None
+    df: float | None = None
+
+
+def t_quantile(p: float, df: float) -> float:
+    from scipy.special import stdtrit  # a tenth of the import time of scipy.stats
+
+    return float(stdtrit(df, p))
+
+
+def t_upper_tail(t: float, df: float) -> float:
+    from scipy.special import stdtr
+
+    return float(stdtr(df, -t))
+
+
+# --- contrasts of scale means -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Contrast:
+    value: float
+    stderr: float
+    df: float
+    weights: Array  # (n_runs,): the estimate is sum(weights * values)
+
+
+def _strata(labels: Sequence[object]) -> tuple[NDArray[np.int64], int]:
+    codes: dict[object, int] = {}
+    index = np.array([codes.setdefault(label, len(codes)) for label in labels], dtype=np.int64)
+    return index, len(codes)
+
+
+def _stratified(values: Array, strata: Sequence[object], scale_weights: Array) -> _Contrast:
+    """sum_s w_s mean_s, variance sum_s w_s^2 var_s / n_s, Satterthwaite's degrees of freedom.
+
+    `scale_weights` (n_strata,), in the order in which strata first appear. Every stratum needs
+    two runs.
+    """
+    index, n_strata = _strata(strata)
+    counts = np.bincount(index, minlength=n_strata)
+    means = np.bincount(index, values, n_strata) / counts
+    squares = np.bincount(index, (values - means[index]) ** 2, n_strata)
+    parts = scale_weights**2 * squares / (counts - 1) / counts
+    variance = parts.sum()
+    df = variance**2 / (parts**2 / (counts - 1)).sum() if variance > 0 else float(len(values))
+    weights = (scale_weights / counts)[index]
+    return _Contrast(float(scale_weights @ means), math.sqrt(variance), float(df), weights)
+
+
+def _mean_contrast(values: Array, strata: Sequence[object]) -> _Contrast:
+    """Mean over scales of the mean over seeds.
+
+    Where some scale has one run only, its seed error is unknown, and all runs are taken as one
+    sample: differences between scales then count as error, which errs to the wide side.
+    """
+    index, n_strata = _strata(strata)
+    counts = np.bincount(index)
+    if counts.min() >= 2:
+        return _stratified(values, strata, np.full(n_strata, 1 / n_strata))
+    n = len(values)
+    stderr = float(values.std(ddof=1)) / math.sqrt(n)
+    return _Contrast(float(values.mean()), stderr, n - 1.0, np.full(n, 1 / n))
+
+
+def mean(
+    values: Sequence[float],
+    strata: Sequence[object],
+    region: Region,
+    level: float,
+    bounds: tuple[float, float] | None = None,
+) -> Estimate:
+    """Mean over runs of one value a run, with Student's t interval.
+
+    `values` (n_runs,), `strata` (n_runs,): the scale of each run. The test is the exact sign-flip
+    test over runs of the distance from the region's boundary. When all runs agree to the last
+    digit the t interval is a point and says nothing of the next run; then the interval is the
+    exact one for a rate on `bounds`, the range of possible values, and without bounds there is
+    none.
+    """
+    x = np.asarray(values, float)
+    few = _too_few(x, level)
+    if few is not None:
+        return few
+    contrast = _mean_contrast(x, strata)
+    if np.ptp(x) == 0:
+        return _all_agree(x, region, level, bounds)
+    half = t_quantile(0.5 + level / 2, contrast.df) * contrast.stderr
+    if half == 0:
+        # Seeds agree to the last digit within each scale: only scales tell how wrong we may be.
+        contrast = _mean_contrast(x, range(len(x)))
+        half = t_quantile(0.5 + level / 2, contrast.df) * contrast.stderr
+    return Estimate(
+        value=contrast.value,
+        interval=(contrast.value - half, contrast.value + half),
+        level=level,
+        p_value=_region_p(lambda at, sign: sign_flip_p(sign * contrast.weights * (x - at)), region),
+        effect_size=_standardised(contrast.value, float(x.std(ddof=1)), region),
+        n_runs=len(x),
+        method="t interval over runs, stratified by scale; exact sign-flip test"
+        if len(x) <= EXACT_FLIPS_UP_TO
+        else "t interval over runs, stratified by scale; sign-flip test, 99,999 draws",
+        stderr=contrast.stderr,
+        df=contrast.df,
+    )
+
+
+def slope(
+    values: Sequence[float],
+    covariate: Sequence[float],
+    strata: Sequence[object],
+    region: Region,
+    level: float,
+) -> Estimate:
+    """Least-squares slope of a value a run on a covariate of its scale (both (n_runs,)).
+
+    Every scale counts alike. With two seeds or more a scale the slope is a contrast of scale
+    means and its error comes from the seeds, so curvature over scales does not pass for noise;
+    otherwise from the residuals of the line, with n - 2 degrees of freedom.
+    """
+    y, x = np.asarray(values, float), np.asarray(covariate, float)
+    few = _too_few(y, level)
+    if few is not None:
+        return few
+    index, n_strata = _strata(strata)
+    counts = np.bincount(index)
+    at = np.array([x[index == s].mean() for s in range(n_strata)])
+    method = "slope over scale means, error from seeds (Welch-Satterthwaite t)"
+    why = None
+    if np.unique(at).size < 2:
+        why = "all runs have one scale: a slope needs two"
+    elif counts.min() < 2 and len(y) < 3:
+        why = "a slope through two runs has no error to judge it by"
+    if why is not None:
+        return Estimate(math.nan, None, level, None, None, len(y), method, why_no_interval=why)
+    if counts.min() >= 2:
+        centred = at - at.mean()
+        contrast = _stratified(y, strata, centred / (centred @ centred))
+    else:
+        method = "least-squares slope over runs, error from residuals (t)"
+        centred = x - x.mean()
+        weights = centred / (centred @ centred)
+        value = float(weights @ y)
+        residual = y - y.mean() - value * centred
+        df = len(y) - 2.0
+        stderr = math.sqrt(float(residual @ residual) / df / float(centred @ centred))
+        contrast = _Contrast(value, stderr, df, weights)
+    if contrast.stderr == 0:
+        why = "all seeds agree to the last digit, so the error is unknown"
+        return Estimate(contrast.value, None, level, None, None, len(y), method, why)
+    half = t_quantile(0.5 + level / 2, contrast.df) * contrast.stderr
+
+    def p_value(at: float, sign: float) -> float:
+        return t_upper_tail(sign * (contrast.value - at) / contrast.stderr, contrast.df)
+
+    return Estimate(
+        value=contrast.value,
+        interval=(contrast.value - half, contrast.value + half),
+        level=level,
+        p_value=_region_p(p_value, region),
+        effect_size=None,
+        n_runs=len(y),
+        method=method,
+        stderr=contrast.stderr,
+        df=contrast.df,
+    )
+
+
+# --- rates ------------------------------------------------------------------------------------
+
+
+def share(
+    successes: Sequence[float],
+    trials: Sequence[float],
+    strata: Sequence[object],
+    region: Region,
+    level: float,
+) -> Estimate:
+    """Mean over runs of a share, with the interval of Korn and Graubard (1998).
+
+    `successes` and `trials` (n_runs,). The exact Clopper-Pearson interval at the effective
+    sample size p(1-p)/variance, adjusted for the degrees of freedom of the variance and never
+    above the number of trials; when all runs agree, within-run variation tells nothing and the
+    effective sample size is the number of runs.
+    """
+    k, n = np.asarray(successes, float), np.asarray(trials, float)
+    x = k / n
+    few = _too_few(x, level)
+    if few is not None:
+        return few
+    contrast = _mean_contrast(x, strata)
+    if contrast.stderr == 0 and np.ptp(x) > 0:
+        contrast = _mean_contrast(x, range(len(x)))
+    p = min(max(contrast.value, 0.0), 1.0)
+    effective = float(len(x))
+    if contrast.stderr > 0 and 0 < p < 1:
+        adjust = t_quantile(0.5 + level / 2, n.sum() - 1) / t_quantile(0.5 + level / 2, contrast.df)
+        effective = min(p * (1 - p) / contrast.stderr**2 * adjust**2, float(n.sum()))
+    boundary = region.nearest_boundary(p)
+    return Estimate(
+        value=p,
+        interval=clopper_pearson(p * effective, effective, level),
+        level=level,
+        p_value=_region_p(lambda at, sign: _binomial_p(p, effective, at, sign), region),
+        effect_size=_cohen_h(p, boundary, region),
+        n_runs=len(x),
+        method=f"Korn-Graubard interval, effective sample size {effective:.1f}; "
+        "binomial test at that size",
+        stderr=contrast.stderr,
+        df=contrast.df,
+    )
+
+
+def clopper_pearson(successes: float, trials: float, level: float) -> tuple[float, float]:
+    """Exact interval of a rate; `successes` and `trials` need not be whole numbers."""
+    from scipy.special import betaincinv
+
+    tail = (1 - level) / 2
+    failures = trials - successes
+    lo = 0.0 if successes <= 0 else float(betaincinv(successes, failures + 1, tail))
+    hi = 1.0 if failures <= 0 else float(betaincinv(successes + 1, failures, 1 - tail))
+    return lo, hi
+
+
+def _binomial_p(p: float, trials: float, at: float, sign: float) -> float:
+    """P(at least / at most as many successes as seen) when the rate is `at`: Clopper-Pearson's."""
+    from scipy.special import betainc
+
+    if not 0 < at < 1:
+        return 1.0
+    k = p * trials
+    if sign > 0:
+        return 1.0 if k <= 0 else float(betainc(k, trials - k + 1, at))
+    return 1.0 if k >= trials else float(1 - betainc(k + 1, trials - k, at))
+
+
+def _all_agree(
+    x: Array, region: Region, level: float, bounds: tuple[float, float] | None
+) -> Estimate:
+    value, n = float(x[0]), len(x)
+    if bounds is None or not bounds[0] <= value <= bounds[1]:
+        why = "all runs give the same value to the last digit, so their error is unknown"
+        return Estimate(value, None, level, None, None, n, "none", why_no_interval=why)
+    lo, hi = bounds
+    rate = (value - lo) / (hi - lo)
+    ends = clopper_pearson(rate * n, n, level)
+
+    def p_value(at: float, sign: float) -> float:
+        return _binomial_p(rate, n, (at - lo) / (hi - lo), sign)
+
+    return Estimate(
+        value=value,
+        interval=(lo + (hi - lo) * ends[0], lo + (hi - lo) * ends[1]),
+        level=level,
+        p_value=_region_p(p_value, region),
+        effect_size=None,
+        n_runs=n,
+        method=f"all {n} runs agree: exact interval of a rate on [{lo:g}, {hi:g}]",
+    )
+
+
+# --- tests ------------------------------------------------------------------------------------
+
+
+def sign_flip_p(x: Array) -> float:
+    """One-sided p-value that the mean of `x` (n,) is above zero, by flipping signs.
+
+    Exact for up to `EXACT_FLIPS_UP_TO` values, by meeting in the middle: all signed sums of each
+    half, then how many pairs reach the observed sum. Beyond, a Monte-Carlo test with a fixed seed
+    that counts the observed one (Phipson and Smyth 2010).
+    """
+    x = np.asarray(x, float)
+    x = x[x != 0]  # a zero is the same with either sign
+    if x.size == 0:
+        return 1.0
+    observed = x.sum()
+    slack = 1e-12 * np.abs(x).sum()  # sums of the same values in another order are ties
+    if x.size > EXACT_FLIPS_UP_TO:
+        rng = np.random.default_rng(_SEED)
+        reached = 0
+        for _ in range(0, _MONTE_CARLO_FLIPS, 9_999):
+            signs = rng.integers(0, 2, (9_999, x.size), dtype=np.int8) * 2.0 - 1.0
+            reached += int((signs @ x >= observed - slack).sum())
+        return (reached + 1) / (_MONTE_CARLO_FLIPS // 9_999 * 9_999 + 1)
+    first, second = _signed_sums(x[: x.size // 2]), np.sort(_signed_sums(x[x.size // 2 :]))
+    below = np.searchsorted(second, observed - slack - first, side="left")
+    return float((second.size - below).sum() / 2.0**x.size)
+
+
+def _signed_sums(x: Array) -> Array:
+    sums = np.zeros(1)
+    for value in x:
+        sums = np.concatenate([sums - value, sums + value])
+    return sums
+
+
+def _region_p(p_at, region: Region) -> float:
+    """p-value that the estimand is in the region: the larger of the one-sided tests at its ends."""
+    tests = []
+    if region.lo is not None:
+        tests.append(p_at(region.lo, 1.0))
+    if region.hi is not None:
+        tests.append(p_at(region.hi, -1.0))
+    return float(max(tests))
+
+
+# --- effect sizes and planning ----------------------------------------------------------------
+
+
+def _standardised(value: float, sd: float, region: Region) -> float | None:
+    """Distance into the region from its nearest boundary, in standard deviations over runs."""
+    if sd == 0:
+        return None
+    boundary = region.nearest_boundary(value)
+    distance = abs(value - boundary)
+    return (distance if region.contains(value) else -distance) / sd
+
+
+def _cohen_h(p: float, boundary: float, region: Region) -> float | None:
+    """Cohen's h between the share and the nearest boundary, positive inside the region."""
+    if not 0 <= boundary <= 1:
+        return None
+    h = abs(2 * math.asin(math.sqrt(p)) - 2 * math.asin(math.sqrt(boundary)))
+    return h if region.contains(p) else -h
+
+
+def runs_needed(estimate: Estimate, region: Region) -> int | None:
+    """How many runs in all would settle it if the estimate and the spread stayed as they are.
+
+    None when the estimate lies on the boundary, or more than 10,000 runs would be needed.
+    """
+    if estimate.interval is None or estimate.stderr in (None, 0.0):
+        return None
+    distance = abs(estimate.value - region.nearest_boundary(estimate.value))
+    if distance == 0:
+        return None
+    half = max(estimate.value - estimate.interval[0], estimate.interval[1] - estimate.value)
+    n = math.ceil(estimate.n_runs * (half / distance) ** 2)
+    return None if n > 10_000 else max(n, estimate.n_runs + 1)
+
+
+def _too_few(x: Array, level: float) -> Estimate | None:
+    if len(x) >= 2:
+        return None
+    value = float(x[0]) if len(x) else math.nan
+    why = f"{len(x)} run{'s' if len(x) != 1 else ''}: an interval over runs needs two"
+    return Estimate(value, None, level, None, None, len(x), "none", why_no_interval=why)

@@ -1,0 +1,186 @@
+"""Find hypotheses, as pytest finds tests: by folder and by name, plus installed packages.
+
+The folder is named in ``[tool.emergence_stats]`` of the nearest pyproject.toml (default
+``hypotheses/``). Each module in it whose name does not begin with an underscore holds one
+`Hypothesis`, and the file name is its name. Installed packages add theirs by the entry point
+group ``emergence_stats.hypotheses``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import sys
+import tomllib
+import traceback
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.machinery import ModuleSpec
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from emergence_stats.errors import EmergenceStatsError, HypothesisError, UsageError
+from emergence_stats.hypothesis import Hypothesis
+
+ENTRY_POINTS = "emergence_stats.hypotheses"
+_SETTINGS = {"hypotheses": "hypotheses", "traces": "data"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a hypothesis is defined: `path` of its module, or an entry point's module."""
+
+    name: str
+    path: Path | None
+    module: str | None = None
+
+    @property
+    def lock(self) -> Path:
+        if self.path is None:
+            spec = importlib.util.find_spec(str(self.module))
+            if spec is None or spec.origin is None:
+                raise HypothesisError(f"{self.name}: cannot find module {self.module}")
+            return Path(spec.origin).with_suffix(".lock")
+        return self.path.with_suffix(".lock")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A hypothesis with its name, its source and the module that defines it."""
+
+    name: str
+    source: Source
+    hypothesis: Hypothesis
+    module: ModuleType
+
+    @property
+    def doc(self) -> str:
+        return (self.module.__doc__ or "").strip()
+
+
+class Project:
+    """The nearest pyproject.toml upwards of `start`, or `start` itself where there is none."""
+
+    def __init__(self, start: Path | None = None) -> None:
+        here = (start or Path.cwd()).resolve()
+        self.root = next(
+            (p for p in (here, *here.parents) if (p / "pyproject.toml").exists()), here
+        )
+        self._loaded: dict[str, Loaded] = {}
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        path = self.root / "pyproject.toml"
+        table: dict[str, Any] = {}
+        if path.exists():
+            try:
+                table = tomllib.loads(path.read_text("utf-8")).get("tool", {})
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise UsageError(f"{path}: not valid TOML ({error})") from None
+            table = table.get("emergence_stats", {})
+        for name, value in table.items():
+            if name not in _SETTINGS:
+                close = difflib.get_close_matches(name, _SETTINGS, 1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise UsageError(f"{path}: [tool.emergence_stats] has no setting {name!r}{hint}")
+            if not isinstance(value, str):
+                raise UsageError(f"{path}: [tool.emergence_stats] {name} is {value!r}, not a path")
+        return {**_SETTINGS, **table}
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.settings["hypotheses"]
+
+    @property
+    def traces(self) -> str:
+        """The default trace store: a path below the project, or a URI."""
+        value = self.settings["traces"]
+        return value if "://" in value else str(self.root / value)
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """All hypotheses by name, without importing one."""
+        found: dict[str, Source] = {}
+        if self.folder.is_dir():
+            for path in sorted(self.folder.glob("*.py")):
+                if not path.name.startswith("_"):
+                    found[path.stem] = Source(path.stem, path)
+        for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
+            # A module of the folder comes first: one's own copy of an installed claim.
+            found.setdefault(point.name, Source(point.name, None, point.value))
+        return found
+
+    def named(self, name: str) -> Source:
+        """`UsageError` with the nearest name where there is no hypothesis of that name."""
+        if name in self.sources:
+            return self.sources[name]
+        close = difflib.get_close_matches(name, self.sources, 1, cutoff=0.4)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        if not self.sources:
+            hint = f": {self.folder} holds none (write one, see `emergence-stats --help`)"
+        raise UsageError(f"there is no hypothesis {name!r}{hint}")
+
+    def load(self, name: str) -> Loaded:
+        """Import one hypothesis. `HypothesisError` names the file and line of what is wrong."""
+        if name not in self._loaded:
+            source = self.named(name)
+            module = _import(source, self.folder)
+            self._loaded[name] = Loaded(name, source, _the_hypothesis(module, source), module)
+        return self._loaded[name]
+
+
+def _import(source: Source, folder: Path) -> ModuleType:
+    where = str(source.path or source.module)
+    try:
+        if source.path is None:
+            return importlib.import_module(str(source.module).partition(":")[0])
+        package = _package_of(folder)
+        full = f"{package}.{source.path.stem}"
+        sys.modules.pop(full, None)
+        # No byte code: it would be taken for the source when a file changes within a second.
+        keep, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        try:
+            return importlib.import_module(full)
+        finally:
+            sys.dont_write_bytecode = keep
+    except EmergenceStatsError as error:
+        raise HypothesisError(f"{_line_in(where, error)}: {error}") from None
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise HypothesisError(f"{_line_in(where, error)}: does not import: {what}") from None
+
+
+def _package_of(folder: Path) -> str:
+    """A package name of its own for a folder, so that its modules may import one another."""
+    name = "emergence_stats_hypotheses_" + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    if name not in sys.modules:
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(folder)]
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+    importlib.invalidate_caches()
+    return name
+
+
+def _line_in(where: str, error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == where]
+    return f"{where}:{lines[-1]}" if lines else where
+
+
+def _the_hypothesis(module: ModuleType, source: Source) -> Hypothesis:
+    where = source.path or source.module
+    named = (source.module or "").partition(":")[2] or source.name
+    value = getattr(module, named, None)
+    if isinstance(value, Hypothesis):
+        return value
+    found = {k: v for k, v in vars(module).items() if isinstance(v, Hypothesis)}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    count = f"{len(found)} hypotheses ({', '.join(found)})" if found else "no Hypothesis"
+    raise HypothesisError(f"{where}: the module holds {count}; name one of them {named!r}")

@@ -1,0 +1,154 @@
+"""What an evaluation found: values that reports render and that `--json` prints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from emergence_stats.inference import Estimate
+from emergence_stats.regions import Region
+from emergence_stats.verdicts import Verdict
+
+RESULT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class UnitValue:
+    """The value of one unit: a run, or all runs of one seed."""
+
+    label: str
+    run_ids: tuple[str, ...]
+    value: float
+
+
+@dataclass(frozen=True)
+class PredictionResult:
+    name: str
+    estimate: Estimate
+    region: Region
+    verdict: Verdict
+    reason: str
+    unit: str
+    n_runs: int
+    values: tuple[UnitValue, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        e = self.estimate
+        return {
+            "name": self.name,
+            "estimate": _number(e.value),
+            "interval": list(e.interval) if e.interval else [None, None],
+            "region": [self.region.lo, self.region.hi],
+            "region_text": str(self.region),
+            "level": e.level,
+            "p_value": _number(e.p_value),
+            "effect_size": _number(e.effect_size),
+            "n_runs": self.n_runs,
+            "n_units": e.n_runs,
+            "unit": self.unit,
+            "method": e.method,
+            "verdict": str(self.verdict),
+            "reason": self.reason,
+            "values": [
+                {"unit": v.label, "runs": list(v.run_ids), "value": v.value} for v in self.values
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class RunUse:
+    """What became of one run of the store: counted, pilot, excluded, refused or other suite."""
+
+    run_id: str
+    status: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The verdict on one hypothesis and everything that it rests on."""
+
+    name: str
+    claim: str
+    verdict: Verdict
+    confirmatory: bool
+    registration: str
+    reason: str
+    predictions: tuple[PredictionResult, ...]
+    reported: Mapping[str, str] = field(default_factory=dict)
+    paper: str | None = None
+    pooled: Mapping[str, Any] = field(default_factory=dict)
+    runs: tuple[RunUse, ...] = ()
+    deviations: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    registered: str | None = None
+    plan: str | None = None
+    suite: str | None = None
+    store: str = ""
+
+    @property
+    def counted(self) -> int:
+        return sum(use.status == "counted" for use in self.runs)
+
+    @property
+    def basis(self) -> str:
+        if not self.counted:
+            return "-"
+        return "confirmatory" if self.confirmatory else "exploratory"
+
+    def to_dict(self) -> dict[str, Any]:
+        uses: dict[str, int] = {}
+        for use in self.runs:
+            uses[use.status] = uses.get(use.status, 0) + 1
+        return {
+            "name": self.name,
+            "claim": self.claim,
+            "verdict": str(self.verdict),
+            "confirmatory": self.confirmatory,
+            "registration": self.registration,
+            "registered": self.registered,
+            "plan": self.plan,
+            "reason": self.reason,
+            "paper": self.paper,
+            "reported": dict(self.reported),
+            "pooled": dict(self.pooled),
+            "predictions": [p.to_dict() for p in self.predictions],
+            "suite": self.suite,
+            "store": self.store,
+            "run_counts": uses,
+            "runs": [
+                {"run_id": use.run_id, "status": use.status, "why": use.why} for use in self.runs
+            ],
+            "deviations": list(self.deviations),
+            "changes": list(self.changes),
+        }
+
+    def to_frame(self):
+        """One row a prediction, as a pandas DataFrame (needs pandas)."""
+        import pandas as pd
+
+        rows = []
+        for p in self.predictions:
+            row = p.to_dict()
+            lo, hi = row.pop("interval")
+            row.pop("values")
+            row["region"] = row.pop("region_text")
+            rows.append({"hypothesis": self.name, **row, "ci_low": lo, "ci_high": hi})
+        return pd.DataFrame(rows)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.verdict} ({self.basis}). {self.reason}"
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html(index=False))
+
+
+def document(results: Sequence[Result]) -> dict[str, Any]:
+    """The JSON of `test` and `report`."""
+    return {"schema_version": RESULT_VERSION, "results": [r.to_dict() for r in results]}
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,67 @@
+"""The collapse reaches output-side layers first and moves toward the input.
+
+The paper: in 32 of 32 task x model pairs (v1), 28 of 32 (v3); "top-down" (v4). One of its five
+sizes is left out of the count, perhaps the one with two blocks.
+
+Estimand, one value a run: Kendall's tau-b between block depth and the step at which RankMe has
+fallen half-way to its floor, mean over task-levels; -1 is perfectly top-down. Layers that fall
+between the same two checkpoints are ties. Runs with fewer than four blocks are excluded: two
+blocks give one pair.
+
+Supported if the mean tau-b is at most -0.3, refuted if it is above for certain.
+"""
+
+import numpy as np
+
+from emergence_stats import (
+    Claim,
+    Count,
+    Design,
+    Hypothesis,
+    Mean,
+    Needs,
+    Pooled,
+    Prediction,
+    Region,
+    collapse,
+)
+
+from ._paper import CONFIRMATORY_SEEDS, PAPER, SCALES, floors
+
+
+def orders(run, fraction=0.5, pooling="mean", within=None):
+    """Kendall's tau-b of depth and collapse step for each task-level (task-levels,)."""
+    lowest = floors(run, layers="blocks", pooling=pooling, within=within)
+    return collapse(lowest, fraction).layer_order()
+
+
+def depth_order(run, fraction=0.5, pooling="mean", within=None):
+    """Mean over task-levels of the tau-b between depth and collapse step."""
+    return orders(run, fraction, pooling, within).mean()
+
+
+def top_down_task_levels(run):
+    """Task-levels in which deeper blocks collapse earlier (tau-b below zero)."""
+    tau = orders(run)
+    return Count(np.count_nonzero(tau < 0), len(tau))
+
+
+top_down = Hypothesis(
+    claim=Claim(
+        "The rank collapse reaches output-side layers first and moves toward the input.",
+        paper=PAPER,
+        reported={"v1": "32/32 task x model", "v3": "28/32", "v4": "top-down"},
+    ),
+    needs=Needs(measures=["rankme", "accuracy"], layers="blocks", min_layers=4),
+    predictions=[
+        Prediction(
+            "tau-b of depth and collapse",
+            depth_order,
+            Region.at_most(-0.3),
+            Mean(bounds=(-1.0, 1.0)),
+        ),
+    ],
+    design=Design("pocket", SCALES[1:], CONFIRMATORY_SEEDS),
+    pooled=Pooled("task-levels in which deeper blocks collapse earlier", top_down_task_levels),
+    multiverse={"fraction": [0.25, 0.5, 0.75], "within": [None, 100, 200]},
+)
