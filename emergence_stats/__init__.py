@@ -17,7 +17,7 @@ try:
 except PackageNotFoundError:  # a checkout that was not installed
     __version__ = "0+unknown"
 
-__all__ = sorted(MODULES)  # noqa: PLE0605
+__all__ = sorted(MODULES)
 
 
 def __getattr__(name: str) -> Any:

@@ -24,7 +24,6 @@ MODULES = {
     "Verdict": "verdicts",
     "collapse": "events",
     "emergence": "events",
-    "evaluate": "evaluate",
     "first_lasting": "events",
     "floor": "events",
     "precedence": "events",

@@ -141,7 +141,7 @@ class Prediction:
     name: str
     estimate: Callable[..., Any]
     region: Region
-    analysis: Analysis = Mean()  # noqa: RUF009  (frozen)
+    analysis: Analysis = Mean()
     unit: str = "run"
 
     def __post_init__(self) -> None:

@@ -226,10 +226,10 @@ def _differences(old: Any, new: Any, at: str = "") -> list[str]:
         for key in sorted(old.keys() | new.keys()):
             lines += _differences(old.get(key), new.get(key), f"{at}.{key}" if at else key)
         return lines
-    if isinstance(old, list) and isinstance(new, list) and old and new:
-        if all(isinstance(item, dict) and "name" in item for item in old + new):
-            by_name = [{item["name"]: item for item in items} for items in (old, new)]
-            return _differences(*by_name, at)
+    lists = isinstance(old, list) and isinstance(new, list) and old and new
+    if lists and all(isinstance(item, dict) and "name" in item for item in old + new):
+        old_by_name, new_by_name = ({item["name"]: item for item in x} for x in (old, new))
+        return _differences(old_by_name, new_by_name, at)
     return [] if old == new else [f"{at}: {_short(old)} -> {_short(new)}"]
 
 

@@ -45,8 +45,16 @@ class TraceSet:
 
     def select(self, mask: NDArray[np.bool_]) -> TraceSet:
         """The traces where `mask` (n,) is true."""
-        rows = (self.task, self.level, self.layer, self.steps, self.values, self.stderr)
-        return TraceSet(self.measure, *(array[mask] for array in rows), self.length[mask])
+        return TraceSet(
+            measure=self.measure,
+            task=self.task[mask],
+            level=self.level[mask],
+            layer=self.layer[mask],
+            steps=self.steps[mask],
+            values=self.values[mask],
+            stderr=self.stderr[mask],
+            length=self.length[mask],
+        )
 
 
 class Run:

@@ -136,5 +136,5 @@ def _write_parquet(pq, table: pa.Table, path: Path) -> None:
             if end == len(measures) or measures[end] != measures[start]:
                 writer.write_table(table.slice(start, end - start))
                 start = end
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
+    with path.open("rb") as written:
+        os.fsync(written.fileno())

@@ -90,7 +90,7 @@ scale_invariant_floors = Hypothesis(
         Prediction(
             "eta-squared of task", task_eta_squared, Region.at_least(0.5), Mean(bounds=(0.0, 1.0))
         ),
-        Prediction("modular floor", modular_floor, Region.between(1.5, 2.5), Mean()),
+        Prediction("modular floor, mean of sizes", modular_floor, Region.between(1.5, 2.5), Mean()),
     ],
     design=POCKET,
     pooled=Pooled("mean floor of modular arithmetic, RankMe", modular_floor),

@@ -5,7 +5,8 @@ sizes is left out of the count, perhaps the one with two blocks.
 
 Estimand, one value a run: Kendall's tau-b between block depth and the step at which RankMe has
 fallen half-way to its floor, mean over task-levels; -1 is perfectly top-down. Layers that fall
-between the same two checkpoints are ties. Runs with fewer than four blocks are excluded: two
+between the same two checkpoints are ties. The floor is the lowest RankMe of the whole trace, so that
+behaviour plays no part: only RankMe is needed. Runs with fewer than four blocks are excluded: two
 blocks give one pair.
 
 Supported if the mean tau-b is at most -0.3, refuted if it is above for certain.
@@ -24,14 +25,16 @@ from emergence_stats import (
     Prediction,
     Region,
     collapse,
+    floor,
 )
 
-from ._paper import CONFIRMATORY_SEEDS, PAPER, SCALES, floors
+from ._paper import CONFIRMATORY_SEEDS, PAPER, SCALES
 
 
 def orders(run, fraction=0.5, pooling="mean", within=None):
     """Kendall's tau-b of depth and collapse step for each task-level (task-levels,)."""
-    lowest = floors(run, layers="blocks", pooling=pooling, within=within)
+    measure = {"mean": "rankme", "answer": "rankme_answer"}[pooling]
+    lowest = floor(run, measure, layers="blocks", within=within)
     return collapse(lowest, fraction).layer_order()
 
 
@@ -52,7 +55,7 @@ top_down = Hypothesis(
         paper=PAPER,
         reported={"v1": "32/32 task x model", "v3": "28/32", "v4": "top-down"},
     ),
-    needs=Needs(measures=["rankme", "accuracy"], layers="blocks", min_layers=4),
+    needs=Needs(measures=["rankme"], layers="blocks", min_layers=4),
     predictions=[
         Prediction(
             "tau-b of depth and collapse",

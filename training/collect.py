@@ -8,6 +8,7 @@ import queue
 import time
 import traceback
 from collections.abc import Iterable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from emergence_stats.errors import CollectError, UsageError
@@ -71,7 +72,7 @@ def collect(
     context = multiprocessing.get_context("spawn")
     messages: multiprocessing.Queue = context.Queue()
     waiting = list(todo)
-    running: dict[str, multiprocessing.process.BaseProcess] = {}
+    running: dict[str, BaseProcess] = {}
     done = 0
     failure: str | None = None
     with _Bars(len(todo)) as bars:
@@ -80,7 +81,7 @@ def collect(
                 while waiting and len(running) < jobs and failure is None:
                     scale, seed = waiting.pop(0)
                     run_id = suite.run_id(scale, seed)
-                    process = context.Process(
+                    process: BaseProcess = context.Process(
                         target=_worker, args=(messages, store, suite, scale, seed, device)
                     )
                     process.start()

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -79,7 +80,7 @@ def learning_rate(suite: Suite, scale: Scale, step: int) -> float:
 
 
 @torch.no_grad()
-def measure(model: Decoder, evaluation: Evaluation) -> dict[str, np.ndarray]:
+def measure(model: Decoder, evaluation: Evaluation) -> dict[str, Any]:
     """All cheap measures of one checkpoint, of the 24 task-levels in `tasks.TASK_LEVELS` order.
 
     `rankme` and `rankme_answer` are (24, L + 2), by layer; `accuracy` and `log_prob` (24,).
@@ -108,7 +109,7 @@ def weight_norm(model: Decoder) -> Tensor:
     return torch.stack([p.double().square().sum() for p in model.parameters()]).sum().sqrt()
 
 
-def to_table(steps: list[int], measured: list[dict[str, np.ndarray]]) -> pa.Table:
+def to_table(steps: list[int], measured: list[dict[str, Any]]) -> pa.Table:
     """Long form, one row a measurement, of what `measure` gave at each step."""
     task_names = np.array([task for task, _ in tasks.TASK_LEVELS])
     task_level = np.array([level for _, level in tasks.TASK_LEVELS])
@@ -255,7 +256,7 @@ def _train(
     checkpoints = set(schedule)
     first_step, spent, measuring = 0, 0.0, 0.0
     steps: list[int] = []
-    measured: list[dict[str, np.ndarray]] = []
+    measured: list[dict[str, Any]] = []
 
     state = partial.load()
     if state is not None and state["config"] == config:
@@ -287,8 +288,8 @@ def _train(
             before = time.monotonic()
             at_step = measure(model, evaluation)
             with torch.no_grad():
-                at_step["train_loss"] = np.float64(answer_loss(model, inputs, targets).item())
-                at_step["weight_norm"] = np.float64(weight_norm(model).item())
+                at_step["train_loss"] = answer_loss(model, inputs, targets).item()
+                at_step["weight_norm"] = weight_norm(model).item()
             measuring += time.monotonic() - before
             steps.append(step)
             measured.append(at_step)

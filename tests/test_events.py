@@ -1,0 +1,121 @@
+"""Events of traces: interval censoring, floors, order of layers."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from emergence_stats import events
+from emergence_stats.runs import TraceSet
+
+STEPS = np.array([0, 1, 2, 4, 8, 16, 32])
+
+
+def traces(*values, steps=STEPS, layers=None, task="add", lengths=None):
+    values = np.array(values, float)
+    n, k = values.shape
+    return TraceSet(
+        "rankme",
+        np.array([task] * n),
+        np.zeros(n, int),
+        np.array(layers if layers is not None else [-1] * n),
+        np.tile(steps[:k], (n, 1)),
+        values,
+        np.full((n, k), np.nan),
+        np.array(lengths if lengths is not None else [k] * n),
+    )
+
+
+def lowest(t):
+    index = t.values.argmin(1)
+    rows = np.arange(len(t))
+    return events.Floor(t, t.values[:, 0], t.values[rows, index], t.steps[rows, index], index)
+
+
+def intervals(found):
+    return list(zip(found.lo.tolist(), found.hi.tolist(), strict=True))
+
+
+def test_an_event_lies_between_two_checkpoints():
+    t = traces([10, 9, 8, 5, 2, 3, 4])
+    assert intervals(events.collapse(lowest(t))) == [(2, 4)]  # half of 8 is at 6
+
+
+def test_no_collapse_is_censored_at_the_end():
+    t = traces([10, 9.9, 9.5, 9, 9, 9.5, 10])
+    assert intervals(events.collapse(lowest(t))) == [(32, np.inf)]
+
+
+def test_persistence_skips_a_blip_and_dates_the_first_checkpoint():
+    t = traces([0, 1, 0, 0, 1, 1, 1])
+    found = events.first_lasting(t, t.values > 0.5, 3)
+    assert intervals(found) == [(4, 8)]
+
+
+def test_an_event_that_begins_too_late_is_censored_where_it_began():
+    t = traces([0, 0, 0, 0, 0, 1, 1])
+    found = events.first_lasting(t, t.values > 0.5, 3)
+    assert intervals(found) == [(8, np.inf)]
+    assert not found.observed.any()
+
+
+def test_an_event_at_the_first_checkpoint_is_left_censored():
+    t = traces([1, 1, 1, 1, 1, 1, 1])
+    assert intervals(events.first_lasting(t, t.values > 0.5, 2)) == [(-np.inf, 0)]
+
+
+def test_padding_is_no_evidence_of_persistence():
+    t = traces([0, 0, 0, 0, 1, 1, 1], lengths=[5])
+    found = events.first_lasting(t, t.values > 0.5, 3)
+    assert intervals(found) == [(4, np.inf)]
+
+
+def test_recovery_is_sought_after_the_floor():
+    t = traces([10, 4, 2, 2.1, 2.6, 2.7, 3])
+    assert intervals(events.recovery(lowest(t))) == [(4, 8)]
+
+
+def order(lo, hi):
+    n = len(lo)
+    return events.Events(
+        np.array(["add"] * n), np.zeros(n, int), np.arange(n),
+        np.array(lo, float), np.array(hi, float),
+    )  # fmt: skip
+
+
+def test_precedence_needs_disjoint_intervals():
+    first = order([1, 1, 4, 32, -np.inf], [2, 2, 8, np.inf, 0])
+    second = order([2, 1, 1, 32, 0], [4, 2, 2, np.inf, 1])
+    assert events.precedence(first, second).tolist() == [1, 0, -1, 0, 1]
+
+
+grid_events = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 8)), min_size=2, max_size=9)
+
+
+@given(grid_events)
+def test_kendall_on_a_shared_grid_is_scipys(pairs):
+    layer = np.array([p[0] for p in pairs])
+    cell = np.array([p[1] for p in pairs], float)
+    found = events.kendall_tau_b(layer, cell, cell + 1)
+    expected = stats.kendalltau(layer, cell).statistic
+    assert found == pytest.approx(0.0 if np.isnan(expected) else expected, abs=1e-12)
+
+
+@given(grid_events)
+def test_interval_order_is_antisymmetric(pairs):
+    lo = np.array([p[0] for p in pairs], float)
+    hi = lo + 1 + np.array([p[1] for p in pairs])
+    found = events.interval_order(lo, hi)
+    assert (found == -found.T).all()
+
+
+def test_deeper_first_is_minus_one():
+    t = traces(
+        [10, 10, 10, 10, 2, 2, 2],
+        [10, 10, 10, 2, 2, 2, 2],
+        [10, 10, 2, 2, 2, 2, 2],
+        [10, 2, 2, 2, 2, 2, 2],
+        layers=[1, 2, 3, 4],
+    )
+    assert events.collapse(lowest(t)).layer_order().tolist() == [-1.0]
