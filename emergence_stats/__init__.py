@@ -7,15 +7,9 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from emergence_stats.exports import MODULES
-
-try:
-    __version__ = version("emergence-stats")
-except PackageNotFoundError:  # a checkout that was not installed
-    __version__ = "0+unknown"
 
 __all__ = sorted(MODULES)
 
@@ -23,6 +17,10 @@ __all__ = sorted(MODULES)
 def __getattr__(name: str) -> Any:
     if name in MODULES:
         return getattr(import_module(f"emergence_stats.{MODULES[name]}"), name)
+    if name == "__version__":
+        from importlib.metadata import version  # 20 ms that --help does not need
+
+        return version("emergence-stats")
     raise AttributeError(f"module 'emergence_stats' has no attribute {name!r}")
 
 

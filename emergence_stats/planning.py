@@ -1,0 +1,120 @@
+"""Which runs a hypothesis still needs, what they cost, and making them.
+
+The only place of this package that imports `training`, and only when called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from emergence_stats.errors import UsageError
+from emergence_stats.hypothesis import Design
+from emergence_stats.project import Loaded
+from emergence_stats.registration import read_lock
+from emergence_stats.schema import Manifest
+from emergence_stats.store import Store
+
+
+def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
+    """The confirmatory set of a hypothesis: each run's state, and the seconds that others took.
+
+    A cost is the mean time of the runs of the same scale in the store, None where there is none.
+    """
+    design = _design(loaded, suite)
+    manifests = _manifests(uri)
+    registration = read_lock(loaded.source.lock)
+    there: dict[tuple[str, int], Manifest] = {
+        (m.scale, m.seed): m for m in manifests if m.suite == design.suite
+    }
+    seconds: dict[str, list[float]] = {}
+    for m in there.values():
+        spent = m.further.get("seconds")
+        if isinstance(spent, int | float):
+            seconds.setdefault(m.scale, []).append(float(spent))
+    runs = []
+    for scale, seed in design.runs():
+        found = there.get((scale, seed))
+        state = "missing"
+        if found is not None:
+            state = "pilot" if registration is not None and registration.saw(found) else "there"
+        known = seconds.get(scale)
+        cost = sum(known) / len(known) if known else None
+        runs.append({"scale": scale, "seed": seed, "state": state, "seconds": cost})
+    return {"name": loaded.name, "suite": design.suite, "store": uri, "runs": runs}
+
+
+def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
+    runs = plan["runs"]
+    yield f"{plan['name']}: suite {plan['suite']}, {len(runs)} confirmatory runs"
+    for scale in dict.fromkeys(run["scale"] for run in runs):
+        mine = [run for run in runs if run["scale"] == scale]
+        states = "  ".join(f"{run['seed']}:{run['state']}" for run in mine)
+        cost = mine[0]["seconds"]
+        each = f"{cost:.0f} s a run" if cost is not None else "cost unknown"
+        yield f"  {scale}  {each}  {states}"
+    missing = [run for run in runs if run["state"] == "missing"]
+    if not missing:
+        yield "nothing is missing"
+        return
+    known = [run["seconds"] for run in missing if run["seconds"] is not None]
+    unknown = len(missing) - len(known)
+    cost_text = f"{sum(known) / 60:.0f} minutes of one core" if known else "cost unknown"
+    rest = f", {unknown} of unknown cost" if known and unknown else ""
+    yield f"{len(missing)} missing: {cost_text}{rest}"
+    yield f"make them with: emergence-stats collect {plan['name']}"
+
+
+def _design(loaded: Loaded, suite: str | None) -> Design:
+    design = loaded.hypothesis.design
+    if design is None:
+        raise UsageError(
+            f"{loaded.name} declares no design, so nothing says which runs it wants; collect a "
+            "suite with: emergence-stats collect --suite NAME"
+        )
+    if suite is not None and suite != design.suite:
+        raise UsageError(f"{loaded.name} is planned for suite {design.suite}, not for {suite}")
+    return design
+
+
+def _manifests(uri: str) -> list[Manifest]:
+    if "://" not in uri and not Path(uri).exists():
+        return []
+    return [run.manifest for run in Store.open(uri).runs]
+
+
+def collect_missing(
+    loaded: Loaded | None,
+    folder: str,
+    suite: str | None,
+    *,
+    device: str,
+    jobs: int | None,
+    scales: Sequence[str] | None,
+    seeds: Sequence[int] | None,
+) -> int:
+    """Train what is missing of a hypothesis' confirmatory set, or of a suite (default pocket).
+
+    Returns the number of runs written. Raises `UsageError` where the training extra is not
+    installed, `CollectError` where a run cannot go on.
+    """
+    try:
+        from training.collect import collect, missing_runs, suite_named
+    except ImportError as error:
+        raise UsageError(
+            f"collect needs the training extra ({error}); "
+            "install it with: pip install 'emergence-stats[training]'"
+        ) from None
+    if loaded is not None:
+        design = _design(loaded, suite)
+        chosen = suite_named(design.suite)
+        scales = [s for s in design.scales if scales is None or s in scales]
+        seeds = [s for s in design.seeds if seeds is None or s in seeds]
+        if not scales or not seeds:
+            raise UsageError(f"no run of {loaded.name}'s design has these scales and seeds")
+    else:
+        chosen = suite_named(suite or "pocket")
+    _manifests(folder)  # a broken store is reported before hours of training
+    todo = missing_runs(Path(folder), chosen, scales, seeds)
+    return collect(folder, chosen, todo, device=device, jobs=jobs) if todo else 0

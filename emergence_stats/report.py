@@ -1,0 +1,192 @@
+"""Results as text: tables on a terminal, plain lines in a pipe, Markdown, JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emergence_stats.results import PredictionResult, Result, document
+from emergence_stats.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# A word and a symbol, never colour alone.
+SYMBOL = {Verdict.SUPPORTED: "+", Verdict.REFUTED: "x", Verdict.INCONCLUSIVE: "?"}
+OUTCOME = {
+    Verdict.SUPPORTED: "PASS (supported)",
+    Verdict.REFUTED: "FAIL (refuted)",
+    Verdict.INCONCLUSIVE: "INCONCLUSIVE",
+}
+_STYLE = {Verdict.SUPPORTED: "green", Verdict.REFUTED: "red", Verdict.INCONCLUSIVE: "yellow"}
+_WORST_SHOWN = 3
+
+
+def number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def p_text(p: float | None) -> str:
+    if p is None:
+        return "-"
+    return "<.0001" if p < 0.0001 else f"{p:.4f}".lstrip("0") if p < 1 else "1"
+
+
+def interval_text(result: PredictionResult) -> str:
+    if result.estimate.interval is None:
+        return "none"
+    lo, hi = result.estimate.interval
+    return f"[{number(lo)}, {number(hi)}]"
+
+
+def tally(results: Sequence[Result]) -> str:
+    found = Counter(r.verdict for r in results)
+    return ", ".join(f"{found[verdict]} {verdict}" for verdict in Verdict)
+
+
+def paper_text(result: Result) -> str:
+    ledger = "; ".join(f"{version} {text}" for version, text in result.reported.items())
+    return f"{result.paper}: {ledger}" if ledger else str(result.paper or "-")
+
+
+def pooled_text(result: Result) -> str | None:
+    pooled = result.pooled
+    if not pooled:
+        return None
+    count = f"{pooled['successes']}/{pooled['trials']} = " if "trials" in pooled else ""
+    return f"{count}{number(pooled['value'])} {pooled['label']} (pooled, not a test)"
+
+
+def registration_text(result: Result) -> str:
+    if result.registration == "unregistered":
+        return "not registered, so exploratory"
+    when = f"{result.registration} {str(result.registered)[:10]} ({str(result.plan)[:7]})"
+    return f"{when}, {result.basis}" if result.counted else when
+
+
+def runs_text(result: Result) -> str:
+    found = Counter(use.status for use in result.runs)
+    parts = [f"{count} {status}" for status, count in found.items()]
+    return f"{', '.join(parts)} (suite {result.suite or '-'})"
+
+
+def worst_units(result: PredictionResult, count: int = _WORST_SHOWN) -> list[str]:
+    """The units farthest from the claim region, of those outside it."""
+    outside = [v for v in result.values if not result.region.contains(v.value)]
+    outside.sort(key=lambda v: -abs(v.value - result.region.nearest_boundary(v.value)))
+    return [f"{v.label} {number(v.value)}" for v in outside[:count]]
+
+
+_COLUMNS = ("prediction", "estimate", "CI", "region", "p", "effect", "runs", "verdict")
+
+
+def prediction_row(result: PredictionResult) -> tuple[str, ...]:
+    e = result.estimate
+    runs = str(result.n_runs) if result.unit == "run" else f"{result.n_runs} ({e.n_runs} seeds)"
+    return (
+        result.name,
+        number(e.value if e.n_runs else None),
+        interval_text(result),
+        str(result.region),
+        p_text(e.p_value),
+        number(e.effect_size),
+        runs,
+        f"{SYMBOL[result.verdict]} {result.verdict}",
+    )
+
+
+def _table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A rich table on a terminal; in a pipe, aligned columns without lines or wrapping."""
+    if console.is_terminal:
+        from rich.table import Table
+
+        table = Table(*columns, box=None, pad_edge=False)
+        for row in rows:
+            style = next((_STYLE[v] for v in Verdict if any(c.endswith(str(v)) for c in row)), None)
+            table.add_row(*row, style=style)
+        console.print(table)
+        return
+    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    for row in [columns, *rows]:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        _line(console, "  ".join(cells).rstrip())
+
+
+def _line(console: Console, text: str = "", style: str | None = None) -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_details(console: Console, result: Result, verbose: bool = False) -> None:
+    """One hypothesis in full, as `test` shows it."""
+    title = f"{result.name}  {OUTCOME[result.verdict]}"
+    _line(console, title, style=f"bold {_STYLE[result.verdict]}")
+    _line(console, f"  {result.claim}")
+    _line(console, f"  {registration_text(result)}; runs: {runs_text(result)}")
+    rows = [prediction_row(p) for p in result.predictions]
+    level = result.predictions[0].estimate.level
+    columns = [f"{level:.1%} CI" if c == "CI" else c for c in _COLUMNS]
+    _table(console, columns, rows)
+    for p in result.predictions:
+        worst = worst_units(p)
+        if worst and not verbose:
+            _line(console, f"  outside the region of {p.name}: {'  '.join(worst)}")
+    _line(console, f"  why    {result.reason}")
+    _line(console, f"  paper  {paper_text(result)}")
+    pooled = pooled_text(result)
+    if pooled:
+        _line(console, f"  as the paper counts: {pooled}")
+    for change in result.changes:
+        _line(console, f"  amended: {change}")
+    for deviation in result.deviations:
+        _line(console, f"  deviation: {deviation}")
+    if verbose:
+        for p in result.predictions:
+            _line(console, f"  {p.name} ({p.estimate.method}), {len(p.values)} {p.unit}s:")
+            for v in p.values:
+                mark = " " if p.region.contains(v.value) else "*"
+                _line(console, f"    {mark} {v.label}  {v.value:.6g}")
+        for use in result.runs:
+            why = f": {use.why}" if use.why else ""
+            _line(console, f"    {use.run_id}  {use.status}{why}")
+    _line(console)
+
+
+def print_summary(console: Console, results: Sequence[Result]) -> None:
+    """The verdict table of `report`."""
+    rows = [
+        (r.name, f"{SYMBOL[r.verdict]} {r.verdict}", r.basis, str(r.counted), r.reason)
+        for r in results
+    ]
+    _table(console, ("hypothesis", "verdict", "basis", "runs", "why"), rows)
+    for r in results:
+        for deviation in r.deviations:
+            _line(console, f"deviation, {r.name}: {deviation}")
+    _line(console, tally(results))
+
+
+def to_json(results: Sequence[Result]) -> str:
+    return json.dumps(document(results), indent=2, allow_nan=False)
+
+
+def to_markdown(results: Sequence[Result]) -> str:
+    def row(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    head = ("hypothesis", "verdict", "basis", "runs", "why", "paper")
+    lines = [row(head), row(["---"] * len(head))]
+    for r in results:
+        verdict = f"{SYMBOL[r.verdict]} {r.verdict}"
+        lines.append(row((r.name, verdict, r.basis, str(r.counted), r.reason, paper_text(r))))
+    for r in results:
+        lines += ["", f"## {r.name}", "", r.claim, "", f"- {registration_text(r)}"]
+        lines += [f"- runs: {runs_text(r)}", f"- paper: {paper_text(r)}"]
+        pooled = pooled_text(r)
+        lines += [f"- as the paper counts: {pooled}"] if pooled else []
+        lines += [f"- deviation: {text}" for text in r.deviations]
+        lines += [f"- amended: {text}" for text in r.changes]
+        lines += ["", row(_COLUMNS), row(["---"] * len(_COLUMNS))]
+        lines += [row(prediction_row(p)) for p in r.predictions]
+    lines += ["", tally(results), ""]
+    return "\n".join(lines)
