@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh machine: `make report` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: report test lint check clean
+
+# Test every hypothesis on the shipped traces. Refuted or inconclusive is a result, not a failure.
+report: $(VENV)/base
+	@$(BIN)/emergence-stats report --all; status=$$?; \
+	case $$status in 0|1|3) exit 0;; *) exit $$status;; esac
+
+test: lint
+	$(BIN)/python -m pytest -n 2 -q
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: $(VENV)/dev
+	$(BIN)/emergence-stats register --check
+	$(BIN)/emergence-stats check
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/base: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) torch==2.13.0
+	$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/base
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,167 @@
+"""The training backend: tasks, RankMe, and runs that resume to the last bit."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from training import run as training_run  # noqa: E402
+from training import tasks  # noqa: E402
+from training.measures.rankme import rankme  # noqa: E402
+from training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
+from training.suites import SUITES, Scale  # noqa: E402
+
+
+def split(task, level, n=500):
+    tokens, shape = tasks.problems(np.random.default_rng(7), task, level, n)
+    return tokens[:, 1 : shape.prompt - 1], tokens[:, shape.prompt :]
+
+
+def number(digits):
+    return (digits * 10 ** np.arange(digits.shape[1])).sum(1)
+
+
+@pytest.mark.parametrize("level", tasks.LEVELS)
+def test_sequence_tasks(level):
+    x, y = split("copy", level)
+    assert (x == y).all()
+    x, y = split("reverse", level)
+    assert (x[:, ::-1] == y).all()
+    x, y = split("sort", level)
+    assert (np.sort(x, axis=1) == y).all()
+    x, y = split("parity", level)
+    assert (x.sum(1) % 2 == y[:, 0]).all()
+
+
+@pytest.mark.parametrize("level", tasks.LEVELS)
+def test_arithmetic_tasks(level):
+    for task in ("add", "mul", "mod", "compare"):
+        x, y = split(task, level)
+        comma = int(np.argmax(x[0] == tasks.COMMA))
+        a, rest = number(x[:, :comma]), x[:, comma + 1 :]
+        if task == "mod":
+            b, modulus = number(rest[:, :2]), number(rest[:, 3:])
+            assert ((a + b) % modulus == number(y)).all()
+        elif task == "compare":
+            b = number(rest)
+            assert (np.where(a < b, tasks.LESS, tasks.GREATER) == y[:, 0]).all()
+            assert (a != b).all()
+        else:
+            b = number(rest)
+            assert ((a + b if task == "add" else a * b) == number(y)).all()
+
+
+def test_chance_levels_of_the_hypotheses_are_those_of_the_tasks():
+    from emergence_stats.project import Project
+
+    loaded = Project().load("precursor_rates")
+    chance = loaded.module.emergences.__globals__["CHANCE"]
+    for task, level in tasks.TASK_LEVELS:
+        _, answers = split(task, level, 20_000)
+        _, counts = np.unique(answers, axis=0, return_counts=True)
+        assert chance.get((task, level), 0.0) == pytest.approx(counts.max() / 20_000, abs=0.012)
+
+
+def test_a_mixture_scores_answers_only():
+    inputs, targets = tasks.mixture(np.random.default_rng(0), 200)
+    assert inputs.shape == targets.shape == (200, tasks.CONTEXT)
+    for row, target in zip(inputs, targets, strict=True):
+        where = np.flatnonzero(target != tasks.IGNORE)
+        assert row[where[0]] == tasks.EQUALS
+        assert (row[where[1:]] == target[where[:-1]]).all()
+
+
+def test_evaluation_samples_do_not_depend_on_the_seed():
+    a = training_run.Evaluation.fixed(SUITES["smoke"], torch.device("cpu"))
+    b = training_run.Evaluation.fixed(SUITES["pocket"], torch.device("cpu"))
+    assert all(torch.equal(a.samples[key], b.samples[key]) for key in a.samples)
+
+
+def test_rankme_of_known_matrices():
+    identity = torch.eye(200, 8)
+    assert rankme(identity) == pytest.approx(8.0)
+    rank_one = torch.outer(torch.randn(200), torch.randn(8))
+    assert rankme(rank_one) == pytest.approx(1.0, abs=1e-4)
+    singular = torch.tensor([3.0, 1.0])
+    p = singular / singular.sum()
+    assert rankme(torch.diag(singular)) == pytest.approx(float((-(p * p.log()).sum()).exp()))
+
+
+def test_rankme_is_that_of_singular_values_and_does_not_see_order_scale_or_rotation():
+    z = torch.randn(200, 16, dtype=torch.float64) @ torch.diag(torch.logspace(0, -6, 16).double())
+    s = torch.linalg.svdvals(z)
+    p = s / s.sum()
+    expected = float(torch.exp(-(p * p.log()).sum()))
+    rotation = torch.linalg.qr(torch.randn(16, 16, dtype=torch.float64))[0]
+    for same in (z, z[torch.randperm(200)], 1000 * z, z @ rotation):
+        assert float(rankme(same)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_model_is_causal():
+    model = Decoder(ModelConfig(16, 2, 2, tasks.VOCABULARY, tasks.CONTEXT))
+    model.initialise(torch.Generator().manual_seed(0))
+    inputs = torch.randint(0, 10, (3, tasks.CONTEXT))
+    changed = inputs.clone()
+    changed[:, 6:] = (changed[:, 6:] + 1) % 10
+    a, b = (model.hidden_states(x)[-1][:, :6] for x in (inputs, changed))
+    assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_an_untrained_model_is_at_chance():
+    model = Decoder(ModelConfig(16, 2, 2, tasks.VOCABULARY, tasks.CONTEXT))
+    model.initialise(torch.Generator().manual_seed(0))
+    inputs, targets = (torch.from_numpy(x) for x in tasks.mixture(np.random.default_rng(0), 256))
+    assert float(answer_loss(model, inputs, targets).detach()) == pytest.approx(
+        np.log(tasks.VOCABULARY), abs=0.1
+    )
+
+
+TINY = dataclasses.replace(
+    SUITES["smoke"], steps=24, batch=8, dense_steps=4, checkpoints=10, evaluation_samples=20
+)
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_run_that_was_killed_gives_the_same_bytes(tmp_path, monkeypatch):
+    scale = Scale(8, 2, heads=2)
+    whole = training_run.train_run(tmp_path / "whole", TINY, scale, 3)
+    monkeypatch.setattr(training_run, "SAVE_EVERY_SECONDS", 0.0)
+
+    def die(step, steps, loss):
+        if step >= 12:
+            raise Killed
+
+    with pytest.raises(Killed):
+        training_run.train_run(tmp_path / "killed", TINY, scale, 3, progress=die)
+    seen = []
+    resumed = training_run.train_run(
+        tmp_path / "killed", TINY, scale, 3, progress=lambda step, *_: seen.append(step)
+    )
+    assert min(seen) > 0  # it went on, and did not begin again
+    assert resumed.sha256 == whole.sha256
+    assert not list((tmp_path / "killed").rglob("*.partial"))
+
+
+def test_every_suite_has_a_checkpoint_at_both_ends_and_enough_between():
+    for suite in SUITES.values():
+        steps = suite.schedule()
+        assert steps[0] == 0
+        assert steps[-1] == suite.steps
+        assert list(steps) == sorted(set(steps))
+    assert len(SUITES["pocket"].schedule()) >= 80
+
+
+def test_two_collections_of_one_run_exclude_one_another(tmp_path):
+    from emergence_stats.errors import CollectError
+
+    scale = Scale(8, 2, heads=2)
+    with (
+        training_run.RunInProgress(tmp_path, TINY, TINY.run_id(scale, 0)),
+        pytest.raises(CollectError, match="another process"),
+    ):
+        training_run.train_run(tmp_path, TINY, scale, 0)
