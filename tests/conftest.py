@@ -64,13 +64,15 @@ def simulated_table(
     return table.append_column("stderr", pa.nulls(table.num_rows, pa.float64()))
 
 
-def add_run(store, seed, *, suite="sim", scale="d32", n_params=50_000, created=None, **options):
+def add_run(
+    store, seed, *, suite="sim", scale="d32", n_params=50_000, created=None, name=None, **options
+):
     rng = np.random.default_rng([seed, n_params])
     n_layers = options.get("n_layers", 4)
     return write_run(
         store,
         simulated_table(rng, **options),
-        run_id=f"{suite}-{scale}-s{seed}",
+        run_id=name or f"{suite}-{scale}-s{seed}",
         suite=suite,
         scale=scale,
         n_params=n_params,

@@ -1,0 +1,335 @@
+"""The command line as a user meets it: in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import HYPOTHESIS, add_run
+
+OURS = Path(__file__).parent.parent
+
+
+def run(*arguments, cwd=None, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "emergence_stats", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "NO_COLOR": "1", **environment},
+        timeout=120,
+    )
+
+
+def result_of(done):
+    document = json.loads(done.stdout)
+    assert document["schema_version"] == 1
+    return document["results"][0]
+
+
+def failed(done, *words):
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    for word in words:
+        assert word in done.stderr
+
+
+def fill(root, seeds, **options):
+    for seed in seeds:
+        add_run(root / "data", seed, tasks=("add", "mod"), **options)
+
+
+# --- planted truths on the shipped hypotheses -------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """Two scales, five seeds each: top-down collapse, floor 2 at both scales."""
+    path = tmp_path_factory.mktemp("planted")
+    for seed in range(5):
+        add_run(path, seed, scale="d32", n_params=50_000)
+        add_run(path, seed, scale="d64", n_params=10_500_000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def shuffled(tmp_path_factory):
+    """The same with layers in random order, and no top-down collapse."""
+    path = tmp_path_factory.mktemp("shuffled")
+    for seed in range(6):
+        add_run(path, seed, top_down=False)
+    return path
+
+
+def test_a_planted_top_down_collapse_is_supported(planted):
+    done = run("test", "top_down", "--traces", planted, "--json", cwd=OURS)
+    result = result_of(done)
+    assert done.returncode == 0
+    assert result["verdict"] == "supported"
+    assert result["predictions"][0]["n_runs"] == 10
+    assert result["predictions"][0]["region"] == [None, -0.3]
+    assert result["confirmatory"] in (True, False)
+    assert result["reported"]["v1"].startswith("32/32")
+    assert result["pooled"]["trials"] == 240
+
+
+def test_a_random_layer_order_is_refuted(shuffled):
+    done = run("test", "top_down", "--traces", shuffled, "--json", cwd=OURS)
+    assert done.returncode == 1
+    assert result_of(done)["verdict"] == "refuted"
+
+
+def test_a_collapse_that_all_tasks_share_is_no_precursor(planted):
+    result = result_of(run("test", "precursor_rates", "--traces", planted, "--json", cwd=OURS))
+    share, difference = result["predictions"]
+    assert share["estimate"] == 1.0
+    assert difference["verdict"] != "supported"
+    assert result["verdict"] != "supported"
+
+
+def test_a_report_of_everything_has_every_claim(planted):
+    done = run("report", "--all", "--traces", planted, "--json", cwd=OURS)
+    names = {result["name"] for result in json.loads(done.stdout)["results"]}
+    assert names == {p.stem for p in (OURS / "hypotheses").glob("*.py") if p.stem[0] != "_"}
+    assert done.returncode in (1, 3)
+
+
+def test_markdown_and_files(planted, tmp_path):
+    target = tmp_path / "report.md"
+    done = run(
+        "report", "--all", "--traces", planted, "--format", "markdown", "-o", target, cwd=OURS
+    )
+    assert done.stdout == ""
+    assert "| top_down | + supported |" in target.read_text()
+
+
+# --- somebody else's project ------------------------------------------------------------------
+
+
+def test_a_project_of_ones_own(project):
+    fill(project, range(5))
+    done = run("test", "learns", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "PASS (supported)" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert result_of(run("test", "learns", "--json", cwd=project))["registration"] == "unregistered"
+
+
+def test_registration_then_new_runs_are_confirmatory(project):
+    fill(project, range(3))
+    assert run("register", "learns", cwd=project).returncode == 0
+    before = result_of(run("test", "learns", "--json", cwd=project))
+    assert before["registration"] == "registered"
+    assert before["confirmatory"] is False
+    assert before["predictions"][0]["n_runs"] == 3
+    fill(project, range(3, 8))
+    after = result_of(run("test", "learns", "--json", cwd=project))
+    assert after["confirmatory"] is True
+    assert after["predictions"][0]["n_runs"] == 5
+    assert after["run_counts"] == {"pilot": 3, "counted": 5}
+
+
+def test_an_edited_hypothesis_is_amended_and_says_what_changed(project):
+    fill(project, range(3))
+    run("register", "learns", cwd=project)
+    fill(project, range(3, 8))
+    module = project / "hypotheses" / "learns.py"
+    module.write_text(module.read_text().replace("at_least(0.5)", "at_least(0.4)"))
+    result = result_of(run("test", "learns", "--json", cwd=project))
+    assert result["registration"] == "amended"
+    assert result["confirmatory"] is False
+    assert "predictions.final accuracy.region.lo: 0.5 -> 0.4" in result["changes"]
+    verified = run("register", "--check", cwd=project)
+    assert verified.returncode == 1
+    assert "learns: amended" in verified.stdout
+    # Registered anew, all those runs have been seen; the old entry stays.
+    run("register", "learns", cwd=project)
+    result = result_of(run("test", "learns", "--json", cwd=project))
+    assert result["registration"] == "registered"
+    assert result["confirmatory"] is False
+    lock = json.loads((project / "hypotheses" / "learns.lock").read_text())
+    assert len(lock["entries"]) == 2
+
+
+def test_a_pilot_under_another_name_is_still_a_pilot(project):
+    fill(project, range(3))
+    run("register", "learns", cwd=project)
+    for path in (project / "data" / "sim").iterdir():
+        path.unlink()
+    for seed in range(3):  # the same seed and configuration, another name and other bytes
+        add_run(project / "data", seed, name=f"fresh-{seed}", tasks=("add", "mod"), noise=0.02)
+    result = result_of(run("test", "learns", "--json", cwd=project))
+    assert result["confirmatory"] is False
+    assert result["run_counts"] == {"counted": 3}
+
+
+def test_an_altered_lock_is_an_error(project):
+    fill(project, range(3))
+    run("register", "learns", cwd=project)
+    lock = project / "hypotheses" / "learns.lock"
+    lock.write_text(lock.read_text().replace("sim-d32-s0", "sim-d32-s9"))
+    failed(run("test", "learns", cwd=project), "learns.lock", "altered")
+
+
+def test_a_missing_lock_fails_the_check(project):
+    done = run("register", "--check", cwd=project)
+    assert done.returncode == 1
+    assert "learns" in done.stderr
+
+
+def test_recorded_verdicts_notice_a_change(project):
+    fill(project, range(5))
+    failed(run("check", cwd=project), "verdicts.lock", "--update")
+    assert run("check", "--update", cwd=project).returncode == 0
+    assert run("check", cwd=project).returncode == 0
+    fill(project, [5])
+    done = run("check", cwd=project)
+    assert done.returncode == 1
+    assert "learns: runs: 5 -> 6" in done.stdout
+
+
+def test_orphaned_and_missing_records_both_fail(project):
+    fill(project, range(5))
+    run("check", "--update", cwd=project)
+    module = project / "hypotheses" / "learns.py"
+    module.rename(module.with_name("other.py"))
+    done = run("check", cwd=project)
+    assert done.returncode == 1
+    assert "learns: recorded, but there is no such hypothesis" in done.stdout
+    assert "other: no recorded verdict" in done.stdout
+
+
+# --- bad input --------------------------------------------------------------------------------
+
+
+def test_an_unknown_hypothesis_is_answered_with_the_nearest(project):
+    failed(run("test", "lerns", cwd=project), "'lerns'", "did you mean 'learns'?")
+
+
+def test_an_empty_store_is_an_error(project):
+    failed(run("test", "learns", cwd=project), "empty", "collect")
+    failed(run("traces", "validate", cwd=project), "empty")
+
+
+def test_a_store_that_is_not_there_is_an_error(project):
+    failed(run("test", "learns", "--traces", "nowhere", cwd=project), "nowhere")
+    failed(run("test", "learns", "--traces", "what://ever", cwd=project), "what://ever")
+
+
+def test_a_broken_store_is_an_error(project):
+    fill(project, range(2))
+    path = project / "data" / "sim" / "sim-d32-s1.parquet"
+    path.write_bytes(path.read_bytes()[:-9])
+    failed(run("test", "learns", cwd=project), "sim-d32-s1.parquet", "sha256")
+    failed(run("traces", "validate", cwd=project), "sim-d32-s1.parquet", "sha256")
+
+
+def test_traces_that_lack_a_measure_are_inconclusive(project):
+    module = project / "hypotheses" / "learns.py"
+    module.write_text(module.read_text().replace('measures=["accuracy"]', 'measures=["llc"]'))
+    fill(project, range(3))
+    done = run("test", "learns", "--json", cwd=project)
+    assert done.returncode == 3
+    assert "lacks llc" in result_of(done)["reason"]
+    assert result_of(done)["run_counts"] == {"refused": 3}
+
+
+def test_a_shipped_claim_without_traces_names_the_command(project, tmp_path):
+    store = tmp_path / "other"
+    add_run(store, 0, n_layers=2)
+    done = run("test", "top_down", "--traces", store, "--json", cwd=OURS)
+    assert done.returncode == 3
+    assert "emergence-stats collect top_down" in result_of(done)["reason"]
+
+
+def test_one_run_is_inconclusive(project):
+    fill(project, [0])
+    done = run("test", "learns", "--json", cwd=project)
+    assert done.returncode == 3
+    assert "needs two" in result_of(done)["reason"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        ("import Claim", "import Clam, Claim", "Clam"),
+        ("Region.at_least(0.5)", "Region.between(1, 0)", "empty"),
+        ('claim=Claim("Models learn the tasks."),', 'level=95.0, claim=Claim("x"),', "95.0"),
+        ("def final_accuracy", "def final accuracy", "learns.py:6"),
+        ("learns = Hypothesis", "learns = dict", "no Hypothesis"),
+    ],
+)
+def test_a_module_that_declares_nonsense_is_named(project, old, new, word):
+    fill(project, [0])
+    text = HYPOTHESIS.replace(old, new)
+    assert text != HYPOTHESIS
+    (project / "hypotheses" / "learns.py").write_text(text)
+    failed(run("test", "learns", cwd=project), "learns.py", word)
+
+
+def test_an_estimate_that_fails_is_an_error_and_no_verdict(project):
+    fill(project, range(3))
+    module = project / "hypotheses" / "learns.py"
+    module.write_text(HYPOTHESIS.replace(".mean()", ".mean() / {}['x']"))
+    failed(run("test", "learns", cwd=project), "final accuracy", "KeyError", "learns.py:8")
+    module.write_text(HYPOTHESIS.replace(".mean()", ".mean() * float('nan')"))
+    failed(run("test", "learns", cwd=project), "nan", "Undefined")
+
+
+def test_a_mistyped_setting_is_named(project):
+    (project / "pyproject.toml").write_text("[tool.emergence_stats]\ntrases = 'x'\n")
+    failed(run("list", cwd=project), "'trases'", "did you mean 'traces'?")
+
+
+# --- manners ----------------------------------------------------------------------------------
+
+
+def test_analysis_imports_no_torch_and_help_no_numpy(project):
+    fill(project, range(3))
+    script = (
+        "import sys, emergence_stats as es; es.test('learns'); "
+        "sys.exit('torch' in sys.modules or 'training' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=project).returncode == 0
+    script = "import sys, emergence_stats.cli; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_two_calls_agree_to_the_last_digit(project):
+    fill(project, range(5))
+    assert (
+        run("test", "learns", "--json", cwd=project).stdout
+        == run("test", "learns", "--json", cwd=project).stdout
+    )
+
+
+def test_list_and_describe(project):
+    assert "learns" in run("list", cwd=project).stdout
+    words = run("describe", "top_down", cwd=OURS).stdout
+    assert "<= -0.3" in words
+    assert "fraction=0.5" in words
+    declared = json.loads(run("describe", "top_down", "--json", cwd=OURS).stdout)
+    assert declared["design"]["seeds"] == [3, 4, 5, 6, 7]
+
+
+def test_plan_says_what_is_missing(project, tmp_path):
+    done = run("plan", "top_down", "--traces", tmp_path / "none", cwd=OURS)
+    assert "20 missing" in done.stdout
+    assert "emergence-stats collect top_down" in done.stdout
+
+
+def test_collect_fills_a_store_that_can_be_tested(tmp_path):
+    pytest.importorskip("torch")
+    store = tmp_path / "store"
+    done = run("collect", "--suite", "smoke", "--traces", store, cwd=OURS)
+    assert done.returncode == 0, done.stderr
+    assert "4 runs collected" in done.stdout
+    assert run("traces", "validate", store, cwd=OURS).returncode == 0
+    done = run("test", "top_down", "--traces", store, "--json", cwd=OURS)
+    assert result_of(done)["predictions"][0]["n_runs"] == 2
+    assert "0 runs collected" in run("collect", "--suite", "smoke", "--traces", store).stdout
