@@ -87,8 +87,10 @@ def _load(project: Project, names: list[str] | None) -> list[Loaded]:
 
 
 def _store(project: Project, uri: str | None) -> Store:
+    from emergence_stats.startup import import_pyarrow
     from emergence_stats.store import Store
 
+    import_pyarrow()
     return Store.open(uri or project.traces)
 
 

@@ -19,9 +19,10 @@ import json
 import os
 import subprocess
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def code_digests(path: Path) -> dict[str, str]:
             continue
         source = file.read_bytes().replace(b"\r\n", b"\n")
         found[file] = hashlib.sha256(source).hexdigest()
-        waiting += _imports(ast.parse(source, str(file)), file.parent, folder)
+        waiting += _imports(source, file, folder)
     return {
         (
             f"emergence_stats/{file.relative_to(_PACKAGE).as_posix()}"
@@ -75,7 +76,13 @@ def code_digests(path: Path) -> dict[str, str]:
     }
 
 
-def _imports(tree: ast.AST, here: Path, folder: Path) -> Iterable[Path]:
+@cache  # the hypotheses of a report rest on the same modules
+def _imports(source: bytes, file: Path, folder: Path) -> tuple[Path, ...]:
+    """Modules of `folder` and of this package that a module imports."""
+    return tuple(_imported(ast.parse(source, str(file)), file.parent, folder))
+
+
+def _imported(tree: ast.AST, here: Path, folder: Path) -> Iterator[Path]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -92,7 +99,7 @@ def _imports(tree: ast.AST, here: Path, folder: Path) -> Iterable[Path]:
                 yield from _modules(node.module or "", names, folder)
 
 
-def _modules(module: str, names: list[str] | None, folder: Path) -> Iterable[Path]:
+def _modules(module: str, names: list[str] | None, folder: Path) -> Iterator[Path]:
     """Files behind ``import module`` (names None) or ``from module import names``."""
     if module == "emergence_stats":
         public = exports.MODULES

@@ -18,6 +18,7 @@ from emergence_stats.writing import pending_manifest_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.dataset as ds
     import pyarrow.fs as pafs
 
 _READ_AGAIN = "Collect or copy the run again."
@@ -151,16 +152,22 @@ class Store:
         where = self._where(f"{run.manifest.suite}/{run.manifest.run_id}.parquet")
         self._check_hash(run, where)
         try:
-            dataset = ds.dataset(run.path, filesystem=self.filesystem, format="parquet")
-            check_schema(dataset.schema, where)
+            file = ds.dataset(run.path, filesystem=self.filesystem, format="parquet")
+            check_schema(file.schema, where)
+            fragment = next(file.get_fragments())
+            rows = fragment.count_rows()
+            if rows != run.manifest.rows:
+                raise TraceError(
+                    f"has {rows} rows, and the manifest says {run.manifest.rows}", file=where
+                )
             condition = None
             if measures is not None:
                 condition = pc.field("measure").isin(sorted(measures))
+                fragment = fragment.subset(row_group_ids=_row_groups_of(fragment, measures))
             if layers is not None:
                 wanted = pc.field("layer").isin(sorted(layers)) | pc.field("layer").is_null()
                 condition = wanted if condition is None else condition & wanted
-            columns = arrow_schema().names
-            table = dataset.to_table(columns=columns, filter=condition)
+            table = fragment.to_table(columns=arrow_schema().names, filter=condition)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise TraceError(
                 f"cannot be read as Parquet ({error})", file=where, fix=_READ_AGAIN
@@ -171,10 +178,6 @@ class Store:
             if condition is not None:  # rows are counted in the file, not in the selection
                 self.read(run)
             raise
-        if condition is None and table.num_rows != run.manifest.rows:
-            raise TraceError(
-                f"has {table.num_rows} rows, and the manifest says {run.manifest.rows}", file=where
-            )
         return table
 
     def _check_hash(self, run: RunFile, where: str) -> None:
@@ -192,6 +195,19 @@ class Store:
                 file=where,
                 fix=_READ_AGAIN,
             )
+
+
+def _row_groups_of(fragment: ds.ParquetFileFragment, measures: Collection[str]) -> list[int]:
+    """Row groups that may hold any of these measures.
+
+    pyarrow skips row groups by their statistics only where a column is not dictionary-encoded.
+    """
+    return [
+        group.id
+        for group in fragment.row_groups
+        if (ends := group.statistics.get("measure")) is None
+        or any(ends["min"] <= measure <= ends["max"] for measure in measures)
+    ]
 
 
 def check_schema(schema: pa.Schema, file: object) -> None:

@@ -333,3 +333,25 @@ def test_collect_fills_a_store_that_can_be_tested(tmp_path):
     done = run("test", "top_down", "--traces", store, "--json", cwd=OURS)
     assert result_of(done)["predictions"][0]["n_runs"] == 2
     assert "0 runs collected" in run("collect", "--suite", "smoke", "--traces", store).stdout
+
+
+def test_a_command_imports_pyarrow_without_pandas(project):
+    pytest.importorskip("pandas")
+    fill(project, range(3))
+    script = (
+        "import sys; from emergence_stats.__main__ import main\n"
+        "sys.argv = ['emergence-stats', 'test', 'learns']\n"
+        "try: main()\n"
+        "except SystemExit: assert 'pandas' not in sys.modules\n"
+        "import pyarrow as pa\n"
+        "assert list(pa.table({'a': [1]}).to_pandas()['a']) == [1]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=project, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    # A hypothesis that works with pandas has it.
+    module = project / "hypotheses" / "learns.py"
+    uses = "import pandas as pd, pyarrow as pa\n" + HYPOTHESIS.replace(
+        "return run", "assert pa.array(pd.Series([1.0, float('nan')])).null_count; return run"
+    )
+    module.write_text(uses)
+    assert run("test", "learns", cwd=project).returncode == 0

@@ -165,6 +165,7 @@ def test_a_foreign_run_id_is_named(store):
         (lambda m: m.update(created="yesterday"), "yesterday"),
         (lambda m: m.update(run_id="other"), "other"),
         (lambda m: m.update(sha256="0"), "sha256"),
+        (lambda m: m.update(rows=-1), "rows"),
     ],
 )
 def test_a_broken_manifest_is_named(store, change, word):
@@ -173,6 +174,20 @@ def test_a_broken_manifest_is_named(store, change, word):
     change(manifest)
     path.write_text(json.dumps(manifest))
     broken(store, "sim-d32-s0.json", word)
+
+
+def test_a_wrong_count_of_rows_is_named_whatever_is_read(store):
+    path = store / f"{RUN}.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"rows": manifest["rows"] + 1}))
+    with pytest.raises(TraceError, match="rows, and the manifest says"):
+        read(store, measures=["accuracy"])
+
+
+def test_a_file_of_one_row_group_is_read_alike(store):
+    before = read(store, measures=["accuracy"]).column("value").to_pylist()
+    rewrite(store, lambda table: table)  # pq.write_table makes one row group of all measures
+    assert read(store, measures=["accuracy"]).column("value").to_pylist() == before
 
 
 def test_a_manifest_that_is_no_json_is_named(store):
