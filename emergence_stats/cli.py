@@ -207,6 +207,9 @@ def report(
     verbose: VerboseOption = False,
 ) -> None:
     """The whole picture: verdicts of all hypotheses, or of those named."""
+    from io import StringIO
+
+    from emergence_stats.files import write_whole
     from emergence_stats.report import print_details, print_summary, to_json, to_markdown
 
     if not names and not all_:
@@ -221,17 +224,15 @@ def report(
     else:
         from rich.console import Console
 
-        buffer = output.open("w", encoding="utf-8") if output is not None else None
-        console = Console(file=buffer) if buffer else _console()
+        buffer = StringIO()
+        console = Console(file=buffer) if output is not None else _console()
         print_summary(console, results)
         if verbose:
             for result in results:
                 print_details(console, result, verbose=True)
-        if buffer:
-            buffer.close()
-        raise typer.Exit(_exit_status(results))
+        text = buffer.getvalue()
     if output is not None:
-        output.write_text(text, encoding="utf-8")
+        write_whole(output, text)
     else:
         sys.stdout.write(text)
     raise typer.Exit(_exit_status(results))
@@ -388,7 +389,13 @@ def collect(
     uri = traces or project.traces
     if "://" in uri:
         raise UsageError(f"collect writes to a local folder, and {uri} is a URI")
-    done = collect_missing(loaded, uri, suite, device=device, jobs=jobs, scales=scale, seeds=seed)
+    try:
+        done = collect_missing(
+            loaded, uri, suite, device=device, jobs=jobs, scales=scale, seeds=seed
+        )
+    except KeyboardInterrupt:
+        sys.stderr.write("emergence-stats: interrupted; collect again to go on from what is kept\n")
+        raise typer.Exit(130) from None
     if as_json:
         _print_json({"schema_version": 1, "collected": done, "store": uri})
     else:

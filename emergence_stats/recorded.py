@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import RegistrationError
+from emergence_stats.files import write_whole
 from emergence_stats.results import Result
 
 # An estimate may move by this share of its recorded interval's width before it counts as changed:
@@ -54,12 +54,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def write(path: Path, results: Sequence[Result]) -> None:
     verdicts = {result.name: snapshot(result) for result in results}
-    hidden = path.with_name(f".{path.name}.writing")
-    try:
-        hidden.write_text(json.dumps({"verdicts": verdicts}, indent=1, sort_keys=True) + "\n")
-        os.replace(hidden, path)
-    finally:
-        hidden.unlink(missing_ok=True)
+    write_whole(path, json.dumps({"verdicts": verdicts}, indent=1, sort_keys=True) + "\n")
 
 
 def compare(recorded: dict[str, Any], results: Sequence[Result]) -> list[str]:

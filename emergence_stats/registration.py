@@ -16,7 +16,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import os
 import subprocess
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -28,6 +27,7 @@ from typing import Any
 
 from emergence_stats import exports
 from emergence_stats.errors import RegistrationError
+from emergence_stats.files import write_whole
 from emergence_stats.project import Loaded
 from emergence_stats.schema import Manifest
 
@@ -270,13 +270,8 @@ def register(loaded: Loaded, seen: Iterable[Manifest], store: str) -> Registrati
     entry["digest"] = digest(entry)
     entries.append(entry)
     path = loaded.source.lock
-    hidden = path.with_name(f".{path.name}.writing")
     lock = {"lock_version": LOCK_VERSION, "name": loaded.name, "entries": entries}
-    try:
-        hidden.write_text(json.dumps(lock, indent=1, sort_keys=True) + "\n", "utf-8")
-        os.replace(hidden, path)
-    finally:
-        hidden.unlink(missing_ok=True)
+    write_whole(path, json.dumps(lock, indent=1, sort_keys=True) + "\n")
     return Registration(path, tuple(entries))
 
 

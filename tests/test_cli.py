@@ -281,6 +281,22 @@ def test_an_estimate_that_fails_is_an_error_and_no_verdict(project):
     failed(run("test", "learns", cwd=project), "nan", "Undefined")
 
 
+def test_a_report_that_cannot_be_written_is_an_error(project):
+    fill(project, range(2))
+    for output in ("nowhere/report.json", "/dev/full"):
+        done = run("report", "--all", "--format", "json", "-o", output, cwd=project)
+        failed(done, "No such file" if output[0] == "n" else "No space left")
+    assert not (project / "nowhere").exists()
+
+
+def test_a_collection_that_makes_no_sense_is_an_error(tmp_path):
+    failed(run("collect", "--suite", "pock", cwd=OURS), "'pock'", "smoke")
+    failed(run("collect", "--suite", "smoke", "--scale", "d9", cwd=OURS), "'d9'", "d16L4")
+    failed(run("collect", "--suite", "smoke", "--device", "tpu", cwd=OURS), "'tpu'")
+    failed(run("collect", "--suite", "smoke", "--engine", "jax", cwd=OURS), "'jax'")
+    failed(run("collect", "top_down", "--suite", "smoke", cwd=OURS), "pocket")
+
+
 def test_a_mistyped_setting_is_named(project):
     (project / "pyproject.toml").write_text("[tool.emergence_stats]\ntrases = 'x'\n")
     failed(run("list", cwd=project), "'trases'", "did you mean 'traces'?")

@@ -1,6 +1,7 @@
 """The training backend: tasks, RankMe, and runs that resume to the last bit."""
 
 import dataclasses
+import errno
 
 import numpy as np
 import pytest
@@ -165,3 +166,26 @@ def test_two_collections_of_one_run_exclude_one_another(tmp_path):
         pytest.raises(CollectError, match="another process"),
     ):
         training_run.train_run(tmp_path, TINY, scale, 0)
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_disk_that_fills_leaves_the_store_valid_and_the_run_to_be_continued(
+    tmp_path, monkeypatch, step
+):
+    from emergence_stats import writing
+    from emergence_stats.errors import CollectError
+    from emergence_stats.store import Store
+
+    scale = Scale(8, 2, heads=2)
+    training_run.train_run(tmp_path, TINY, scale, 0)
+
+    def full(*_arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing.os, step, full)
+        with pytest.raises(CollectError, match="is full"):
+            training_run.train_run(tmp_path, TINY, scale, 1)
+    assert [run.manifest.seed for run in Store.open(tmp_path).runs] == [0]
+    training_run.train_run(tmp_path, TINY, scale, 1)
+    assert [run.manifest.seed for run in Store.open(tmp_path).runs] == [0, 1]

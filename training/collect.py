@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import re
+import threading
 import time
 import traceback
 from collections.abc import Iterable
@@ -58,9 +60,12 @@ def collect(
     """Train and measure the runs in `todo`; returns how many were written.
 
     Each run has a process of its own with one thread, `jobs` at a time (default: one a core on a
-    CPU, one on a GPU). Progress goes to stderr. The first failure stops what has not begun, and
-    is raised as `CollectError`; runs that were killed continue at the next call.
+    CPU, one on a GPU). Progress goes to stderr. The first failure stops what has not begun: it is
+    raised as `CollectError` where the user can mend it, otherwise as `RuntimeError` with the
+    traceback of the process. Runs that were killed continue at the next call.
     """
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise UsageError(f"there is no device {device!r}; devices are cpu, cuda and cuda:N")
     if device.startswith("cuda"):
         import torch
 
@@ -74,7 +79,7 @@ def collect(
     waiting = list(todo)
     running: dict[str, BaseProcess] = {}
     done = 0
-    failure: str | None = None
+    failure: Exception | None = None
     with _Bars(len(todo)) as bars:
         try:
             while running or (waiting and failure is None):
@@ -91,7 +96,7 @@ def collect(
                 if finished is None:
                     continue
                 running.pop(finished).join()
-                bars.finish(finished)
+                bars.finish(finished, written=problem is None)
                 if problem is None:
                     done += 1
                 else:
@@ -102,13 +107,14 @@ def collect(
             for process in running.values():
                 process.join()
     if failure is not None:
-        raise CollectError(failure)
+        raise failure
     return done
 
 
 def _worker(messages, store: Path, suite: Suite, scale: Scale, seed: int, device: str) -> None:
     from training.run import train_run
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     run_id = suite.run_id(scale, seed)
 
     def progress(step: int, steps: int, loss: float) -> None:
@@ -117,16 +123,27 @@ def _worker(messages, store: Path, suite: Suite, scale: Scale, seed: int, device
     try:
         train_run(store, suite, scale, seed, device=device, progress=progress)
     except CollectError as error:
-        messages.put(("done", run_id, str(error), None))
+        messages.put(("done", run_id, error, None))
+    except OSError as error:
+        messages.put(("done", run_id, CollectError(f"run {run_id}: {error}"), None))
     except KeyboardInterrupt:
-        messages.put(("done", run_id, f"run {run_id} was interrupted", None))
+        messages.put(("done", run_id, CollectError(f"run {run_id} was interrupted"), None))
     except Exception:
-        messages.put(("done", run_id, f"run {run_id} failed:\n{traceback.format_exc()}", None))
+        fault = RuntimeError(f"run {run_id} failed:\n{traceback.format_exc()}")
+        messages.put(("done", run_id, fault, None))
     else:
         messages.put(("done", run_id, None, None))
 
 
-def _next_message(messages, running: dict, bars: _Bars) -> tuple[str | None, str | None]:
+def _end_with_parent() -> None:
+    """A collection that is killed leaves no process behind; what was saved is continued."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _next_message(messages, running: dict, bars: _Bars) -> tuple[str | None, Exception | None]:
     """Handle one message. (run_id, problem or None) of a run that ended, or (None, None)."""
     try:
         kind, run_id, first, second = messages.get(timeout=1.0)
@@ -134,7 +151,9 @@ def _next_message(messages, running: dict, bars: _Bars) -> tuple[str | None, str
         for run_id, process in running.items():
             if process.exitcode is not None and messages.empty():
                 how = f"ended with status {process.exitcode}"
-                return run_id, f"the process of run {run_id} {how}; collect again to continue it"
+                return run_id, CollectError(
+                    f"the process of run {run_id} {how}; collect again to continue it"
+                )
         return None, None
     if kind == "progress":
         bars.update(run_id, first, second)
@@ -177,9 +196,11 @@ class _Bars:
             self._tasks[run_id][0], completed=step, description=f"{run_id} loss {loss:.3f}"
         )
 
-    def finish(self, run_id: str) -> None:
+    def finish(self, run_id: str, written: bool) -> None:
         bar, began = self._tasks.pop(run_id)
         self._progress.remove_task(bar)
+        if not written:
+            return
         self._progress.advance(self._total)
         self._runs = (self._runs[0] + 1, self._runs[1])
         if not self._console.is_terminal:

@@ -1,0 +1,25 @@
+"""Write small files whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace `path` by `text` in one step: a reader sees the old file or the new one.
+
+    What is no regular file (a pipe, a terminal) is written to as it is. Raises `OSError` when the
+    disk refuses; the old file is then as it was.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, "utf-8")
+        return
+    hidden = path.with_name(f".{path.name}.writing")
+    try:
+        hidden.write_text(text, "utf-8")
+        os.replace(hidden, path)
+    except OSError as error:  # named as the user named it
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        hidden.unlink(missing_ok=True)
