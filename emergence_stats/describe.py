@@ -32,10 +32,13 @@ def describe_lines(loaded: Loaded, state: State) -> Iterator[str]:
         seeds = ", ".join(map(str, d.seeds))
         yield f"Design      suite {d.suite}, scales {', '.join(d.scales)}, seeds {seeds}"
         yield f"            {len(d.runs())} confirmatory runs; more or fewer is a deviation"
-    yield (
-        f"Inference   {len(h.predictions)} predictions, {h.combine} must hold; intervals at "
-        f"{h.simultaneous_level:.4g} each, {h.level:g} together (Bonferroni)"
-    )
+    if len(h.predictions) == 1:
+        yield f"Inference   one prediction; interval at {h.level:g}"
+    else:
+        yield (
+            f"Inference   {len(h.predictions)} predictions, {h.combine} must hold; intervals at "
+            f"{h.simultaneous_level:.4g} each, {h.level:g} together (Bonferroni)"
+        )
     for prediction in h.predictions:
         yield f"  {prediction.name}: {prediction.region}"
         yield f"    {_analysis(prediction)}"

@@ -31,7 +31,9 @@ def number(value: float | None) -> str:
 def p_text(p: float | None) -> str:
     if p is None:
         return "-"
-    return "<.0001" if p < 0.0001 else f"{p:.4f}".lstrip("0") if p < 1 else "1"
+    if p < 0.0001:
+        return "<.0001"
+    return f"{p:.4f}".lstrip("0") if p < 0.99995 else ">.9999"
 
 
 def interval_text(result: PredictionResult) -> str:
@@ -170,15 +172,36 @@ def to_json(results: Sequence[Result]) -> str:
     return json.dumps(document(results), indent=2, allow_nan=False)
 
 
-def to_markdown(results: Sequence[Result]) -> str:
-    def row(cells: Sequence[str]) -> str:
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table."""
+
+    def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
-    head = ("hypothesis", "verdict", "basis", "runs", "why", "paper")
-    lines = [row(head), row(["---"] * len(head))]
-    for r in results:
-        verdict = f"{SYMBOL[r.verdict]} {r.verdict}"
-        lines.append(row((r.name, verdict, r.basis, str(r.counted), r.reason, paper_text(r))))
+    return [line(columns), line(["---"] * len(columns)), *map(line, rows)]
+
+
+def to_markdown(results: Sequence[Result]) -> str:
+    """The verdicts, all predictions, and then what is to be said of each hypothesis."""
+    verdicts = [
+        (
+            r.name,
+            f"{SYMBOL[r.verdict]} {r.verdict}",
+            r.basis,
+            str(r.counted),
+            r.reason,
+            paper_text(r),
+        )
+        for r in results
+    ]
+    lines = markdown_table(("hypothesis", "verdict", "basis", "runs", "why", "paper"), verdicts)
+    predictions = [
+        (r.name, row[0], row[1], f"{row[2]} at {100 * p.estimate.level:.4g}%", *row[3:])
+        for r in results
+        for p in r.predictions
+        for row in [prediction_row(p)]
+    ]
+    lines += ["", *markdown_table(("hypothesis", *_COLUMNS), predictions)]
     for r in results:
         lines += ["", f"## {r.name}", "", r.claim, "", f"- {registration_text(r)}"]
         lines += [f"- runs: {runs_text(r)}", f"- paper: {paper_text(r)}"]
@@ -186,7 +209,5 @@ def to_markdown(results: Sequence[Result]) -> str:
         lines += [f"- as the paper counts: {pooled}"] if pooled else []
         lines += [f"- deviation: {text}" for text in r.deviations]
         lines += [f"- amended: {text}" for text in r.changes]
-        lines += ["", row(_COLUMNS), row(["---"] * len(_COLUMNS))]
-        lines += [row(prediction_row(p)) for p in r.predictions]
     lines += ["", tally(results), ""]
     return "\n".join(lines)
