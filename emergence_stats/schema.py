@@ -142,3 +142,8 @@ def check_name(name: str, what: str) -> str:
             fix="Use letters, digits and . _ + = -, beginning with a letter or digit.",
         )
     return name
+
+
+def pending_manifest_name(run_id: str) -> str:
+    """The manifest's name while its run is being written."""
+    return f".{run_id}.json.pending"

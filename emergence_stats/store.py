@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emergence_stats.errors import TraceError
-from emergence_stats.schema import KEY_COLUMNS, NULLABLE, Manifest, arrow_schema
-from emergence_stats.writing import pending_manifest_name
+from emergence_stats.schema import (
+    KEY_COLUMNS,
+    NULLABLE,
+    Manifest,
+    arrow_schema,
+    pending_manifest_name,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emergence_stats.errors import TraceError
-from emergence_stats.schema import KEY_COLUMNS, Manifest, arrow_schema, check_name
+from emergence_stats.schema import (
+    KEY_COLUMNS,
+    Manifest,
+    arrow_schema,
+    check_name,
+    pending_manifest_name,
+)
+from emergence_stats.store import check_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-def pending_manifest_name(run_id: str) -> str:
-    return f".{run_id}.json.pending"
 
 
 def write_run(
@@ -50,8 +53,6 @@ def write_run(
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
-
-    from emergence_stats.store import check_table
 
     check_name(suite, "suite")
     check_name(run_id, "run_id")
