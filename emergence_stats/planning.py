@@ -6,6 +6,7 @@ The only place of this package that imports `training`, and only when called.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +100,14 @@ def collect_missing(
     Returns the number of runs written. Raises `UsageError` where the training extra is not
     installed, `CollectError` where a run cannot go on.
     """
-    try:
-        from training.collect import collect, missing_runs, suite_named
-    except ImportError as error:
+    lacking = [name for name in ("training", "torch", "filelock") if find_spec(name) is None]
+    if lacking:
         raise UsageError(
-            f"collect needs the training extra ({error}); "
+            f"collect needs {' and '.join(lacking)}, which the extra `training` brings; "
             "install it with: pip install 'emergence-stats[training]'"
-        ) from None
+        )
+    from training.collect import collect, missing_runs, suite_named
+
     if loaded is not None:
         design = _design(loaded, suite)
         chosen = suite_named(design.suite)

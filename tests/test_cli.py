@@ -371,3 +371,34 @@ def test_a_command_imports_pyarrow_without_pandas(project):
     )
     module.write_text(uses)
     assert run("test", "learns", cwd=project).returncode == 0
+
+
+def test_collect_without_torch_says_what_to_install(project):
+    script = (
+        "import sys; from emergence_stats.__main__ import main\n"
+        "sys.modules['torch'] = None\n"
+        "sys.argv = ['emergence-stats', 'collect', '--suite', 'smoke']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=project, capture_output=True, text=True
+    )
+    failed(done, "torch", "pip install 'emergence-stats[training]'")
+    assert not list((project / "data").iterdir())
+
+
+def test_an_installed_package_offers_its_claims(project, tmp_path):
+    (project / "hypotheses" / "learns.py").unlink()
+    site = tmp_path / "site"
+    (site / "someclaims").mkdir(parents=True)
+    (site / "someclaims" / "__init__.py").touch()
+    (site / "someclaims" / "learns.py").write_text(HYPOTHESIS)
+    metadata = site / "someclaims-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: someclaims\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[emergence_stats.hypotheses]\nlearns = someclaims.learns\n"
+    )
+    fill(project, range(4))
+    done = run("test", "learns", "--json", cwd=project, PYTHONPATH=str(site))
+    assert result_of(done)["verdict"] == "supported"
