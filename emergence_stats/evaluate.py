@@ -336,8 +336,10 @@ def _reason(
         if job.hypothesis.design is not None:
             return f"{why}; make them with: emergence-stats collect {job.loaded.name}"
         return f"{why}; it needs traces of {', '.join(job.hypothesis.needs.measures)}"
-    deciding = [p for p in predictions if p.verdict is verdict]
-    return (deciding or list(predictions))[0].reason
+    deciding = [p for p in predictions if p.verdict is verdict] or list(predictions)
+    others = len(deciding) - 1
+    more = f"; {others} more prediction{'s' if others > 1 else ''} {verdict}" if others else ""
+    return deciding[0].reason + more
 
 
 def _pooled(job: _Job) -> dict[str, Any]:

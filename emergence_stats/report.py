@@ -162,9 +162,13 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
         for r in results
     ]
     _table(console, ("hypothesis", "verdict", "basis", "runs", "why"), rows)
+    deviating: dict[str, list[str]] = {}
     for r in results:
         for deviation in r.deviations:
-            _line(console, f"deviation, {r.name}: {deviation}")
+            deviating.setdefault(deviation, []).append(r.name)
+    for deviation, names in deviating.items():
+        whose = "all" if len(names) == len(results) > 1 else ", ".join(names)
+        _line(console, f"deviation, {whose}: {deviation}")
     _line(console, tally(results))
 
 
