@@ -103,11 +103,12 @@ def _table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str
     """A rich table on a terminal; in a pipe, aligned columns without lines or wrapping."""
     if console.is_terminal:
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(*columns, box=None, pad_edge=False)
         for row in rows:
             style = next((_STYLE[v] for v in Verdict if any(c.endswith(str(v)) for c in row)), None)
-            table.add_row(*row, style=style)
+            table.add_row(*map(Text, row), style=style)  # a name may look like markup
         console.print(table)
         return
     widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]

@@ -324,6 +324,21 @@ def test_two_calls_agree_to_the_last_digit(project):
     )
 
 
+def test_names_are_shown_as_they_are():
+    from io import StringIO
+
+    from rich.console import Console
+
+    from emergence_stats.report import _table
+
+    for terminal in (True, False):
+        shown = StringIO()
+        console = Console(file=shown, force_terminal=terminal, color_system=None, width=80)
+        _table(console, ("name", "CI"), [("[bold]x[/bold]", "[-1, 2]")])
+        assert "[bold]x[/bold]" in shown.getvalue()
+        assert "[-1, 2]" in shown.getvalue()
+
+
 def test_list_and_describe(project):
     assert "learns" in run("list", cwd=project).stdout
     words = run("describe", "top_down", cwd=OURS).stdout
