@@ -13,7 +13,7 @@ from typing import Any
 
 from emergence_stats import registration as locks
 from emergence_stats.errors import HypothesisError, TraceError
-from emergence_stats.hypothesis import Count, Prediction, Share
+from emergence_stats.hypothesis import Count, Prediction, Share, Slope
 from emergence_stats.inference import Estimate, runs_needed
 from emergence_stats.project import Loaded
 from emergence_stats.results import PredictionResult, Result, RunUse, UnitValue
@@ -308,6 +308,7 @@ def _predict(job: _Job, prediction: Prediction, found: _Values) -> PredictionRes
         unit=prediction.unit,
         n_runs=len(runs),
         values=tuple(sorted(units, key=lambda u: u.label)),
+        units_compare=not isinstance(prediction.analysis, Slope),
     )
 
 

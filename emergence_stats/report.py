@@ -74,11 +74,25 @@ def runs_text(result: Result) -> str:
     return f"{', '.join(parts)} (suite {result.suite or '-'})"
 
 
-def worst_units(result: PredictionResult, count: int = _WORST_SHOWN) -> list[str]:
-    """The units farthest from the claim region, of those outside it."""
-    outside = [v for v in result.values if not result.region.contains(v.value)]
-    outside.sort(key=lambda v: -abs(v.value - result.region.nearest_boundary(v.value)))
-    return [f"{v.label} {number(v.value)}" for v in outside[:count]]
+def interval_bar(result: PredictionResult, width: int = 41) -> str | None:
+    """The interval ``[==o==]`` on a line where ``#`` is the claim region; None without interval."""
+    if result.estimate.interval is None:
+        return None
+    lo, hi = result.estimate.interval
+    ends = [x for x in (lo, hi, result.region.lo, result.region.hi) if x is not None]
+    margin = 0.15 * (max(ends) - min(ends)) or 1.0
+    left, right = min(ends) - margin, max(ends) + margin
+    step = (right - left) / (width - 1)
+
+    def column(x: float) -> int:
+        return round((x - left) / step)
+
+    line = ["#" if result.region.contains(left + i * step) else "-" for i in range(width)]
+    a, b = column(lo), column(hi)
+    if b > a:
+        line[a : b + 1] = ["[", *"=" * (b - a - 1), "]"]
+    line[column(result.estimate.value)] = "o"
+    return f"{number(left):>7} |{''.join(line)}| {number(right)}"
 
 
 _COLUMNS = ("prediction", "estimate", "CI", "region", "p", "effect", "runs", "verdict")
@@ -131,10 +145,18 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
     level = result.predictions[0].estimate.level
     columns = [f"{level:.1%} CI" if c == "CI" else c for c in _COLUMNS]
     _table(console, columns, rows)
+    wide = max(len(p.name) for p in result.predictions)
     for p in result.predictions:
-        worst = worst_units(p)
-        if worst and not verbose:
-            _line(console, f"  outside the region of {p.name}: {'  '.join(worst)}")
+        bar = interval_bar(p)
+        if bar is not None:
+            _line(console, f"  {p.name.ljust(wide)}  {bar}")
+    _line(console, "  [==o==] interval, # claim region")
+    for p in result.predictions:
+        outside = p.outside()
+        if outside and not verbose:
+            worst = "  ".join(f"{v.label} {number(v.value)}" for v in outside[:_WORST_SHOWN])
+            count = f"{len(outside)} of {len(p.values)} {p.unit}s"
+            _line(console, f"  {count} outside the region of {p.name}, worst: {worst}")
     _line(console, f"  why    {result.reason}")
     _line(console, f"  paper  {paper_text(result)}")
     pooled = pooled_text(result)
@@ -147,8 +169,9 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
     if verbose:
         for p in result.predictions:
             _line(console, f"  {p.name} ({p.estimate.method}), {len(p.values)} {p.unit}s:")
+            outside = p.outside()
             for v in p.values:
-                mark = " " if p.region.contains(v.value) else "*"
+                mark = "*" if v in outside else " "
                 _line(console, f"    {mark} {v.label}  {v.value:.6g}")
         for use in result.runs:
             why = f": {use.why}" if use.why else ""

@@ -25,6 +25,12 @@ class UnitValue:
 
 @dataclass(frozen=True)
 class PredictionResult:
+    """What became of one prediction.
+
+    `units_compare`: whether the region is on the scale of the units' values. For a slope it is
+    not: no single run has one.
+    """
+
     name: str
     estimate: Estimate
     region: Region
@@ -33,6 +39,14 @@ class PredictionResult:
     unit: str
     n_runs: int
     values: tuple[UnitValue, ...]
+    units_compare: bool = True
+
+    def outside(self) -> list[UnitValue]:
+        """The units outside the claim region, the farthest first."""
+        if not self.units_compare:
+            return []
+        outside = [v for v in self.values if not self.region.contains(v.value)]
+        return sorted(outside, key=lambda v: -abs(v.value - self.region.nearest_boundary(v.value)))
 
     def to_dict(self) -> dict[str, Any]:
         e = self.estimate

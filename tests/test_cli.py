@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from emergence_stats.regions import Region
+from emergence_stats.verdicts import Verdict
 from tests.conftest import HYPOTHESIS, add_run
 
 OURS = Path(__file__).parent.parent
@@ -97,6 +100,14 @@ def test_a_report_of_everything_has_every_claim(planted):
     names = {result["name"] for result in json.loads(done.stdout)["results"]}
     assert names == {p.stem for p in (OURS / "hypotheses").glob("*.py") if p.stem[0] != "_"}
     assert done.returncode in (1, 3)
+
+
+def test_runs_outside_the_region_are_shown_where_a_run_can_be(shuffled, planted):
+    shown = run("test", "top_down", "--traces", shuffled, cwd=OURS).stdout
+    assert "6 of 6 runs outside the region of tau-b" in shown
+    shown = run("test", "scale_invariant_floors", "--traces", planted, cwd=OURS).stdout
+    assert "copy drift" in shown
+    assert "outside the region of copy drift" not in shown  # one run has no slope
 
 
 def test_markdown_and_files(planted, tmp_path):
@@ -337,6 +348,26 @@ def test_names_are_shown_as_they_are():
         _table(console, ("name", "CI"), [("[bold]x[/bold]", "[-1, 2]")])
         assert "[bold]x[/bold]" in shown.getvalue()
         assert "[-1, 2]" in shown.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("interval", "region", "shown"),
+    [
+        ((-0.9, -0.7), Region.at_most(-0.3), r"#+\[=*o=*\]#+-+"),
+        ((0.5, 0.7), Region.at_least(0.75), r"-+\[=*o=*\]-*#+"),
+        ((-0.3, 0.3), Region.between(-0.1, 0.1), r"-+\[=+o=+\]-+"),
+        ((0.0, 0.0), Region.between(-0.1, 0.1), r"-+#+o#+-+"),
+    ],
+)
+def test_the_bar_shows_where_the_interval_lies(interval, region, shown):
+    from emergence_stats.inference import Estimate
+    from emergence_stats.report import interval_bar
+    from emergence_stats.results import PredictionResult
+
+    value = sum(interval) / 2
+    estimate = Estimate(value, interval, 0.95, None, None, 5, "none")
+    result = PredictionResult("p", estimate, region, Verdict.SUPPORTED, "", "run", 5, ())
+    assert re.fullmatch(rf" *\S+ \|{shown}\| \S+", interval_bar(result))
 
 
 def test_list_and_describe(project):
