@@ -8,6 +8,7 @@ Nothing here knows of tasks or layers: what varies inside a run was reduced befo
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emergence_stats.regions import Region
+from emergence_stats.verdicts import Verdict, decide
 
 Array = NDArray[np.float64]
 
 EXACT_FLIPS_UP_TO = 30  # 2**15 sums a half: milliseconds
 _MONTE_CARLO_FLIPS = 99_999
 _SEED = 20260217
+# Values that differ by less than this share of their size differ by the order of a sum, and agree.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class Estimate:
 
     `interval` has confidence `level` (two-sided). `p_value` is one-sided, of the null hypothesis
     that the estimand lies at the boundary of the region or outside (for a region with two ends
-    the larger of the two: TOST); `p_refute` is the reverse. `method` names interval and test.
+    the larger of the two: TOST). `method` names interval and test. `agreed_on`: where all units
+    agree, the range of possible values on which the interval is that of a rate.
     """
 
     value: float
@@ -42,6 +47,7 @@ class Estimate:
     why_no_interval: str | None = None
     stderr: float | None = None
     df: float | None = None
+    agreed_on: tuple[float, float] | None = None
 
 
 def t_quantile(p: float, df: float) -> float:
@@ -77,12 +83,17 @@ def _stratified(values: Array, strata: Sequence[object], scale_weights: Array) -
     """sum_s w_s mean_s, variance sum_s w_s^2 var_s / n_s, Satterthwaite's degrees of freedom.
 
     `scale_weights` (n_strata,), in the order in which strata first appear. Every stratum needs
-    two runs.
+    two runs. Means are taken of the differences from the stratum's first run, so that runs that
+    agree have a variance of zero and not one of rounding.
     """
     index, n_strata = _strata(strata)
     counts = np.bincount(index, minlength=n_strata)
-    means = np.bincount(index, values, n_strata) / counts
-    squares = np.bincount(index, (values - means[index]) ** 2, n_strata)
+    first = values[np.unique(index, return_index=True)[1]]
+    difference = values - first[index]
+    difference[np.abs(difference) <= _ROUNDING * np.abs(values).max()] = 0.0
+    mean_difference = np.bincount(index, difference, n_strata) / counts
+    means = first + mean_difference
+    squares = np.bincount(index, (difference - mean_difference[index]) ** 2, n_strata)
     parts = scale_weights**2 * squares / (counts - 1) / counts
     variance = parts.sum()
     df = variance**2 / (parts**2 / (counts - 1)).sum() if variance > 0 else float(len(values))
@@ -97,12 +108,17 @@ def _mean_contrast(values: Array, strata: Sequence[object]) -> _Contrast:
     sample: differences between scales then count as error, which errs to the wide side.
     """
     index, n_strata = _strata(strata)
-    counts = np.bincount(index)
-    if counts.min() >= 2:
+    if np.bincount(index).min() >= 2:
         return _stratified(values, strata, np.full(n_strata, 1 / n_strata))
-    n = len(values)
-    stderr = float(values.std(ddof=1)) / math.sqrt(n)
-    return _Contrast(float(values.mean()), stderr, n - 1.0, np.full(n, 1 / n))
+    return _one_sample(values)
+
+
+def _one_sample(values: Array) -> _Contrast:
+    return _stratified(values, [""] * len(values), np.ones(1))
+
+
+def _agree(values: Array) -> bool:
+    return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max())
 
 
 def mean(
@@ -125,12 +141,12 @@ def mean(
     if few is not None:
         return few
     contrast = _mean_contrast(x, strata)
-    if np.ptp(x) == 0:
+    if _agree(x):
         return _all_agree(x, region, level, bounds)
     half = t_quantile(0.5 + level / 2, contrast.df) * contrast.stderr
     if half == 0:
         # Seeds agree to the last digit within each scale: only scales tell how wrong we may be.
-        contrast = _mean_contrast(x, range(len(x)))
+        contrast = _one_sample(x)
         half = t_quantile(0.5 + level / 2, contrast.df) * contrast.stderr
     lo, hi = bounds or (-math.inf, math.inf)
     return Estimate(
@@ -232,9 +248,10 @@ def share(
     if few is not None:
         return few
     contrast = _mean_contrast(x, strata)
-    if contrast.stderr == 0 and np.ptp(x) > 0:
-        contrast = _mean_contrast(x, range(len(x)))
-    p = min(max(contrast.value, 0.0), 1.0)
+    agree = _agree(x)
+    if contrast.stderr == 0 and not agree:
+        contrast = _one_sample(x)
+    p = float(x[0]) if agree else min(max(contrast.value, 0.0), 1.0)
     effective = float(len(x))
     if contrast.stderr > 0 and 0 < p < 1:
         adjust = t_quantile(0.5 + level / 2, n.sum() - 1) / t_quantile(0.5 + level / 2, contrast.df)
@@ -251,6 +268,7 @@ def share(
         "binomial test at that size",
         stderr=contrast.stderr,
         df=contrast.df,
+        agreed_on=(0.0, 1.0) if agree else None,
     )
 
 
@@ -286,20 +304,29 @@ def _all_agree(
         return Estimate(value, None, level, None, None, n, "none", why_no_interval=why)
     lo, hi = bounds
     rate = (value - lo) / (hi - lo)
-    ends = clopper_pearson(rate * n, n, level)
 
     def p_value(at: float, sign: float) -> float:
         return _binomial_p(rate, n, (at - lo) / (hi - lo), sign)
 
     return Estimate(
         value=value,
-        interval=(lo + (hi - lo) * ends[0], lo + (hi - lo) * ends[1]),
+        interval=_rate_interval(value, n, level, bounds),
         level=level,
         p_value=_region_p(p_value, region),
         effect_size=None,
         n_runs=n,
         method=f"all {n} runs agree: exact interval of a rate on [{lo:g}, {hi:g}]",
+        agreed_on=bounds,
     )
+
+
+def _rate_interval(
+    value: float, n: float, level: float, bounds: tuple[float, float]
+) -> tuple[float, float]:
+    """Clopper-Pearson's interval of a rate of `n` trials, on a scale from one bound to the other."""
+    lo, width = bounds[0], bounds[1] - bounds[0]
+    ends = clopper_pearson((value - lo) / width * n, n, level)
+    return lo + width * ends[0], lo + width * ends[1]
 
 
 # --- tests ------------------------------------------------------------------------------------
@@ -368,15 +395,26 @@ def _cohen_h(p: float, boundary: float, region: Region) -> float | None:
 
 
 def runs_needed(estimate: Estimate, region: Region) -> int | None:
-    """How many runs in all would settle it if the estimate and the spread stayed as they are.
+    """How many units in all would settle it if the estimate and the spread stayed as they are.
 
-    None when the estimate lies on the boundary, or more than 10,000 runs would be needed.
+    Where all agree the interval shrinks as that of a rate does, otherwise with the square root.
+    None when the estimate lies on the boundary, or more than 10,000 would be needed.
     """
-    if estimate.interval is None or estimate.stderr in (None, 0.0):
+    if estimate.interval is None:
         return None
     distance = abs(estimate.value - region.nearest_boundary(estimate.value))
     if distance == 0:
         return None
+    if estimate.agreed_on is not None:
+        more = range(estimate.n_runs + 1, 10_001)
+
+        def settled(n: int) -> bool:
+            assert estimate.agreed_on is not None
+            interval = _rate_interval(estimate.value, n, estimate.level, estimate.agreed_on)
+            return decide(interval, region) is not Verdict.INCONCLUSIVE
+
+        at = bisect_left(more, True, key=settled)
+        return more[at] if at < len(more) else None
     half = max(estimate.value - estimate.interval[0], estimate.interval[1] - estimate.value)
     n = math.ceil(estimate.n_runs * (half / distance) ** 2)
     return None if n > 10_000 else max(n, estimate.n_runs + 1)
@@ -386,5 +424,5 @@ def _too_few(x: Array, level: float) -> Estimate | None:
     if len(x) >= 2:
         return None
     value = float(x[0]) if len(x) else math.nan
-    why = f"{len(x)} run{'s' if len(x) != 1 else ''}: an interval over runs needs two"
+    why = f"{len(x)} unit{'s' if len(x) != 1 else ''} of replication: an interval needs two"
     return Estimate(value, None, level, None, None, len(x), "none", why_no_interval=why)

@@ -21,7 +21,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -145,14 +145,14 @@ class Registration:
         return self.entries[-1]
 
     def saw(self, manifest: Manifest) -> bool:
-        """Whether the latest plan had seen this run, under this name or another."""
-        return any(
-            identity(manifest)[field] in self._seen(field)
-            for field in ("run_id", "sha256", "config")
-        )
+        """Whether this plan or an earlier one had seen this run, under this name or another."""
+        known = self._seen
+        return any(value in known[field] for field, value in identity(manifest).items())
 
-    def _seen(self, field: str) -> set[str]:
-        return {run[field] for run in self.latest["runs"]}
+    @cached_property
+    def _seen(self) -> dict[str, set[str]]:
+        runs = [run for entry in self.entries for run in entry["runs"]]
+        return {field: {run[field] for run in runs} for field in ("run_id", "sha256", "config")}
 
 
 def read_lock(path: Path) -> Registration | None:

@@ -179,6 +179,22 @@ def test_a_pilot_under_another_name_is_still_a_pilot(project):
     assert result["run_counts"] == {"counted": 3}
 
 
+def test_runs_that_an_earlier_plan_saw_stay_seen(project):
+    fill(project, range(3))
+    run("register", "learns", cwd=project)
+    aside = project / "aside"
+    (project / "data" / "sim").rename(aside)
+    fill(project, [9])
+    module = project / "hypotheses" / "learns.py"
+    module.write_text(module.read_text().replace("at_least(0.5)", "at_least(0.4)"))
+    run("register", "learns", cwd=project)  # sees seed 9 alone
+    for path in aside.iterdir():
+        path.rename(project / "data" / "sim" / path.name)
+    result = result_of(run("test", "learns", "--json", cwd=project))
+    assert result["confirmatory"] is False
+    assert result["run_counts"] == {"counted": 4}
+
+
 def test_an_altered_lock_is_an_error(project):
     fill(project, range(3))
     run("register", "learns", cwd=project)
@@ -376,7 +392,7 @@ def test_list_and_describe(project):
     assert "<= -0.3" in words
     assert "fraction=0.5" in words
     declared = json.loads(run("describe", "top_down", "--json", cwd=OURS).stdout)
-    assert declared["design"]["seeds"] == [3, 4, 5, 6, 7]
+    assert declared["design"]["seeds"] == [8, 9, 10, 11, 12]
 
 
 def test_plan_says_what_is_missing(project, tmp_path):

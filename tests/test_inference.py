@@ -9,6 +9,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from emergence_stats import inference
 from emergence_stats.regions import Region
+from emergence_stats.verdicts import Verdict, decide
 
 ANY = Region.at_least(0.0)
 
@@ -74,6 +75,41 @@ def test_a_rate_on_which_all_runs_agree_has_the_width_of_the_number_of_runs():
     found = inference.share([0] * 5, [24] * 5, ["a"] * 5, Region.at_most(0.1), 0.95)
     assert found.interval == pytest.approx((0, stats.binomtest(0, 5).proportion_ci().high))
     assert found.interval[1] == pytest.approx(0.522, abs=1e-3)
+
+
+@given(st.integers(0, 24), st.integers(1, 24), st.integers(2, 12), st.integers(1, 6), st.booleans())
+def test_runs_that_agree_are_as_many_trials_whatever_the_rounding(k, extra, seeds, scales, flip):
+    """The mean of equal doubles may differ from them, and that is no variance between runs."""
+    trials = k + extra
+    successes = trials - k if flip else k
+    runs = seeds * scales
+    strata = [scale for scale in range(scales) for _ in range(seeds)]
+    found = inference.share([successes] * runs, [trials] * runs, strata, Region.at_least(0.5), 0.95)
+    expected = inference.clopper_pearson(successes / trials * runs, runs, 0.95)
+    assert found.interval == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("scales", [1, 2])
+def test_values_that_differ_by_rounding_alone_agree(scales):
+    values = [-0.1 - 0.2, -0.3, -0.3, -0.3, -0.1 - 0.2, -0.3]
+    strata = [i % scales for i in range(6)]
+    found = inference.mean(values, strata, Region.at_most(0.0), 0.95, bounds=(-1.0, 1.0))
+    expected = inference.mean([-0.3] * 6, strata, Region.at_most(0.0), 0.95, bounds=(-1.0, 1.0))
+    assert found.interval == pytest.approx(expected.interval)
+
+
+@pytest.mark.parametrize("successes", [24, 23])
+def test_as_many_runs_as_needed_settle_it_and_one_fewer_do_not(successes):
+    region = Region.at_least(0.75)
+
+    def verdict(runs):
+        found = inference.share([successes] * runs, [24] * runs, ["a"] * runs, region, 0.95)
+        return decide(found.interval, region)
+
+    few = inference.share([successes] * 4, [24] * 4, ["a"] * 4, region, 0.95)
+    needed = inference.runs_needed(few, region)
+    assert verdict(needed) is Verdict.SUPPORTED
+    assert verdict(needed - 1) is Verdict.INCONCLUSIVE
 
 
 def test_korn_graubard_by_hand():

@@ -89,7 +89,7 @@ SUITES = {
         Suite(
             name="pocket",
             scales=(Scale(16, 2), Scale(24, 4), Scale(48, 4), Scale(96, 4), Scale(184, 4)),
-            seeds=tuple(range(8)),
+            seeds=tuple(range(13)),
             steps=4000,
             batch=64,
             dense_steps=30,
