@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 KEY_COLUMNS = ("measure", "task", "level", "layer")
-NULLABLE = frozenset({"task", "level", "layer", "stderr"})
+REQUIRED = frozenset({"run_id", "step", "measure", "value"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 
 
@@ -30,14 +30,17 @@ def arrow_schema() -> pa.Schema:
     text = pa.dictionary(pa.int32(), pa.string())
     return pa.schema(
         [
-            pa.field("run_id", text, nullable=False),
-            pa.field("step", pa.int64(), nullable=False),
-            pa.field("task", text),
-            pa.field("level", pa.int16()),
-            pa.field("layer", pa.int16()),
-            pa.field("measure", text, nullable=False),
-            pa.field("value", pa.float64(), nullable=False),
-            pa.field("stderr", pa.float64()),
+            pa.field(name, kind, nullable=name not in REQUIRED)
+            for name, kind in (
+                ("run_id", text),
+                ("step", pa.int64()),
+                ("task", text),
+                ("level", pa.int16()),
+                ("layer", pa.int16()),
+                ("measure", text),
+                ("value", pa.float64()),
+                ("stderr", pa.float64()),
+            )
         ]
     )
 
@@ -85,9 +88,10 @@ class Manifest:
             raise bad(f"the manifest is not valid JSON ({error})") from None
         if not isinstance(fields, dict):
             raise bad("the manifest is not a JSON object")
-        if fields.get("schema_version") != SCHEMA_VERSION:
+        schema_version = fields.get("schema_version")
+        if schema_version != SCHEMA_VERSION or isinstance(schema_version, bool):
             raise TraceError(
-                f"schema_version is {fields.get('schema_version')!r}, and this version of "
+                f"schema_version is {schema_version!r}, and this version of "
                 f"emergence-stats reads {SCHEMA_VERSION}",
                 file=file,
                 fix="Install the version that wrote it, or write the run again.",

@@ -15,7 +15,7 @@ import numpy as np
 from emergence_stats.errors import TraceError
 from emergence_stats.schema import (
     KEY_COLUMNS,
-    NULLABLE,
+    REQUIRED,
     Manifest,
     arrow_schema,
     pending_manifest_name,
@@ -147,8 +147,9 @@ class Store:
     ) -> pa.Table:
         """Rows of one run, only of these measures and layers (None: all), checked.
 
-        The file's hash is compared first. Rows without a layer are kept whatever `layers` says.
-        Raises `TraceError` with file, column and row for anything that breaks the format.
+        The file's hash is compared first, and rows are checked at all layers of what is read.
+        Rows without a layer are kept whatever `layers` says. Raises `TraceError` with file, column
+        and row for anything that breaks the format.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -166,12 +167,9 @@ class Store:
                     f"has {rows} rows, and the manifest says {run.manifest.rows}", file=where
                 )
             condition = None
-            if measures is not None:
+            if measures is not None and not _has_nulls(fragment):  # a condition would drop nulls
                 condition = pc.field("measure").isin(sorted(measures))
                 fragment = fragment.subset(row_group_ids=_row_groups_of(fragment, measures))
-            if layers is not None:
-                wanted = pc.field("layer").isin(sorted(layers)) | pc.field("layer").is_null()
-                condition = wanted if condition is None else condition & wanted
             table = fragment.to_table(columns=arrow_schema().names, filter=condition)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise TraceError(
@@ -183,6 +181,9 @@ class Store:
             if condition is not None:  # rows are counted in the file, not in the selection
                 self.read(run)
             raise
+        if layers is not None:
+            layer = pc.field("layer")
+            table = table.filter(layer.isin(sorted(layers)) | layer.is_null())
         return table
 
     def _check_hash(self, run: RunFile, where: str) -> None:
@@ -200,6 +201,18 @@ class Store:
                 file=where,
                 fix=_READ_AGAIN,
             )
+
+
+def _has_nulls(fragment: ds.ParquetFileFragment) -> bool:
+    """Whether the file's statistics tell of nulls in a column that may have none."""
+    metadata = fragment.metadata
+    for group in range(metadata.num_row_groups):
+        for number in range(metadata.num_columns):
+            column = metadata.row_group(group).column(number)
+            required = column.path_in_schema in REQUIRED
+            if required and column.statistics is not None and column.statistics.null_count:
+                return True
+    return False
 
 
 def _row_groups_of(fragment: ds.ParquetFileFragment, measures: Collection[str]) -> list[int]:
@@ -251,7 +264,7 @@ def check_table(table: pa.Table, *, run_id: str, file: object) -> None:
         return
     for name in arrow_schema().names:
         column = table.column(name)
-        if name not in NULLABLE and column.null_count:
+        if name in REQUIRED and column.null_count:
             row = int(np.argmax(pc.is_null(column).to_numpy(zero_copy_only=False)))
             raise TraceError("the value is missing (null)", file=file, column=name, row=row)
 

@@ -109,11 +109,17 @@ def test_values_that_are_not_numbers_are_named_by_row(store, bad):
     broken(store, "'value'", f"row {values.row}")
     # Rows are counted in the file even when only some of them are read.
     broken(store, "'value'", f"row {values.row}", measures=["rankme"])
+    broken(store, "'value'", f"row {values.row}", measures=["rankme"], layers=[4])
 
 
 def test_a_null_value_is_named(store):
     rewrite(store, set_column("value", lambda t: [None, *t.column("value").to_pylist()[1:]]))
     broken(store, "'value'", "row 0")
+
+
+def test_a_row_without_measure_is_not_passed_over(store):
+    rewrite(store, set_column("measure", lambda t: [None, *t.column("measure").to_pylist()[1:]]))
+    broken(store, "'measure'", "row 0", measures=["rankme"])
 
 
 def test_a_wrong_type_is_named(store):
@@ -162,6 +168,7 @@ def test_a_foreign_run_id_is_named(store):
         (lambda m: m.pop("seed"), "seed"),
         (lambda m: m.update(seed="three"), "'three'"),
         (lambda m: m.update(schema_version=2), "schema_version is 2"),
+        (lambda m: m.update(schema_version=True), "schema_version is True"),
         (lambda m: m.update(created="yesterday"), "yesterday"),
         (lambda m: m.update(run_id="other"), "other"),
         (lambda m: m.update(sha256="0"), "sha256"),
