@@ -130,7 +130,7 @@ def list_(as_json: JsonOption = False) -> None:
     """Hypotheses: claim, registration, last recorded verdict."""
     from emergence_stats import recorded
     from emergence_stats.registration import state_of
-    from emergence_stats.report import _table
+    from emergence_stats.report import print_table
 
     project = _project()
     path = project.folder / "verdicts.lock"
@@ -148,7 +148,7 @@ def list_(as_json: JsonOption = False) -> None:
         _print_json({"schema_version": 1, "hypotheses": rows})
         return
     columns = ("name", "registration", "verdict", "claim")
-    _table(_console(), columns, [[str(row[c] or "-") for c in columns] for row in rows])
+    print_table(_console(), columns, [[str(row[c] or "-") for c in columns] for row in rows])
 
 
 @app.command()
@@ -179,7 +179,7 @@ def test(
     """Test hypotheses. Exit status 1: refuted; 3: inconclusive; 0: supported."""
     import time
 
-    from emergence_stats.report import _line, print_details, tally, to_json
+    from emergence_stats.report import print_details, print_line, tally, to_json
 
     began = time.perf_counter()
     results = _evaluate(_project(), names, traces, suite)
@@ -189,7 +189,7 @@ def test(
         console = _console()
         for result in results:
             print_details(console, result, verbose)
-        _line(console, f"{tally(results)} in {time.perf_counter() - began:.1f} s")
+        print_line(console, f"{tally(results)} in {time.perf_counter() - began:.1f} s")
     raise typer.Exit(_exit_status(results))
 
 
@@ -407,7 +407,7 @@ def traces_ls(
     traces: TracesOption = None, suite: SuiteOption = None, as_json: JsonOption = False
 ) -> None:
     """Runs of the store."""
-    from emergence_stats.report import _table
+    from emergence_stats.report import print_table
 
     store = _store(_project(), traces)
     runs = [r.manifest for r in store.runs if suite in (None, r.manifest.suite)]
@@ -421,7 +421,7 @@ def traces_ls(
         (m.run_id, m.suite, m.scale, str(m.seed), f"{m.n_params:,}", f"{m.rows:,}", m.created)
         for m in runs
     ]
-    _table(_console(), columns, cells)
+    print_table(_console(), columns, cells)
 
 
 @traces_app.command("validate")

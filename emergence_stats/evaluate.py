@@ -1,4 +1,4 @@
-"""Test hypotheses against a trace store: which runs count, one pass over them, verdicts.
+"""Test hypotheses against a trace store: one pass over the runs that count, then verdicts.
 
 Runs are read one at a time (one seed's runs at a time where a prediction compares scales), so
 memory does not grow with the store.
@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from emergence_stats import registration as locks
 from emergence_stats.errors import HypothesisError, TraceError
-from emergence_stats.hypothesis import Count, Prediction, Share, Slope
+from emergence_stats.hypothesis import Count, Hypothesis, Prediction, Share, Slope
 from emergence_stats.inference import Estimate, runs_needed
 from emergence_stats.project import Loaded
-from emergence_stats.results import PredictionResult, Result, RunUse, UnitValue
+from emergence_stats.registration import State, state_of
+from emergence_stats.results import PredictionResult, Result, UnitValue
 from emergence_stats.runs import Run, Undefined
+from emergence_stats.selection import Selection, choose_runs, deviations, rests_on_unseen_runs
 from emergence_stats.store import RunFile, Store
 from emergence_stats.verdicts import COMBINE, Verdict, decide
 
@@ -37,16 +38,14 @@ class _Job:
     """One hypothesis on its way from runs to a verdict."""
 
     loaded: Loaded
-    state: locks.State
-    suite: str | None
-    why_nothing: str | None
-    uses: dict[str, RunUse]
+    state: State
+    selection: Selection
     chosen: set[str]
     collected: list[_Values]
     pooled: list[Any] = field(default_factory=list)
 
     @property
-    def hypothesis(self):
+    def hypothesis(self) -> Hypothesis:
         return self.loaded.hypothesis
 
 
@@ -68,7 +67,7 @@ def evaluate(
             file=store.uri,
             fix="Fill it with `emergence-stats collect`, or name another with --traces.",
         )
-    jobs = [_choose_runs(loaded, store, suite) for loaded in hypotheses]
+    jobs = [_job(loaded, store, suite) for loaded in hypotheses]
     used = [run for run in store.runs if any(run.manifest.run_id in job.chosen for job in jobs)]
     by_seed = any(p.unit == "seed" for job in jobs for p in job.hypothesis.predictions)
     done = 0
@@ -84,51 +83,15 @@ def evaluate(
     return [_conclude(job, store) for job in jobs]
 
 
-# --- which runs count -------------------------------------------------------------------------
-
-
-def _choose_runs(loaded: Loaded, store: Store, suite: str | None) -> _Job:
-    """Give every run of the store its place; those left as counted will be read."""
-    hypothesis, state = loaded.hypothesis, locks.state_of(loaded)
-    suites = sorted({run.manifest.suite for run in store.runs})
-    why = None
-    chosen_suite = suite
-    if suite is None and hypothesis.design is not None and hypothesis.design.suite in suites:
-        chosen_suite = hypothesis.design.suite
-    elif suite is None and len(suites) == 1:
-        chosen_suite = suites[0]
-    elif suite is None:
-        why = f"the store has suites {', '.join(suites)}; choose one with --suite"
-    elif suite not in suites:
-        why = f"the store has no runs of suite {suite!r}, only of {', '.join(suites)}"
-
-    uses: dict[str, RunUse] = {}
-    unseen, seen = [], []
-    for run in store.runs:
-        m = run.manifest
-        if m.suite != chosen_suite:
-            uses[m.run_id] = RunUse(m.run_id, "other suite", m.suite)
-        elif m.n_layers < hypothesis.needs.min_layers:
-            rule = f"{m.n_layers} blocks, and the plan needs {hypothesis.needs.min_layers}"
-            uses[m.run_id] = RunUse(m.run_id, "excluded", rule)
-        elif state.registration is not None and state.registration.saw(m):
-            seen.append(m.run_id)
-        else:
-            unseen.append(m.run_id)
-    # Unseen runs alone are evidence for a registered plan; before there are any, what it saw.
-    counted = unseen or seen
-    for run_id in counted:
-        uses[run_id] = RunUse(run_id, "counted")
-    for run_id in seen if unseen else []:
-        uses[run_id] = RunUse(run_id, "pilot", "the plan had seen it when it was registered")
+def _job(loaded: Loaded, store: Store, suite: str | None) -> _Job:
+    state = state_of(loaded)
+    selection = choose_runs(loaded.hypothesis, state, store, suite)
     return _Job(
         loaded=loaded,
         state=state,
-        suite=chosen_suite,
-        why_nothing=why,
-        uses={run.manifest.run_id: uses[run.manifest.run_id] for run in store.runs},
-        chosen=set(counted),
-        collected=[_Values() for _ in hypothesis.predictions],
+        selection=selection,
+        chosen=set(selection.with_status("counted")),
+        collected=[_Values() for _ in loaded.hypothesis.predictions],
     )
 
 
@@ -164,7 +127,7 @@ def _collect(job: _Job, runs: list[Run]) -> None:
     for run in runs:
         lacking = [m for m in job.hypothesis.needs.measures if m not in run.measures]
         if lacking:
-            _refuse(job, run, f"lacks {', '.join(lacking)}")
+            job.selection.refuse(run.run_id, f"lacks {', '.join(lacking)}")
         else:
             usable.append(run)
     if not usable:
@@ -193,7 +156,7 @@ def _value(job: _Job, prediction: Prediction, estimate, argument, unit: list[Run
         value = estimate(argument)
     except Undefined as reason:
         for run in unit:
-            _refuse(job, run, f"{prediction.name}: {reason}")
+            job.selection.refuse(run.run_id, f"{prediction.name}: {reason}")
         return None
     except Exception as error:
         import traceback
@@ -220,12 +183,6 @@ def _value(job: _Job, prediction: Prediction, estimate, argument, unit: list[Run
     return number
 
 
-def _refuse(job: _Job, run: Run, why: str) -> None:
-    use = job.uses[run.run_id]
-    reasons = f"{use.why}; {why}" if use.status == "refused" else why
-    job.uses[run.run_id] = RunUse(run.run_id, "refused", reasons)
-
-
 def _label(prediction: Prediction, unit: list[Run]) -> str:
     return unit[0].run_id if prediction.unit == "run" else f"seed {unit[0].seed}"
 
@@ -234,40 +191,36 @@ def _label(prediction: Prediction, unit: list[Run]) -> str:
 
 
 def _conclude(job: _Job, store: Store) -> Result:
-    hypothesis, registration = job.hypothesis, job.state.registration
-    # A run that one prediction could not use may still be counted by another.
-    behind = {run.run_id for found in job.collected for unit in found.runs for run in unit}
-    for run_id in behind:
-        use = job.uses[run_id]
-        if use.status == "refused":
-            job.uses[run_id] = RunUse(run_id, "counted", f"in part: {use.why}")
+    hypothesis, selection, registration = job.hypothesis, job.selection, job.state.registration
+    selection.count_in_part(
+        {run.run_id for found in job.collected for unit in found.runs for run in unit}
+    )
     predictions = tuple(
         _predict(job, prediction, found)
         for prediction, found in zip(hypothesis.predictions, job.collected, strict=True)
     )
     verdict = COMBINE[hypothesis.combine](p.verdict for p in predictions)
-    counted = [run for run in store.runs if job.uses[run.manifest.run_id].status == "counted"]
-    unseen_alone = bool(counted) and not (
-        registration is None or any(registration.saw(run.manifest) for run in counted)
-    )
+    counted_ids = set(selection.with_status("counted"))
+    counted = [run.manifest for run in store.runs if run.manifest.run_id in counted_ids]
+    unseen = rests_on_unseen_runs(job.state, counted)
     latest = registration.latest if registration else None
     return Result(
         name=job.loaded.name,
         claim=hypothesis.claim.text,
         verdict=verdict,
-        confirmatory=unseen_alone and job.state.status == "registered",
+        confirmatory=unseen and job.state.status == "registered",
         registration=job.state.status,
         reason=_reason(job, verdict, predictions, bool(counted)),
         predictions=predictions,
         reported=hypothesis.claim.reported,
         paper=hypothesis.claim.paper,
         pooled=_pooled(job),
-        runs=tuple(job.uses.values()),
-        deviations=tuple(_deviations(job, store, counted, unseen_alone)),
+        runs=tuple(selection.uses.values()),
+        deviations=tuple(deviations(hypothesis, job.state, selection, store)),
         changes=job.state.changes,
         registered=latest["registered"] if latest else None,
         plan=latest["plan"] if latest else None,
-        suite=job.suite,
+        suite=selection.suite,
         store=store.uri,
     )
 
@@ -329,10 +282,12 @@ def _interval_reason(prediction: Prediction, estimate: Estimate, verdict: Verdic
 def _reason(
     job: _Job, verdict: Verdict, predictions: tuple[PredictionResult, ...], any_run: bool
 ) -> str:
-    if job.why_nothing is not None:
-        return job.why_nothing
+    if job.selection.why_nothing is not None:
+        return job.selection.why_nothing
     if not any_run:
-        refused = [use for use in job.uses.values() if use.status in ("refused", "excluded")]
+        refused = [
+            use for use in job.selection.uses.values() if use.status in ("refused", "excluded")
+        ]
         why = f"no run can be used ({refused[0].run_id}: {refused[0].why})" if refused else "no run"
         if job.hypothesis.design is not None:
             return f"{why}; make them with: emergence-stats collect {job.loaded.name}"
@@ -362,64 +317,3 @@ def _pooled(job: _Job) -> dict[str, Any]:
         }
     mean = sum(float(item) for item in job.pooled) / len(job.pooled)
     return {"label": pooled.label, "value": mean, "note": note}
-
-
-def _deviations(
-    job: _Job, store: Store, counted: list[RunFile], unseen_alone: bool
-) -> Iterator[str]:
-    """What a reader of a registered result has to know besides the verdict."""
-    registration, design = job.state.registration, job.hypothesis.design
-    if registration is None:
-        return
-    if len(registration.entries) > 1:
-        first = registration.entries[0]["registered"]
-        yield f"registered {len(registration.entries)} times, first {first}"
-    if not unseen_alone:
-        return
-    if job.state.status == "amended":
-        yield "the hypothesis was edited after its registration, so the result is exploratory"
-    early = [
-        run.manifest.run_id
-        for run in counted
-        if _is_before(run.manifest.created, registration.latest["registered"])
-    ]
-    if early:
-        yield (
-            f"{len(early)} of the unseen runs are dated before the registration "
-            f"({early[0]}{', ...' if len(early) > 1 else ''})"
-        )
-    if design is None:
-        yield "the plan has no stopping rule (design), so any number of runs would have done"
-        return
-    if job.suite != design.suite:
-        yield f"the runs are of suite {job.suite}, and the plan is for suite {design.suite}"
-        return
-    there = [
-        (run.manifest.scale, run.manifest.seed)
-        for run in store.runs
-        if job.uses[run.manifest.run_id].status in ("counted", "refused")
-    ]
-    planned = set(design.runs())
-    missing = planned - set(there)
-    beyond = [key for key in there if key not in planned]
-    twice = len(there) - len(set(there))
-    if missing:
-        scale, seed = sorted(missing)[0]
-        yield (
-            f"the confirmatory set is not complete: {len(missing)} of {len(planned)} runs are "
-            f"missing ({scale} seed {seed}{', ...' if len(missing) > 1 else ''})"
-        )
-    if beyond:
-        yield f"{len(beyond)} runs beyond the confirmatory set (first {beyond[0][0]} seed {beyond[0][1]})"
-    if twice:
-        yield f"{twice} runs repeat the scale and seed of another"
-
-
-def _is_before(created: str, registered: str) -> bool:
-    from datetime import UTC, datetime
-
-    moments = []
-    for text in (created, registered):
-        moment = datetime.fromisoformat(text)
-        moments.append(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    return moments[0] < moments[1]

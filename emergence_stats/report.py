@@ -113,7 +113,7 @@ def prediction_row(result: PredictionResult) -> tuple[str, ...]:
     )
 
 
-def _table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A rich table on a terminal; in a pipe, aligned columns without lines or wrapping."""
     if console.is_terminal:
         from rich.table import Table
@@ -128,55 +128,55 @@ def _table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str
     widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
     for row in [columns, *rows]:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        _line(console, "  ".join(cells).rstrip())
+        print_line(console, "  ".join(cells).rstrip())
 
 
-def _line(console: Console, text: str = "", style: str | None = None) -> None:
+def print_line(console: Console, text: str = "", style: str | None = None) -> None:
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_details(console: Console, result: Result, verbose: bool = False) -> None:
     """One hypothesis in full, as `test` shows it."""
     title = f"{result.name}  {OUTCOME[result.verdict]}"
-    _line(console, title, style=f"bold {_STYLE[result.verdict]}")
-    _line(console, f"  {result.claim}")
-    _line(console, f"  {registration_text(result)}; runs: {runs_text(result)}")
+    print_line(console, title, style=f"bold {_STYLE[result.verdict]}")
+    print_line(console, f"  {result.claim}")
+    print_line(console, f"  {registration_text(result)}; runs: {runs_text(result)}")
     rows = [prediction_row(p) for p in result.predictions]
     level = result.predictions[0].estimate.level
     columns = [f"{level:.1%} CI" if c == "CI" else c for c in _COLUMNS]
-    _table(console, columns, rows)
+    print_table(console, columns, rows)
     wide = max(len(p.name) for p in result.predictions)
     for p in result.predictions:
         bar = interval_bar(p)
         if bar is not None:
-            _line(console, f"  {p.name.ljust(wide)}  {bar}")
-    _line(console, "  [==o==] interval, # claim region")
+            print_line(console, f"  {p.name.ljust(wide)}  {bar}")
+    print_line(console, "  [==o==] interval, # claim region")
     for p in result.predictions:
         outside = p.outside()
         if outside and not verbose:
             worst = "  ".join(f"{v.label} {number(v.value)}" for v in outside[:_WORST_SHOWN])
             count = f"{len(outside)} of {len(p.values)} {p.unit}s"
-            _line(console, f"  {count} outside the region of {p.name}, worst: {worst}")
-    _line(console, f"  why    {result.reason}")
-    _line(console, f"  paper  {paper_text(result)}")
+            print_line(console, f"  {count} outside the region of {p.name}, worst: {worst}")
+    print_line(console, f"  why    {result.reason}")
+    print_line(console, f"  paper  {paper_text(result)}")
     pooled = pooled_text(result)
     if pooled:
-        _line(console, f"  as the paper counts: {pooled}")
+        print_line(console, f"  as the paper counts: {pooled}")
     for change in result.changes:
-        _line(console, f"  amended: {change}")
+        print_line(console, f"  amended: {change}")
     for deviation in result.deviations:
-        _line(console, f"  deviation: {deviation}")
+        print_line(console, f"  deviation: {deviation}")
     if verbose:
         for p in result.predictions:
-            _line(console, f"  {p.name} ({p.estimate.method}), {len(p.values)} {p.unit}s:")
+            print_line(console, f"  {p.name} ({p.estimate.method}), {len(p.values)} {p.unit}s:")
             outside = p.outside()
             for v in p.values:
                 mark = "*" if v in outside else " "
-                _line(console, f"    {mark} {v.label}  {v.value:.6g}")
+                print_line(console, f"    {mark} {v.label}  {v.value:.6g}")
         for use in result.runs:
             why = f": {use.why}" if use.why else ""
-            _line(console, f"    {use.run_id}  {use.status}{why}")
-    _line(console)
+            print_line(console, f"    {use.run_id}  {use.status}{why}")
+    print_line(console)
 
 
 def print_summary(console: Console, results: Sequence[Result]) -> None:
@@ -185,15 +185,15 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
         (r.name, f"{SYMBOL[r.verdict]} {r.verdict}", r.basis, str(r.counted), r.reason)
         for r in results
     ]
-    _table(console, ("hypothesis", "verdict", "basis", "runs", "why"), rows)
+    print_table(console, ("hypothesis", "verdict", "basis", "runs", "why"), rows)
     deviating: dict[str, list[str]] = {}
     for r in results:
         for deviation in r.deviations:
             deviating.setdefault(deviation, []).append(r.name)
     for deviation, names in deviating.items():
         whose = "all" if len(names) == len(results) > 1 else ", ".join(names)
-        _line(console, f"deviation, {whose}: {deviation}")
-    _line(console, tally(results))
+        print_line(console, f"deviation, {whose}: {deviation}")
+    print_line(console, tally(results))
 
 
 def to_json(results: Sequence[Result]) -> str:

@@ -356,12 +356,12 @@ def test_names_are_shown_as_they_are():
 
     from rich.console import Console
 
-    from emergence_stats.report import _table
+    from emergence_stats.report import print_table
 
     for terminal in (True, False):
         shown = StringIO()
         console = Console(file=shown, force_terminal=terminal, color_system=None, width=80)
-        _table(console, ("name", "CI"), [("[bold]x[/bold]", "[-1, 2]")])
+        print_table(console, ("name", "CI"), [("[bold]x[/bold]", "[-1, 2]")])
         assert "[bold]x[/bold]" in shown.getvalue()
         assert "[-1, 2]" in shown.getvalue()
 
