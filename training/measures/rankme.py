@@ -13,6 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from training.measures.effective_rank import effective_rank
+
 
 def rankme(states: Tensor) -> Tensor:
     """Effective rank of each matrix in a batch: (..., samples, width) -> (...), float64.
@@ -23,6 +25,4 @@ def rankme(states: Tensor) -> Tensor:
     z = states.double()
     samples, width = z.shape[-2:]
     gram = z.mT @ z if width <= samples else z @ z.mT
-    s = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt()
-    p = s / s.sum(-1, keepdim=True)
-    return torch.special.entr(p).sum(-1).exp()
+    return effective_rank(torch.linalg.eigvalsh(gram).clamp_min(0).sqrt())

@@ -1,0 +1,391 @@
+"""The measures, against closed forms, slow references and other people's code."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+
+import torch.nn.functional as F  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.func import functional_call, grad, vmap  # noqa: E402
+from torch.nn.attention import SDPBackend, sdpa_kernel  # noqa: E402
+
+from training import tasks  # noqa: E402
+from training.measures import per_sample  # noqa: E402
+from training.measures.curvature import HessianOfLoss  # noqa: E402
+from training.measures.effective_rank import effective_rank  # noqa: E402
+from training.measures.fisher_rank import fisher_rank  # noqa: E402
+from training.measures.gradient_rank import gradient_rank  # noqa: E402
+from training.measures.hessian_top import hessian_top  # noqa: E402
+from training.measures.hessian_trace import hessian_trace  # noqa: E402
+from training.measures.llc import Sampler, llc  # noqa: E402
+from training.measures.per_sample import Passes, gram  # noqa: E402
+from training.measures.rankme import rankme  # noqa: E402
+from training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
+
+torch.set_num_threads(1)  # the tests run side by side
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A tiny decoder after a few steps, so that its Hessian has structure."""
+    decoder = Decoder(ModelConfig(4, 2, 2, tasks.VOCABULARY, tasks.CONTEXT))
+    decoder.initialise(seeded(0))
+    optimiser = torch.optim.AdamW(decoder.parameters(), lr=0.02)
+    for step in range(200):
+        loss = answer_loss(decoder, *batch(64, step + 1))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    optimiser.zero_grad()
+    return decoder
+
+
+def batch(n, seed=0):
+    return tuple(torch.from_numpy(x) for x in tasks.mixture(np.random.default_rng(seed), n))
+
+
+class Scores(nn.Module):
+    """The decoder as a function from tokens to logits, for `functional_call`."""
+
+    def __init__(self, decoder):
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, inputs):
+        return self.decoder.logits(self.decoder.hidden_states(inputs)[-1])
+
+
+def reference_gradients(decoder, inputs, targets):
+    """Gradients of single samples (n, parameters), one by one through torch.func."""
+    scores = Scores(decoder)
+    parameters = {name: p.detach() for name, p in scores.named_parameters()}
+
+    def loss(parameters, x, y):
+        logits = functional_call(scores, parameters, (x[None],))[0]
+        return F.cross_entropy(logits, y, ignore_index=-1, reduction="sum")
+
+    with sdpa_kernel(SDPBackend.MATH):
+        found = vmap(grad(loss), (None, 0, 0))(parameters, inputs, targets)
+    return torch.cat([found[name].flatten(1) for name in parameters], 1)
+
+
+# --- effective ranks --------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=12), st.floats(0.01, 100))
+def test_effective_rank_counts_equal_values_and_does_not_see_scale(values, factor):
+    spectrum = torch.tensor(values, dtype=torch.float64)
+    found = float(effective_rank(spectrum))
+    assert 1 - 1e-9 <= found <= len(values) + 1e-9
+    assert float(effective_rank(factor * spectrum)) == pytest.approx(found)
+    assert float(effective_rank(torch.full((len(values),), factor))) == pytest.approx(
+        len(values), rel=1e-5
+    )
+
+
+@settings(deadline=None)
+@given(st.integers(2, 12), st.integers(2, 40), st.integers(0, 1000))
+def test_rankme_does_not_see_order_scale_or_rotation(width, samples, seed):
+    generator = seeded(seed)
+    z = torch.randn(samples, width, generator=generator, dtype=torch.float64)
+    z = z * torch.logspace(0, -3, width, dtype=torch.float64)
+    rotation = torch.linalg.qr(torch.randn(width, width, generator=generator).double())[0]
+    expected = float(rankme(z))
+    for same in (z[torch.randperm(samples, generator=generator)], 7e3 * z, z @ rotation):
+        assert float(rankme(same)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_activations_of_lower_precision_are_measured_in_full(model):
+    states = torch.stack(model.hidden_states(batch(200)[0])).mean(2).detach()  # (L + 2, n, d)
+    exact = rankme(states.double())
+    assert rankme(states) == pytest.approx(exact, rel=1e-12)
+    rounded = states.bfloat16()
+    assert torch.equal(rankme(rounded), rankme(rounded.double()))
+    assert rankme(rounded) == pytest.approx(exact, rel=0.03)  # what rounding the states costs
+
+
+@pytest.mark.parametrize("block_bytes", [per_sample.BLOCK_BYTES, 4000])
+def test_gradients_of_samples_are_those_of_single_backward_passes(model, monkeypatch, block_bytes):
+    monkeypatch.setattr(per_sample, "BLOCK_BYTES", block_bytes)
+    inputs, targets = batch(24)
+    expected = reference_gradients(model, inputs, targets)
+    blocks = list(Passes(model, inputs, targets).gradients(targets))
+    assert torch.cat(blocks, 1) == pytest.approx(expected, abs=1e-5)
+    large = max(block.numel() * 4 for block in blocks[2:])  # without the embeddings
+    assert large <= max(block_bytes, 24 * 4 * 4 * 4)
+
+
+def test_gradient_rank_is_that_of_the_covariance(model):
+    inputs, targets = batch(24)
+    gradients = reference_gradients(model, inputs, targets).double()
+    values = torch.linalg.eigvalsh(torch.cov(gradients.T))
+    found = gradient_rank(Passes(model, inputs, targets))
+    assert float(found) == pytest.approx(float(effective_rank(values)), rel=1e-5)
+    first = gradient_rank(Passes(model, inputs, targets), first=100)
+    values = torch.linalg.eigvalsh(torch.cov(gradients[:, :100].T))
+    assert float(first) == pytest.approx(float(effective_rank(values)), rel=1e-5)
+    assert float(first) != pytest.approx(float(found), rel=1e-3)
+
+
+def test_gradient_rank_of_few_distinct_samples_is_at_most_their_number_less_one(model):
+    inputs, targets = batch(3)
+    repeated = Passes(model, inputs.repeat(10, 1), targets.repeat(10, 1))
+    assert 1.0 < float(gradient_rank(repeated)) < 2.001
+
+
+def test_gradient_rank_does_not_see_the_order_of_samples(model):
+    inputs, targets = batch(20)
+    order = torch.randperm(20, generator=seeded(1))
+    assert float(gradient_rank(Passes(model, inputs[order], targets[order]))) == pytest.approx(
+        float(gradient_rank(Passes(model, inputs, targets))), rel=1e-5
+    )
+
+
+def test_fisher_labels_are_drawn_from_the_model(model):
+    inputs, targets = (x[:1].repeat(4000, 1) for x in batch(1))
+    passes = Passes(model, inputs, targets)
+    drawn = passes.sampled_labels(seeded(0))
+    assert ((drawn >= 0) == (targets >= 0)).all()
+    position = int(torch.argmax((targets[0] >= 0).int()))
+    p = passes.logits[0, position].detach().softmax(-1)
+    seen = torch.bincount(drawn[:, position], minlength=len(p)) / 4000
+    assert seen == pytest.approx(p, abs=5 * float((p * (1 - p) / 4000).max().sqrt()))
+
+
+def test_fisher_rank_is_that_of_the_scores(model):
+    inputs, targets = batch(24)
+    labels = Passes(model, inputs, targets).sampled_labels(seeded(3))
+    scores = reference_gradients(model, inputs, labels).double()
+    values = torch.linalg.eigvalsh(scores @ scores.T)
+    found = fisher_rank(Passes(model, inputs, targets), seeded(3))
+    assert float(found) == pytest.approx(float(effective_rank(values)), rel=1e-5)
+
+
+def test_a_gram_matrix_of_blocks_is_that_of_the_whole():
+    rows = torch.randn(6, 30, generator=seeded(0))
+    blocks = rows.split([4, 20, 6], dim=1)
+    assert gram(iter(blocks)) == pytest.approx((rows @ rows.T).double(), rel=1e-5)
+    assert gram(iter(blocks), first=10) == pytest.approx(
+        (rows[:, :10] @ rows[:, :10].T).double(), rel=1e-5
+    )
+
+
+# --- the Hessian ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def full_hessian(model):
+    """(parameters, parameters), by torch.func's own second derivatives."""
+    inputs, targets = batch(32)
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
+    sizes = {name: p.numel() for name, p in parameters.items()}
+
+    def loss(flat):
+        parts = dict(zip(sizes, flat.split(list(sizes.values())), strict=True))
+        given_ = {"decoder." + k: v.view_as(parameters[k]) for k, v in parts.items()}
+        logits = functional_call(Scores(model), given_, (inputs,))
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-1)
+
+    flat = torch.cat([p.flatten() for p in parameters.values()])
+    with sdpa_kernel(SDPBackend.MATH):
+        return torch.func.jacrev(grad(loss), chunk_size=64)(flat).double()
+
+
+def test_products_are_those_of_the_full_hessian(model, full_hessian):
+    hessian = HessianOfLoss(model, *batch(32))
+    v = torch.randn(hessian.size, generator=seeded(0))
+    expected = (full_hessian @ v.double()).float()
+    assert hessian @ v == pytest.approx(expected, abs=1e-4)
+    blocks = HessianOfLoss(model, *batch(32), block=5)
+    assert blocks @ v == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("tolerance", [0.1, 0.01, 0.001])
+def test_the_top_eigenvalue_lies_within_the_residual(model, full_hessian, tolerance):
+    top = float(torch.linalg.eigvalsh((full_hessian + full_hessian.T) / 2)[-1])
+    found = hessian_top(HessianOfLoss(model, *batch(32)), seeded(1), tolerance)
+    assert found.converged
+    assert found.residual <= tolerance * found.value
+    assert abs(found.value - top) <= found.residual
+
+
+def test_a_stop_before_convergence_is_said(model):
+    found = hessian_top(HessianOfLoss(model, *batch(32)), seeded(1), max_steps=2)
+    assert not found.converged
+    assert found.steps == 2
+
+
+def test_the_trace_and_its_error(model, full_hessian):
+    hessian = HessianOfLoss(model, *batch(32))
+    exact = float(full_hessian.trace())
+    value, stderr = hessian_trace(hessian, seeded(0), probes=64)
+    assert abs(value - exact) < 4 * stderr
+    # The variance of one probe of signs is twice the squared norm off the diagonal.
+    off = full_hessian - torch.diag(full_hessian.diagonal())
+    assert stderr == pytest.approx(math.sqrt(2 * float(off.square().sum()) / 64), rel=0.4)
+
+
+def test_the_hessian_is_that_of_hessian_eigenthings(model):
+    eigenthings = pytest.importorskip("hessian_eigenthings")
+    inputs, targets = batch(32)
+
+    def loss(decoder, data):
+        with sdpa_kernel(SDPBackend.MATH):
+            return answer_loss(decoder, *data)
+
+    operator = eigenthings.HessianOperator(model, [(inputs, targets)], loss)
+    hessian = HessianOfLoss(model, inputs, targets)
+    v = torch.randn(hessian.size, generator=seeded(2))
+    assert hessian @ v == pytest.approx(operator.matvec(v), abs=1e-4)
+    peer = eigenthings.lanczos(operator, k=1, max_iter=40, which="LA")
+    found = hessian_top(hessian, seeded(0), tolerance=1e-3)
+    assert found.value == pytest.approx(float(peer.eigenvalues[0]), rel=1e-3)
+
+
+# --- the local learning coefficient -----------------------------------------------------------
+
+
+class Point(nn.Module):
+    def __init__(self, *values):
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(values))
+
+
+def constant(value, index):
+    """The same loss for each sample."""
+    return value.expand(len(index)), torch.ones(len(index))
+
+
+QUICK = Sampler(1e-3, 0.0, 1000.0, chains=6, burn_in=300, draws=1000, batch=2)
+
+
+def test_llc_of_a_regular_model_is_half_its_parameters():
+    found = llc(
+        Point(*[0.0] * 6), lambda m, i: constant(0.5 * m.w.square().sum(), i), 10, QUICK, seeded(0)
+    )
+    # Steps of a finite size widen a Gaussian of precision nb by 1 / (1 - eps nb / 4).
+    assert abs(found.value - 3.0 / (1 - 0.25)) < 4 * found.stderr
+    assert not found.negative
+    assert not found.drifting
+    small = dataclasses.replace(QUICK, step_size=1e-4, draws=3000)
+    found = llc(
+        Point(*[0.0] * 6), lambda m, i: constant(0.5 * m.w.square().sum(), i), 10, small, seeded(0)
+    )
+    assert abs(found.value - 3.0 / (1 - 0.025)) < 4 * found.stderr
+
+
+def test_llc_of_a_normal_crossing_is_that_of_its_integral():
+    """L = (w1 w2)^2 has learning coefficient 1/2; at finite n beta the integral says how much."""
+    nb, gamma = 100.0, 1.0
+    axis = torch.linspace(-5, 5, 4001, dtype=torch.float64)
+    loss = (axis[:, None] * axis[None, :]).square()
+    log_density = -nb * loss - gamma / 2 * (axis[:, None] ** 2 + axis[None, :] ** 2)
+    density = (log_density - log_density.max()).exp()
+    expected = float(nb * (loss * density).sum() / density.sum())
+    sampler = Sampler(1e-3, gamma, nb, chains=6, burn_in=500, draws=4000, batch=1)
+    found = llc(
+        Point(0.0, 0.0), lambda m, i: constant(m.w.prod().square(), i), 1, sampler, seeded(0)
+    )
+    assert abs(found.value - expected) < 4 * found.stderr
+    assert 0.25 < expected < 0.5
+
+
+def test_llc_of_reduced_rank_regression_is_the_known_one():
+    """Aoyagi and Watanabe (2005): 4 inputs and outputs, 3 hidden units, true rank 1: 6, not 12."""
+
+    class ReducedRank(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Parameter(torch.zeros(3, 4)), nn.Parameter(torch.zeros(4, 3))
+            with torch.no_grad():
+                self.a[0, 0] = self.b[0, 0] = 1.0
+            self.truth = (self.b @ self.a).detach()
+
+    def loss(m, index):
+        return constant(0.5 * (m.b @ m.a - m.truth).square().sum(), index)
+
+    sampler = Sampler(2e-5, 1.0, 1e4, chains=4, burn_in=1000, draws=2000, batch=1)
+    found = llc(ReducedRank(), loss, 1, sampler, seeded(0))
+    assert found.value == pytest.approx(6.0, rel=0.2)
+
+
+def token_losses(inputs, targets):
+    def losses(model, index):
+        x, y = inputs[index], targets[index]
+        answers = y >= 0
+        scores = model.logits(model.hidden_states(x)[-1][answers])
+        nll = F.cross_entropy(scores, y[answers], reduction="none")
+        sums = torch.zeros(len(index)).index_add(0, answers.nonzero()[:, 0], nll)
+        return sums, answers.sum(1).float()
+
+    return losses
+
+
+def test_llc_leaves_the_model_alone_and_repeats(model):
+    inputs, targets = batch(128)
+    before = [p.detach().clone() for p in model.parameters()]
+    sampler = Sampler(1e-5, 100.0, 100.0, chains=2, burn_in=2, draws=4, batch=16)
+    first = llc(model, token_losses(inputs, targets), 128, sampler, seeded(0))
+    again = llc(model, token_losses(inputs, targets), 128, sampler, seeded(0))
+    assert first == again
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    assert first.initial_loss == pytest.approx(
+        float(answer_loss(model, inputs, targets).detach()), rel=1e-5
+    )
+
+
+def test_chains_that_leave_the_basin_are_said_and_not_averaged():
+    """A well at w = 0 in a plateau: steps that are too long end on the plateau."""
+
+    def loss(m, index):
+        return constant(1 - torch.exp(-m.w.square().sum() / 0.01), index)
+
+    wild = Sampler(0.5, 0.0, 10.0, chains=3, burn_in=20, draws=20, batch=1)
+    found = llc(Point(0.0), loss, 1, wild, seeded(0), chance=1.0)
+    assert all(found.escaped)
+    assert math.isnan(found.value)
+    assert len(found.chains) == 3
+
+
+def test_llc_on_a_slope_is_negative():
+    found = llc(
+        Point(1.0), lambda m, i: constant(10 * m.w.sum(), i), 1,
+        Sampler(1e-4, 1.0, 100.0, chains=3, burn_in=10, draws=20, batch=1), seeded(0),
+    )  # fmt: skip
+    assert found.negative
+    assert found.drifting
+
+
+def test_llc_is_that_of_devinterp(model):
+    """The same model, data and settings; the two differ by their Monte-Carlo error."""
+    pytest.importorskip("devinterp")
+    from devinterp.optim import SGLD
+    from devinterp.slt.sampler import estimate_learning_coeff_with_summary
+    from torch.utils.data import DataLoader, TensorDataset
+
+    inputs, targets = batch(512)
+    sampler = Sampler(1e-3, 30.0, 100.0, chains=5, burn_in=40, draws=40, batch=32)
+    ours = llc(model, token_losses(inputs, targets), 512, sampler, seeded(0), math.log(22))
+    theirs = estimate_learning_coeff_with_summary(
+        model,
+        DataLoader(TensorDataset(inputs, targets), batch_size=32, shuffle=True),
+        [],
+        lambda decoder, data: (answer_loss(decoder, *data),),
+        SGLD,
+        optimizer_kwargs={"lr": 1e-3, "localization": 30.0, "nbeta": 100.0},
+        num_draws=40, num_chains=5, num_burnin_steps=40, seed=1, verbose=False,
+        init_loss=ours.initial_loss,
+    )  # fmt: skip
+    error = math.hypot(ours.stderr, theirs["llc/std"] / math.sqrt(5))
+    assert abs(ours.value - theirs["llc/mean"]) < 4 * error
+    assert error < 0.2 * ours.value
