@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from training import run as training_run  # noqa: E402
 from training import tasks  # noqa: E402
+from training.evaluation import Evaluation  # noqa: E402
 from training.measures.rankme import rankme  # noqa: E402
 from training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
 from training.suites import SUITES, Scale  # noqa: E402
@@ -75,8 +76,8 @@ def test_a_mixture_scores_answers_only():
 
 
 def test_evaluation_samples_do_not_depend_on_the_seed():
-    a = training_run.Evaluation.fixed(SUITES["smoke"], torch.device("cpu"))
-    b = training_run.Evaluation.fixed(SUITES["pocket"], torch.device("cpu"))
+    a = Evaluation.fixed(SUITES["smoke"], torch.device("cpu"))
+    b = Evaluation.fixed(SUITES["pocket"], torch.device("cpu"))
     assert all(torch.equal(a.samples[key], b.samples[key]) for key in a.samples)
 
 

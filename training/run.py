@@ -15,14 +15,11 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
@@ -31,8 +28,9 @@ from emergence_stats.errors import CollectError
 from emergence_stats.schema import Manifest
 from emergence_stats.writing import write_run
 from training import tasks
-from training.measures.rankme import rankme
+from training.evaluation import Evaluation, measure, training_loss
 from training.model import Decoder, ModelConfig, answer_loss
+from training.readings import Reading, to_table
 from training.suites import Scale, Suite
 
 SAVE_EVERY_SECONDS = 20.0
@@ -40,22 +38,6 @@ CHUNK_STEPS = 64  # steps whose data are drawn at once: drawing is vectorised ov
 _DATA_STREAM = 1  # keeps training data apart from evaluation data, whatever the seeds
 
 Progress = Callable[[int, int, float], None]  # step, steps, training loss
-
-
-@dataclass
-class Evaluation:
-    """The fixed samples of every task-level: tokens (samples, prompt + answer)."""
-
-    samples: dict[tuple[str, int], Tensor]
-
-    @classmethod
-    def fixed(cls, suite: Suite, device: torch.device) -> Evaluation:
-        drawn = {}
-        for i, (task, level) in enumerate(tasks.TASK_LEVELS):
-            rng = np.random.default_rng([suite.evaluation_seed, i])
-            tokens, _ = tasks.problems(rng, task, level, suite.evaluation_samples)
-            drawn[task, level] = torch.from_numpy(tokens).to(device)
-        return cls(drawn)
 
 
 def training_batch(suite: Suite, seed: int, step: int, cache: dict) -> tuple[Tensor, Tensor]:
@@ -77,74 +59,6 @@ def learning_rate(suite: Suite, scale: Scale, step: int) -> float:
     warm = min(1.0, (step + 1) / suite.warmup)
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / suite.steps)))
     return peak * warm * (suite.final_learning_rate + (1 - suite.final_learning_rate) * cosine)
-
-
-@torch.no_grad()
-def measure(model: Decoder, evaluation: Evaluation) -> dict[str, Any]:
-    """All cheap measures of one checkpoint, of the 24 task-levels in `tasks.TASK_LEVELS` order.
-
-    `rankme` and `rankme_answer` are (24, L + 2), by layer; `accuracy` and `log_prob` (24,).
-    """
-    by_mean, by_answer, accuracy, log_prob = [], [], [], []
-    for (task, level), tokens in evaluation.samples.items():
-        shape = tasks.SHAPES[task, level]
-        states = torch.stack(model.hidden_states(tokens[:, :-1]))  # (L + 2, N, T, d)
-        by_mean.append(states.double().mean(2))
-        by_answer.append(states[:, :, shape.prompt - 1].double())
-        answers = tokens[:, shape.prompt :]
-        scores = model.logits(states[-1, :, shape.prompt - 1 :]).log_softmax(-1)
-        accuracy.append((scores.argmax(-1) == answers).all(-1).double().mean())
-        log_prob.append(scores.gather(-1, answers[..., None]).double().mean())
-    ranks = rankme(torch.stack([torch.stack(by_mean), torch.stack(by_answer)])).cpu().numpy()
-    return {
-        "rankme": ranks[0],
-        "rankme_answer": ranks[1],
-        "accuracy": torch.stack(accuracy).cpu().numpy(),
-        "log_prob": torch.stack(log_prob).cpu().numpy(),
-    }
-
-
-def weight_norm(model: Decoder) -> Tensor:
-    """L2 norm of all parameters: a placebo measure, which knows nothing of the tasks."""
-    return torch.stack([p.double().square().sum() for p in model.parameters()]).sum().sqrt()
-
-
-def to_table(steps: list[int], measured: list[dict[str, Any]]) -> pa.Table:
-    """Long form, one row a measurement, of what `measure` gave at each step."""
-    task_names = np.array([task for task, _ in tasks.TASK_LEVELS])
-    task_level = np.array([level for _, level in tasks.TASK_LEVELS])
-    parts = []
-
-    def add(name: str, values: np.ndarray, task=None, level=None, layer=None) -> None:
-        def column(index, kind):
-            if index is None:
-                return pa.nulls(values.size, kind)
-            return pa.array(np.broadcast_to(index, values.shape).ravel(), kind)
-
-        at = np.asarray(steps).reshape(-1, *[1] * (values.ndim - 1))
-        columns = {
-            "step": column(at, pa.int64()),
-            "task": column(task, pa.string()),
-            "level": column(level, pa.int16()),
-            "layer": column(layer, pa.int16()),
-            "measure": pa.array([name] * values.size, pa.string()),
-            "value": pa.array(values.ravel(), pa.float64()),
-            "stderr": pa.nulls(values.size, pa.float64()),
-        }
-        parts.append(pa.table(columns))
-
-    for name in ("rankme", "rankme_answer"):
-        values = np.stack([m[name] for m in measured])  # (steps, 24, L + 2)
-        layers = np.arange(values.shape[2])
-        add(name, values, task_names[:, None], task_level[:, None], layers)
-    for name in ("accuracy", "log_prob"):
-        add(name, np.stack([m[name] for m in measured]), task_names, task_level)
-    log_probs = np.stack([m["log_prob"] for m in measured])
-    add("loss", -log_probs, task_names, task_level)  # nats per answer token
-    add("loss", -log_probs.mean(1))  # of the mixture, on the evaluation samples
-    for name in ("train_loss", "weight_norm"):
-        add(name, np.array([m[name] for m in measured]))
-    return pa.concat_tables(parts)
 
 
 class RunInProgress:
@@ -255,14 +169,13 @@ def _train(
     schedule = suite.schedule()
     checkpoints = set(schedule)
     first_step, spent, measuring = 0, 0.0, 0.0
-    steps: list[int] = []
-    measured: list[dict[str, Any]] = []
+    readings: list[tuple[int, Reading]] = []
 
     state = partial.load()
     if state is not None and state["config"] == config:
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
-        first_step, steps, measured = state["step"], state["steps"], state["measured"]
+        first_step, readings = state["step"], state["readings"]
         spent, measuring = state["seconds"], state["measuring"]
 
     began = last_save = time.monotonic()
@@ -278,23 +191,18 @@ def _train(
                         "step": step,
                         "model": model.state_dict(),
                         "optimiser": optimiser.state_dict(),
-                        "steps": steps,
-                        "measured": measured,
+                        "readings": readings,
                         "seconds": spent + time.monotonic() - began,
                         "measuring": measuring,
                     }
                 )
                 last_save = time.monotonic()
             before = time.monotonic()
-            at_step = measure(model, evaluation)
-            with torch.no_grad():
-                at_step["train_loss"] = answer_loss(model, inputs, targets).item()
-                at_step["weight_norm"] = weight_norm(model).item()
+            train_loss = training_loss(model, inputs, targets)
+            readings += [(step, reading) for reading in (*measure(model, evaluation), train_loss)]
             measuring += time.monotonic() - before
-            steps.append(step)
-            measured.append(at_step)
             if progress is not None:
-                progress(step, suite.steps, float(at_step["train_loss"]))
+                progress(step, suite.steps, float(train_loss.values))
         if step == suite.steps:
             break
         for group in optimiser.param_groups:
@@ -308,7 +216,7 @@ def _train(
     seconds = spent + time.monotonic() - began
     return write_run(
         store,
-        to_table(steps, measured),
+        to_table(readings),
         run_id=partial.run_id,
         suite=suite.name,
         scale=scale.name,

@@ -1,0 +1,66 @@
+"""What the measures of a checkpoint yield, and the long table that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from training import tasks
+
+_TASK = np.array([task for task, _ in tasks.TASK_LEVELS])
+_LEVEL = np.array([level for _, level in tasks.TASK_LEVELS])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One measure at one checkpoint.
+
+    `values`: () of the whole model; (24,) by task-level, in the order of `tasks.TASK_LEVELS`; or
+    (24, L + 2) by layer too. NaN where the measure has no value: no row is written. `stderr`: of
+    the same shape, where the values are Monte-Carlo estimates.
+    """
+
+    name: str
+    values: NDArray[np.float64]
+    stderr: NDArray[np.float64] | None = None
+
+
+def to_table(readings: Iterable[tuple[int, Reading]]) -> pa.Table:
+    """Long form, one row a measurement, of (step, reading)."""
+    kinds: dict[tuple[str, int], list[tuple[int, Reading]]] = {}
+    for step, reading in readings:
+        kinds.setdefault((reading.name, reading.values.ndim), []).append((step, reading))
+    return pa.concat_tables(_rows(name, some) for (name, _), some in kinds.items())
+
+
+def _rows(name: str, readings: list[tuple[int, Reading]]) -> pa.Table:
+    values = np.stack([reading.values for _, reading in readings])  # (steps, [24, [L + 2]])
+    known = ~np.isnan(values)
+    step = np.array([step for step, _ in readings]).reshape(-1, *[1] * (values.ndim - 1))
+    beyond = [1] * (values.ndim - 2)
+    task = _TASK.reshape(-1, *beyond) if values.ndim > 1 else None
+    level = _LEVEL.reshape(-1, *beyond) if values.ndim > 1 else None
+    layer = np.arange(values.shape[2]) if values.ndim > 2 else None
+    errors = [reading.stderr for _, reading in readings]
+    stderr = np.stack([np.full_like(values[0], np.nan) if e is None else e for e in errors])
+
+    def column(index: NDArray | None, kind: pa.DataType) -> pa.Array:
+        if index is None:
+            return pa.nulls(int(known.sum()), kind)
+        return pa.array(np.broadcast_to(index, values.shape)[known], kind)
+
+    return pa.table(
+        {
+            "step": column(step, pa.int64()),
+            "task": column(task, pa.string()),
+            "level": column(level, pa.int16()),
+            "layer": column(layer, pa.int16()),
+            "measure": pa.array([name] * int(known.sum()), pa.string()),
+            "value": column(values, pa.float64()),
+            "stderr": pa.array(stderr[known], pa.float64(), from_pandas=True),  # NaN: null
+        }
+    )
