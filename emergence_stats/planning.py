@@ -21,7 +21,8 @@ from emergence_stats.store import Store
 def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
     """The confirmatory set of a hypothesis: each run's state, and the seconds that others took.
 
-    A cost is the mean time of the runs of the same scale in the store, None where there is none.
+    A cost is the mean time of the runs of the same scale in the store, None where there is none;
+    `seconds_by_measure` says how much of it each measure took that has a clock of its own.
     """
     design = _design(loaded, suite)
     manifests = _manifests(uri)
@@ -29,21 +30,32 @@ def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
     there: dict[tuple[str, int], Manifest] = {
         (m.scale, m.seed): m for m in manifests if m.suite == design.suite
     }
-    seconds: dict[str, list[float]] = {}
+    of_scale: dict[str, list[Manifest]] = {}
     for m in there.values():
-        spent = m.further.get("seconds")
-        if isinstance(spent, int | float):
-            seconds.setdefault(m.scale, []).append(float(spent))
+        of_scale.setdefault(m.scale, []).append(m)
     runs = []
     for scale, seed in design.runs():
         found = there.get((scale, seed))
         state = "missing"
         if found is not None:
             state = "pilot" if registration is not None and registration.saw(found) else "there"
-        known = seconds.get(scale)
-        cost = sum(known) / len(known) if known else None
-        runs.append({"scale": scale, "seed": seed, "state": state, "seconds": cost})
+        total, by_measure = _cost(of_scale.get(scale, []))
+        cost = {"seconds": total, "seconds_by_measure": by_measure}
+        runs.append({"scale": scale, "seed": seed, "state": state, **cost})
     return {"name": loaded.name, "suite": design.suite, "store": uri, "runs": runs}
+
+
+def _cost(runs: list[Manifest]) -> tuple[float | None, dict[str, float]]:
+    """Mean seconds of these runs, in all and by measure, as far as their manifests say."""
+    totals = [
+        m.further["seconds"] for m in runs if isinstance(m.further.get("seconds"), int | float)
+    ]
+    clocks = [c for m in runs if isinstance(c := m.further.get("seconds_by_measure"), dict)]
+    names = {name for clock in clocks for name in clock}
+    return (
+        sum(totals) / len(totals) if totals else None,
+        {name: sum(c.get(name, 0.0) for c in clocks) / len(clocks) for name in sorted(names)},
+    )
 
 
 def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
@@ -55,6 +67,9 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
         cost = mine[0]["seconds"]
         each = f"{cost:.0f} s a run" if cost is not None else "cost unknown"
         yield f"  {scale}  {each}  {states}"
+        parts = sorted(mine[0]["seconds_by_measure"].items(), key=lambda part: -part[1])
+        if parts:
+            yield f"    of these: {', '.join(f'{name} {spent:.0f} s' for name, spent in parts)}"
     missing = [run for run in runs if run["state"] == "missing"]
     if not missing:
         yield "nothing is missing"

@@ -156,9 +156,12 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
         if outside and not verbose:
             worst = "  ".join(f"{v.label} {number(v.value)}" for v in outside[:_WORST_SHOWN])
             count = f"{len(outside)} of {len(p.values)} {p.unit}s"
-            print_line(console, f"  {count} outside the region of {p.name}, worst: {worst}")
+            print_line(
+                console, f"  {count} outside the region of {p.name}, worst: {worst}  (-v shows all)"
+            )
     print_line(console, f"  why    {result.reason}")
-    print_line(console, f"  paper  {paper_text(result)}")
+    if result.paper:
+        print_line(console, f"  paper  {paper_text(result)}")
     pooled = pooled_text(result)
     if pooled:
         print_line(console, f"  as the paper counts: {pooled}")

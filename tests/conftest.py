@@ -65,7 +65,16 @@ def simulated_table(
 
 
 def add_run(
-    store, seed, *, suite="sim", scale="d32", n_params=50_000, created=None, name=None, **options
+    store,
+    seed,
+    *,
+    suite="sim",
+    scale="d32",
+    n_params=50_000,
+    created=None,
+    name=None,
+    further=None,
+    **options,
 ):
     rng = np.random.default_rng([seed, n_params])
     n_layers = options.get("n_layers", 4)
@@ -82,6 +91,7 @@ def add_run(
         software={},
         device="none",
         created=created,
+        further=further,
     )
 
 

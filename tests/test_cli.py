@@ -401,6 +401,17 @@ def test_plan_says_what_is_missing(project, tmp_path):
     assert "emergence-stats collect top_down" in done.stdout
 
 
+def test_plan_says_what_each_measure_costs(tmp_path):
+    for seed, spent in ((8, 10.0), (9, 30.0)):
+        add_run(
+            tmp_path, seed, suite="pocket", scale="d24L4", tasks=("add",),
+            further={"seconds": 2 * spent, "seconds_by_measure": {"llc": spent, "hessian_top": 1.0}},
+        )  # fmt: skip
+    done = run("plan", "top_down", "--traces", tmp_path, cwd=OURS)
+    assert "d24L4  40 s a run" in done.stdout
+    assert "of these: llc 20 s, hessian_top 1 s" in done.stdout
+
+
 def test_collect_fills_a_store_that_can_be_tested(tmp_path):
     pytest.importorskip("torch")
     store = tmp_path / "store"

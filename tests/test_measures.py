@@ -23,9 +23,10 @@ from training.measures.fisher_rank import fisher_rank  # noqa: E402
 from training.measures.gradient_rank import gradient_rank  # noqa: E402
 from training.measures.hessian_top import hessian_top  # noqa: E402
 from training.measures.hessian_trace import hessian_trace  # noqa: E402
-from training.measures.llc import Sampler, llc  # noqa: E402
+from training.measures.llc import llc  # noqa: E402
 from training.measures.per_sample import Passes, gram  # noqa: E402
 from training.measures.rankme import rankme  # noqa: E402
+from training.measures.sampler import Sampler  # noqa: E402
 from training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
 
 torch.set_num_threads(1)  # the tests run side by side

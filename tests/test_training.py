@@ -8,12 +8,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from emergence_stats.store import Store  # noqa: E402
 from training import run as training_run  # noqa: E402
 from training import tasks  # noqa: E402
+from training.deep import Batch  # noqa: E402
 from training.evaluation import Evaluation  # noqa: E402
 from training.measures.rankme import rankme  # noqa: E402
+from training.measures.sampler import Sampler  # noqa: E402
 from training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
-from training.suites import SUITES, Scale  # noqa: E402
+from training.suites import SUITES, DeepMeasures, Scale  # noqa: E402
 
 
 def split(task, level, n=500):
@@ -149,6 +152,67 @@ def test_a_run_that_was_killed_gives_the_same_bytes(tmp_path, monkeypatch):
     assert not list((tmp_path / "killed").rglob("*.partial"))
 
 
+DEEP = dataclasses.replace(
+    TINY,
+    deep=DeepMeasures(
+        every=3,
+        llc={"d8L2": Sampler(1e-4, 100.0, 100.0, chains=2, burn_in=1, draws=4, batch=8)},
+        samples=48,
+        rank_samples=16,
+        hessian_samples=8,
+        trace_probes=2,
+    ),
+)
+
+
+def test_deep_measures_are_part_of_a_run_and_of_its_continuation(tmp_path, monkeypatch):
+    scale = Scale(8, 2, heads=2)
+    whole = training_run.train_run(tmp_path / "whole", DEEP, scale, 3)
+    table = Store.open(tmp_path / "whole").read(Store.open(tmp_path / "whole").runs[0]).to_pandas()
+    steps = set(DEEP.deep_schedule())
+    assert {0, DEEP.steps} <= steps < set(DEEP.schedule())
+    for name in ("gradient_rank", "fisher_rank", "hessian_top", "hessian_trace", "llc_chain0"):
+        rows = table[table["measure"] == name]
+        assert set(rows["step"]) == steps
+        assert len(rows) == 25 * len(steps)  # every task-level and the mixture
+        assert rows["stderr"].notna().all() == (name == "hessian_trace")
+    escaped = table[table["measure"] == "llc_escaped"]["value"]
+    assert len(table[table["measure"] == "llc"]) == (escaped == 0).sum()
+    assert whole.config["deep"]["llc"]["localisation"] == 100.0
+    assert set(whole.further["seconds_by_measure"]) >= {"llc", "hessian_top"}
+
+    monkeypatch.setattr(training_run, "SAVE_EVERY_SECONDS", 0.0)
+
+    def die(step, steps, loss):
+        if step >= 12:
+            raise Killed
+
+    with pytest.raises(Killed):
+        training_run.train_run(tmp_path / "killed", DEEP, scale, 3, progress=die)
+    resumed = training_run.train_run(tmp_path / "killed", DEEP, scale, 3)
+    assert resumed.sha256 == whole.sha256
+
+
+def test_deep_measures_do_not_touch_the_training(tmp_path):
+    scale = Scale(8, 2, heads=2)
+    training_run.train_run(tmp_path, dataclasses.replace(DEEP, name="deep"), scale, 3)
+    training_run.train_run(tmp_path, TINY, scale, 3)
+    store = Store.open(tmp_path)
+    with_deep, without = (
+        store.read(run, ["accuracy", "rankme", "train_loss"]) for run in store.runs
+    )
+    assert with_deep.column("value").equals(without.column("value"))
+
+
+def test_chance_is_the_loss_of_an_answer_that_does_not_look():
+    inputs, targets = tasks.inputs_and_targets(np.random.default_rng(0), "parity", 1, 400)
+    batch = Batch(torch.from_numpy(inputs), torch.from_numpy(targets))
+    assert batch.chance() == pytest.approx(np.log(2), abs=0.01)
+    inputs, targets = tasks.inputs_and_targets(np.random.default_rng(0), "mod", 0, 400)
+    batch = Batch(torch.from_numpy(inputs), torch.from_numpy(targets))
+    assert batch.chance() == pytest.approx(np.log(5) / 2, abs=0.02)  # its second digit is 0
+
+
 def test_every_suite_has_a_checkpoint_at_both_ends_and_enough_between():
     for suite in SUITES.values():
         steps = suite.schedule()
@@ -175,7 +239,6 @@ def test_a_disk_that_fills_leaves_the_store_valid_and_the_run_to_be_continued(
 ):
     from emergence_stats import writing
     from emergence_stats.errors import CollectError
-    from emergence_stats.store import Store
 
     scale = Scale(8, 2, heads=2)
     training_run.train_run(tmp_path, TINY, scale, 0)

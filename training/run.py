@@ -28,6 +28,7 @@ from emergence_stats.errors import CollectError
 from emergence_stats.schema import Manifest
 from emergence_stats.writing import write_run
 from training import tasks
+from training.deep import DeepEvaluation, measure_deeply
 from training.evaluation import Evaluation, measure, training_loss
 from training.model import Decoder, ModelConfig, answer_loss
 from training.readings import Reading, to_table
@@ -166,8 +167,10 @@ def _train(
         fused=True,
     )
     evaluation = Evaluation.fixed(suite, device)
-    schedule = suite.schedule()
-    checkpoints = set(schedule)
+    checkpoints, deep_checkpoints = set(suite.schedule()), set(suite.deep_schedule())
+    deep = None
+    if suite.deep is not None:
+        deep = DeepEvaluation.fixed(suite, suite.deep, scale.name, device)
     first_step, spent, measuring = 0, 0.0, 0.0
     readings: list[tuple[int, Reading]] = []
 
@@ -177,6 +180,8 @@ def _train(
         optimiser.load_state_dict(state["optimiser"])
         first_step, readings = state["step"], state["readings"]
         spent, measuring = state["seconds"], state["measuring"]
+        if deep is not None:
+            deep.seconds.update(state["deep_seconds"])
 
     began = last_save = time.monotonic()
     cache: dict = {}
@@ -194,12 +199,16 @@ def _train(
                         "readings": readings,
                         "seconds": spent + time.monotonic() - began,
                         "measuring": measuring,
+                        "deep_seconds": deep.seconds if deep is not None else {},
                     }
                 )
                 last_save = time.monotonic()
             before = time.monotonic()
             train_loss = training_loss(model, inputs, targets)
             readings += [(step, reading) for reading in (*measure(model, evaluation), train_loss)]
+            if deep is not None and step in deep_checkpoints:
+                readings += [(step, r) for r in measure_deeply(model, deep, seed, step)]
+                model.zero_grad()
             measuring += time.monotonic() - before
             if progress is not None:
                 progress(step, suite.steps, float(train_loss.values))
@@ -227,8 +236,16 @@ def _train(
         software=software(),
         device=device_name(device),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        further={"seconds": round(seconds, 1), "seconds_measuring": round(measuring, 1)},
+        further={
+            "seconds": round(seconds, 1),
+            "seconds_measuring": round(measuring, 1),
+            **({"seconds_by_measure": _rounded(deep.seconds)} if deep is not None else {}),
+        },
     )
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {name: round(spent, 1) for name, spent in seconds.items()}
 
 
 def device_name(device: torch.device) -> str:

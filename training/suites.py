@@ -14,8 +14,11 @@ other floors is possible; it is a choice, and it is recorded in each run's `conf
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from training.measures.sampler import Sampler
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,23 @@ class Scale:
     @property
     def name(self) -> str:
         return f"d{self.width}L{self.layers}"
+
+
+@dataclass(frozen=True)
+class DeepMeasures:
+    """The measures that cost too much for every checkpoint, and which checkpoints carry them.
+
+    Effective ranks of gradients grow with the number of samples, and the LLC hangs on its sampler
+    more than on anything else: both are part of a run's config.
+    """
+
+    every: int  # of the log-spaced checkpoints, counted back from the last; step 0 besides
+    llc: Mapping[str, Sampler]  # by scale
+    samples: int = 512  # of each task-level, and of the mixture; for the LLC
+    rank_samples: int = 64  # the first of them
+    hessian_samples: int = 32
+    hessian_block: int | None = None  # samples at a time, None: all
+    trace_probes: int = 8
 
 
 @dataclass(frozen=True)
@@ -50,14 +70,17 @@ class Suite:
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.98)
     clip_norm: float = 1.0
+    deep: DeepMeasures | None = None
 
     def config(self, scale: Scale, seed: int) -> dict[str, Any]:
         """All that determines a run, for its manifest."""
         shared = {
             name: value
             for name, value in asdict(self).items()
-            if name not in {"scales", "seeds", "name"}
+            if name not in {"scales", "seeds", "name", "deep"}
         }
+        if self.deep is not None:
+            shared["deep"] = {**asdict(self.deep), "llc": asdict(self.deep.llc[scale.name])}
         shared["betas"] = list(self.betas)
         shared["learning_rate"] = self.learning_rate_times_width / scale.width
         return {**shared, **asdict(scale), "seed": seed, "optimiser": "AdamW", "schedule": "cosine"}
@@ -72,6 +95,13 @@ class Suite:
         ratio = (self.steps / self.dense_steps) ** (1 / remaining)
         sparse = {round(self.dense_steps * ratio**i) for i in range(1, remaining + 1)}
         return tuple(sorted({*dense, *sparse}))
+
+    def deep_schedule(self) -> tuple[int, ...]:
+        """The checkpoints that carry the deep measures, none where the suite has none."""
+        if self.deep is None:
+            return ()
+        sparse = [step for step in self.schedule() if step >= self.dense_steps]
+        return (0, *sparse[:: -self.deep.every][::-1])
 
 
 SUITES = {

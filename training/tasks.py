@@ -142,12 +142,25 @@ def distinct_problems(task: str, level: int) -> int:
     return n * (n - 1) if task == "compare" else n * n
 
 
+def inputs_and_targets(
+    rng: np.random.Generator, task: str, level: int, n: int
+) -> tuple[Tokens, Tokens]:
+    """Draw `n` problems of one task-level as inputs and targets (n, prompt + answer - 1).
+
+    Targets are `IGNORE` except where an answer token is predicted.
+    """
+    tokens, shape = problems(rng, task, level, n)
+    inputs = tokens[:, :-1]
+    targets = np.full_like(inputs, IGNORE)
+    targets[:, shape.prompt - 1 :] = tokens[:, shape.prompt :]
+    return inputs, targets
+
+
 def mixture(rng: np.random.Generator, n: int) -> tuple[Tokens, Tokens]:
     """Draw `n` problems, each of a task-level chosen uniformly from the 24.
 
-    Returns inputs (n, CONTEXT) and targets (n, CONTEXT); targets are `IGNORE` except where an
-    answer token is predicted, and inputs are padded with 0 to the right of the last one, where a
-    causal model cannot see them.
+    Inputs and targets (n, CONTEXT) as of `inputs_and_targets`; inputs are padded with 0 to the
+    right of the last one, where a causal model cannot see them.
     """
     inputs = np.zeros((n, CONTEXT), dtype=np.int64)
     targets = np.full((n, CONTEXT), IGNORE, dtype=np.int64)
@@ -156,7 +169,7 @@ def mixture(rng: np.random.Generator, n: int) -> tuple[Tokens, Tokens]:
         rows = np.flatnonzero(which == i)
         if rows.size == 0:
             continue
-        tokens, shape = problems(rng, task, level, rows.size)
-        inputs[rows, : shape.total - 1] = tokens[:, :-1]
-        targets[rows, shape.prompt - 1 : shape.total - 1] = tokens[:, shape.prompt :]
+        some_inputs, some_targets = inputs_and_targets(rng, task, level, rows.size)
+        inputs[rows, : some_inputs.shape[1]] = some_inputs
+        targets[rows, : some_targets.shape[1]] = some_targets
     return inputs, targets

@@ -23,26 +23,16 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from training.measures.sampler import Sampler
+
 # Of samples `index` (b,): each one's loss summed over what it is a mean of, and how many that are
 # (both (b,)). The loss of a batch is the ratio of the sums.
-SampleLosses = Callable[[nn.Module, Tensor], tuple[Tensor, Tensor]]
-
-
-@dataclass(frozen=True)
-class Sampler:
-    """Settings of the chains; `inverse_temperature` is n beta."""
-
-    step_size: float
-    localisation: float
-    inverse_temperature: float
-    chains: int = 4
-    burn_in: int = 50
-    draws: int = 50
-    batch: int = 64
+SampleLosses = Callable[[Any, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)

@@ -46,9 +46,13 @@ class Passes:
         self._taken[module] = (inputs[0].detach(), output)
 
     def sampled_labels(self, generator: torch.Generator) -> Tensor:
-        """Answer tokens drawn from the model itself, given the true prompt and the true prefix."""
-        p = self.logits.detach().softmax(-1).flatten(0, 1)
-        drawn = torch.multinomial(p, 1, generator=generator).view_as(self.targets)
+        """Answer tokens drawn from the model itself, given the true prompt and the true prefix.
+
+        `generator` is one of the CPU, so that every device draws the same.
+        """
+        p = self.logits.detach().softmax(-1).flatten(0, 1).cpu()
+        drawn = torch.multinomial(p, 1, generator=generator).to(self.targets.device)
+        drawn = drawn.view_as(self.targets)
         return torch.where(self.targets >= 0, drawn, self.targets)
 
     def gradients(self, labels: Tensor) -> Iterator[Tensor]:

@@ -1,0 +1,173 @@
+"""The measures of a few checkpoints only: gradients of samples, the Hessian, the LLC.
+
+Each for every task-level, and for the mixture of all. Samples are fixed by the suite, as those of
+`training.evaluation` are, and drawn apart from them; Monte-Carlo draws are fixed by the run's seed
+and the step, so a run that is continued draws the same.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from training import tasks
+from training.measures.curvature import HessianOfLoss
+from training.measures.fisher_rank import fisher_rank
+from training.measures.gradient_rank import gradient_rank
+from training.measures.hessian_top import hessian_top
+from training.measures.hessian_trace import hessian_trace
+from training.measures.llc import llc
+from training.measures.per_sample import Passes
+from training.measures.sampler import Sampler
+from training.model import Decoder
+from training.readings import Reading
+from training.suites import DeepMeasures, Suite
+
+_SAMPLE_STREAM = 2  # keeps these samples apart from training and evaluation data
+_DRAW_STREAM = 3
+
+Arrays = tuple[tasks.Tokens, tasks.Tokens]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples as `answer_loss` wants them: `inputs` and `targets` (n, T)."""
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def first(self, n: int) -> Batch:
+        return Batch(self.inputs[:n], self.targets[:n])
+
+    def losses(self, model: Decoder, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Of samples `index`: cross-entropy summed over answer tokens, and how many those are."""
+        x, y = self.inputs[index], self.targets[index]
+        answers = y >= 0
+        scores = model.logits(model.hidden_states(x)[-1][answers])
+        nll = F.cross_entropy(scores, y[answers], reduction="none")
+        sums = torch.zeros(len(index), device=nll.device).index_add(0, answers.nonzero()[:, 0], nll)
+        return sums, answers.sum(1).to(nll.dtype)
+
+    def chance(self) -> float:
+        """Loss of the best answer that does not look at the question, in nats per answer token.
+
+        The entropy of the answer tokens at each position, mean over answer tokens.
+        """
+        total, tokens = 0.0, 0
+        for column in self.targets.T:
+            seen = column[column >= 0]
+            if len(seen):
+                p = torch.bincount(seen).double() / len(seen)
+                total += float(torch.special.entr(p).sum()) * len(seen)
+                tokens += len(seen)
+        return total / tokens
+
+
+@dataclass
+class DeepEvaluation:
+    """Samples of each task-level, in the order of `tasks.TASK_LEVELS`, and of the mixture.
+
+    `seconds`: what each measure has cost so far.
+    """
+
+    task_levels: list[Batch]
+    mixture: Batch
+    settings: DeepMeasures
+    sampler: Sampler
+    evaluation_seed: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def fixed(
+        cls, suite: Suite, settings: DeepMeasures, scale: str, device: torch.device
+    ) -> DeepEvaluation:
+        def drawn(stream: int, draw: Callable[[np.random.Generator, int], Arrays]) -> Batch:
+            rng = np.random.default_rng([_SAMPLE_STREAM, suite.evaluation_seed, stream])
+            return Batch(*(torch.from_numpy(x).to(device) for x in draw(rng, settings.samples)))
+
+        def of(task: str, level: int) -> Callable[[np.random.Generator, int], Arrays]:
+            return lambda rng, n: tasks.inputs_and_targets(rng, task, level, n)
+
+        return cls(
+            task_levels=[drawn(i, of(*key)) for i, key in enumerate(tasks.TASK_LEVELS)],
+            mixture=drawn(len(tasks.TASK_LEVELS), tasks.mixture),
+            settings=settings,
+            sampler=settings.llc[scale],
+            evaluation_seed=suite.evaluation_seed,
+        )
+
+
+def measure_deeply(model: Decoder, deep: DeepEvaluation, seed: int, step: int) -> list[Reading]:
+    """All deep measures of one checkpoint."""
+    found = [
+        _measure_batch(model, batch, deep, [_DRAW_STREAM, seed, step, i])
+        for i, batch in enumerate((*deep.task_levels, deep.mixture))
+    ]
+    readings = []
+    for name in found[0]:
+        values, errors = np.array([batch[name] for batch in found]).T  # each (25,)
+        for part in (slice(0, -1), -1):  # by task-level, and of the mixture
+            stderr = None if np.isnan(errors[part]).all() else np.asarray(errors[part])
+            readings.append(Reading(name, np.asarray(values[part]), stderr))
+    return readings
+
+
+def _measure_batch(
+    model: Decoder, batch: Batch, deep: DeepEvaluation, key: Sequence[int]
+) -> dict[str, tuple[float, float]]:
+    """(value, standard error or NaN) by measure. `key` fixes the draws."""
+    settings = deep.settings
+    generator = torch.Generator().manual_seed(
+        int(np.random.SeedSequence(list(key)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    )
+    found: dict[str, tuple[float, float]] = {}
+    clock = _Clock(deep.seconds)
+
+    some = batch.first(settings.rank_samples)
+    passes = Passes(model, some.inputs, some.targets)
+    found["gradient_rank"] = (float(gradient_rank(passes)), math.nan)
+    clock.lap("gradient_rank")
+    found["fisher_rank"] = (float(fisher_rank(passes, generator)), math.nan)
+    del passes
+    clock.lap("fisher_rank")
+
+    some = batch.first(settings.hessian_samples)
+    hessian = HessianOfLoss(model, some.inputs, some.targets, settings.hessian_block)
+    top = hessian_top(hessian, generator)
+    found["hessian_top"] = (top.value, math.nan)
+    found["hessian_top_residual"] = (top.residual, math.nan)
+    clock.lap("hessian_top")
+    found["hessian_trace"] = hessian_trace(hessian, generator, settings.trace_probes)
+    del hessian
+    clock.lap("hessian_trace")
+
+    local = llc(model, batch.losses, len(batch), deep.sampler, generator, batch.chance())
+    found["llc"] = (local.value, local.stderr)
+    for i, chain in enumerate(local.chains):
+        found[f"llc_chain{i}"] = (chain, math.nan)
+    found["llc_initial_loss"] = (local.initial_loss, math.nan)
+    found["llc_escaped"] = (float(sum(local.escaped)), math.nan)
+    found["llc_drifting"] = (float(local.drifting), math.nan)
+    clock.lap("llc")
+    return found
+
+
+class _Clock:
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds, self._last = seconds, time.monotonic()
+
+    def lap(self, name: str) -> None:
+        """Count the time since the last lap as the cost of `name`."""
+        now = time.monotonic()
+        self._seconds[name] = self._seconds.get(name, 0.0) + now - self._last
+        self._last = now

@@ -1,0 +1,18 @@
+"""Settings of the chains that estimate an LLC; imports no torch, so that a suite can name them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Settings of the chains; `inverse_temperature` is n beta."""
+
+    step_size: float
+    localisation: float
+    inverse_temperature: float
+    chains: int = 4
+    burn_in: int = 50
+    draws: int = 50
+    batch: int = 64
