@@ -8,7 +8,6 @@ bit on the same machine and thread count, as one that was not.
 from __future__ import annotations
 
 import errno
-import math
 import os
 import platform
 import shutil
@@ -19,47 +18,21 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from torch import Tensor
 
 from emergence_stats.errors import CollectError
 from emergence_stats.schema import Manifest
 from emergence_stats.writing import write_run
-from training import tasks
 from training.deep import DeepEvaluation, measure_deeply
 from training.evaluation import Evaluation, measure, training_loss
-from training.model import Decoder, ModelConfig, answer_loss
+from training.loop import Training
 from training.readings import Reading, to_table
 from training.suites import Scale, Suite
 
 SAVE_EVERY_SECONDS = 20.0
-CHUNK_STEPS = 64  # steps whose data are drawn at once: drawing is vectorised over the chunk
-_DATA_STREAM = 1  # keeps training data apart from evaluation data, whatever the seeds
 
 Progress = Callable[[int, int, float], None]  # step, steps, training loss
-
-
-def training_batch(suite: Suite, seed: int, step: int, cache: dict) -> tuple[Tensor, Tensor]:
-    """Inputs and targets (batch, context) of one step, a function of seed and step alone."""
-    chunk, offset = divmod(step, CHUNK_STEPS)
-    if cache.get("chunk") != chunk:
-        rng = np.random.default_rng([_DATA_STREAM, seed, chunk])
-        inputs, targets = tasks.mixture(rng, CHUNK_STEPS * suite.batch)
-        shape = (CHUNK_STEPS, suite.batch, tasks.CONTEXT)
-        cache["chunk"] = chunk
-        cache["inputs"] = torch.from_numpy(inputs).view(shape)
-        cache["targets"] = torch.from_numpy(targets).view(shape)
-    return cache["inputs"][offset], cache["targets"][offset]
-
-
-def learning_rate(suite: Suite, scale: Scale, step: int) -> float:
-    """Linear warm-up, then cosine decay to `final_learning_rate` of the peak."""
-    peak = suite.learning_rate_times_width / scale.width
-    warm = min(1.0, (step + 1) / suite.warmup)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / suite.steps)))
-    return peak * warm * (suite.final_learning_rate + (1 - suite.final_learning_rate) * cosine)
 
 
 class RunInProgress:
@@ -152,20 +125,9 @@ def _train(
     progress: Progress | None,
 ) -> Manifest:
     torch.set_num_threads(threads)
-    torch.backends.cuda.matmul.allow_tf32 = False
     config = {**suite.config(scale, seed), "threads": threads}
-    model = Decoder(
-        ModelConfig(scale.width, scale.layers, scale.heads, tasks.VOCABULARY, tasks.CONTEXT)
-    )
-    model.initialise(torch.Generator().manual_seed(seed))
-    model.to(device)
-    optimiser = torch.optim.AdamW(
-        model.parameters(),
-        lr=learning_rate(suite, scale, 0),
-        betas=suite.betas,
-        weight_decay=suite.weight_decay,
-        fused=True,
-    )
+    training = Training(suite, scale, seed, device)
+    model = training.model
     evaluation = Evaluation.fixed(suite, device)
     checkpoints, deep_checkpoints = set(suite.schedule()), set(suite.deep_schedule())
     deep = None
@@ -176,26 +138,21 @@ def _train(
 
     state = partial.load()
     if state is not None and state["config"] == config:
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
+        training.restore(state)
         first_step, readings = state["step"], state["readings"]
         spent, measuring = state["seconds"], state["measuring"]
         if deep is not None:
             deep.seconds.update(state["deep_seconds"])
 
     began = last_save = time.monotonic()
-    cache: dict = {}
-    for step in range(first_step, suite.steps + 1):
-        inputs, targets = training_batch(suite, seed, step, cache)
-        inputs, targets = inputs.to(device), targets.to(device)
+    for step, inputs, targets in training.steps(first_step):
         if step in checkpoints:
             if time.monotonic() - last_save > SAVE_EVERY_SECONDS:
                 partial.save(
                     {
                         "config": config,
                         "step": step,
-                        "model": model.state_dict(),
-                        "optimiser": optimiser.state_dict(),
+                        **training.state(),
                         "readings": readings,
                         "seconds": spent + time.monotonic() - began,
                         "measuring": measuring,
@@ -212,15 +169,6 @@ def _train(
             measuring += time.monotonic() - before
             if progress is not None:
                 progress(step, suite.steps, float(train_loss.values))
-        if step == suite.steps:
-            break
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(suite, scale, step)
-        loss = answer_loss(model, inputs, targets)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), suite.clip_norm)
-        optimiser.step()
 
     seconds = spent + time.monotonic() - began
     return write_run(

@@ -1,0 +1,87 @@
+"""The training loop: a model, its optimiser, and data that depend on seed and step alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training import tasks
+from training.model import Decoder, ModelConfig, answer_loss
+from training.suites import Scale, Suite
+
+CHUNK_STEPS = 64  # steps whose data are drawn at once: drawing is vectorised over the chunk
+_DATA_STREAM = 1  # keeps training data apart from evaluation data, whatever the seeds
+
+
+class Training:
+    """One model on its way through a suite's steps."""
+
+    def __init__(self, suite: Suite, scale: Scale, seed: int, device: torch.device) -> None:
+        torch.backends.cuda.matmul.allow_tf32 = False
+        self.suite, self.scale, self.seed, self.device = suite, scale, seed, device
+        self.model = Decoder(
+            ModelConfig(scale.width, scale.layers, scale.heads, tasks.VOCABULARY, tasks.CONTEXT)
+        )
+        self.model.initialise(torch.Generator().manual_seed(seed))
+        self.model.to(device)
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=learning_rate(suite, scale, 0),
+            betas=suite.betas,
+            weight_decay=suite.weight_decay,
+            fused=True,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs to go on from here."""
+        return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def steps(self, first: int = 0) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """(step, inputs, targets) before the update of each step, and once after the last.
+
+        The model then has had `step` updates, and the batch is the one that the next will use.
+        """
+        cache: dict[str, Any] = {}
+        for step in range(first, self.suite.steps + 1):
+            batch = training_batch(self.suite, self.seed, step, cache)
+            inputs, targets = (x.to(self.device) for x in batch)
+            yield step, inputs, targets
+            if step == self.suite.steps:
+                return
+            for group in self.optimiser.param_groups:
+                group["lr"] = learning_rate(self.suite, self.scale, step)
+            loss = answer_loss(self.model, inputs, targets)
+            self.optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.suite.clip_norm)
+            self.optimiser.step()
+
+
+def training_batch(suite: Suite, seed: int, step: int, cache: dict) -> tuple[Tensor, Tensor]:
+    """Inputs and targets (batch, context) of one step, a function of seed and step alone."""
+    chunk, offset = divmod(step, CHUNK_STEPS)
+    if cache.get("chunk") != chunk:
+        rng = np.random.default_rng([_DATA_STREAM, seed, chunk])
+        inputs, targets = tasks.mixture(rng, CHUNK_STEPS * suite.batch)
+        shape = (CHUNK_STEPS, suite.batch, tasks.CONTEXT)
+        cache["chunk"] = chunk
+        cache["inputs"] = torch.from_numpy(inputs).view(shape)
+        cache["targets"] = torch.from_numpy(targets).view(shape)
+    return cache["inputs"][offset], cache["targets"][offset]
+
+
+def learning_rate(suite: Suite, scale: Scale, step: int) -> float:
+    """Linear warm-up, then cosine decay to `final_learning_rate` of the peak."""
+    peak = suite.learning_rate_times_width / scale.width
+    warm = min(1.0, (step + 1) / suite.warmup)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / suite.steps)))
+    return peak * warm * (suite.final_learning_rate + (1 - suite.final_learning_rate) * cosine)
