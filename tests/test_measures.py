@@ -1,5 +1,6 @@
 """The measures, against closed forms, slow references and other people's code."""
 
+import copy
 import dataclasses
 import math
 
@@ -226,14 +227,27 @@ def test_a_stop_before_convergence_is_said(model):
     assert found.steps == 2
 
 
-def test_the_trace_and_its_error(model, full_hessian):
-    hessian = HessianOfLoss(model, *batch(32))
-    exact = float(full_hessian.trace())
-    value, stderr = hessian_trace(hessian, seeded(0), probes=64)
-    assert abs(value - exact) < 4 * stderr
+@pytest.mark.parametrize("block", [None, 5])
+def test_the_trace_and_its_error(model, full_hessian, block):
+    before = [p.detach().clone() for p in model.parameters()]
+    value, stderr = hessian_trace(model, *batch(32), seeded(0), probes=64, block=block)
+    assert abs(value - float(full_hessian.trace())) < 4 * stderr
     # The variance of one probe of signs is twice the squared norm off the diagonal.
     off = full_hessian - torch.diag(full_hessian.diagonal())
     assert stderr == pytest.approx(math.sqrt(2 * float(off.square().sum()) / 64), rel=0.4)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_second_differences_are_quadratic_forms_of_the_hessian(model):
+    value, _ = hessian_trace(model, *batch(32), seeded(0), probes=3)
+    exact = HessianOfLoss(copy.deepcopy(model).double(), *batch(32))
+    generator = seeded(0)
+    forms = []
+    for _ in range(3):
+        z = torch.randint(0, 2, (exact.size,), generator=generator, dtype=torch.int8).double()
+        z = 2 * z - 1
+        forms.append(float(z @ (exact @ z)))
+    assert value == pytest.approx(np.mean(forms), rel=1e-5)
 
 
 def test_the_hessian_is_that_of_hessian_eigenthings(model):

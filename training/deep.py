@@ -146,9 +146,16 @@ def _measure_batch(
     top = hessian_top(hessian, generator)
     found["hessian_top"] = (top.value, math.nan)
     found["hessian_top_residual"] = (top.residual, math.nan)
-    clock.lap("hessian_top")
-    found["hessian_trace"] = hessian_trace(hessian, generator, settings.trace_probes)
     del hessian
+    clock.lap("hessian_top")
+    found["hessian_trace"] = hessian_trace(
+        model,
+        some.inputs,
+        some.targets,
+        generator,
+        settings.trace_probes,
+        settings.hessian_block,
+    )
     clock.lap("hessian_trace")
 
     local = llc(model, batch.losses, len(batch), deep.sampler, generator, batch.chance())

@@ -54,18 +54,14 @@ class HessianOfLoss:
 
     def __matmul__(self, v: Tensor) -> Tensor:
         """H v, both (parameters,)."""
-        parts = [
-            part.view_as(p)
-            for part, p in zip(
-                v.split([p.numel() for p in self.parameters]), self.parameters, strict=True
-            )
-        ]
-        total: Tensor | None = None
+        total = torch.zeros_like(v)
         for gradients in self._graphs():
-            product = torch.autograd.grad(
-                gradients, self.parameters, parts, retain_graph=self._kept is not None
-            )
-            flat = torch.cat([p.flatten() for p in product])
-            total = flat if total is None else total.add_(flat)
-        assert total is not None
+            total.add_(self._product(gradients, v, keep=self._kept is not None))
         return total
+
+    def _product(self, gradients: tuple[Tensor, ...], v: Tensor, keep: bool) -> Tensor:
+        """One block's share of H v."""
+        sizes = [p.numel() for p in self.parameters]
+        parts = [part.view_as(p) for part, p in zip(v.split(sizes), self.parameters, strict=True)]
+        product = torch.autograd.grad(gradients, self.parameters, parts, retain_graph=keep)
+        return torch.cat([p.flatten() for p in product])
