@@ -33,6 +33,18 @@ REPORT = [sys.executable, "-m", "emergence_stats", "report", "--all", "--json"]
 PLAIN = [sys.executable, str(ROOT / "benchmarks" / "plain_report.py"), str(DATA)]
 
 
+# A process starts with the peak memory of the one that it was forked from, so a small one between.
+LAUNCHER = """
+import json, os, sys, time
+began = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
+_, status, used = os.wait4(pid, 0)
+spent = time.perf_counter() - began
+found = [os.waitstatus_to_exitcode(status), spent, used.ru_utime + used.ru_stime, used.ru_maxrss]
+print(json.dumps(found), file=sys.stderr)
+"""
+
+
 @dataclass
 class Timing:
     """Wall and processor seconds of repeated processes, and the largest peak memory in bytes."""
@@ -44,18 +56,20 @@ class Timing:
 
     def once(self, command: Sequence[str]) -> None:
         """Run once. Statuses 1 and 3 are verdicts; any other fault is raised."""
-        began = time.perf_counter()
-        with tempfile.TemporaryFile("w+") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.DEVNULL, cwd=ROOT)
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            self.wall.append(time.perf_counter() - began)
-            output.seek(0)
-            self.output = output.read()
-        if process.returncode not in (0, 1, 3):
-            raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
-        self.processor.append(used.ru_utime + used.ru_stime)
-        self.peak = max(self.peak, used.ru_maxrss * 1024)
+        launched = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", LAUNCHER, *command],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        *messages, last = launched.stderr.splitlines()
+        code, wall, processor, peak = json.loads(last)
+        if code not in (0, 1, 3):
+            raise SystemExit(f"{' '.join(command)} ended with status {code}\n{messages}")
+        self.output = launched.stdout
+        self.wall.append(wall)
+        self.processor.append(processor)
+        self.peak = max(self.peak, peak * 1024)
 
     @property
     def seconds(self) -> float:

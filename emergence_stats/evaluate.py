@@ -7,7 +7,9 @@ memory does not grow with the store.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +23,8 @@ from emergence_stats.runs import Run, Undefined
 from emergence_stats.selection import Selection, choose_runs, deviations, rests_on_unseen_runs
 from emergence_stats.store import RunFile, Store
 from emergence_stats.verdicts import COMBINE, Verdict, decide
+
+READ_AHEAD = 2  # runs: enough to keep the reader busy, too few for the memory of a large store
 
 Progress = Callable[[int, int], None]  # runs read, runs in all
 
@@ -70,11 +74,13 @@ def evaluate(
     jobs = [_job(loaded, store, suite) for loaded in hypotheses]
     used = [run for run in store.runs if any(run.manifest.run_id in job.chosen for job in jobs)]
     by_seed = any(p.unit == "seed" for job in jobs for p in job.hypothesis.predictions)
+    groups = list(_groups(used, by_seed))
+    reading = _read_ahead(store, [file for group in groups for file in group], jobs)
     done = 0
-    for group in _groups(used, by_seed):
+    for group in groups:
         runs = []
-        for file in group:
-            runs.append(_read(store, file, jobs))
+        for _ in group:
+            runs.append(next(reading))
             done += 1
             if progress is not None:
                 progress(done, len(used))
@@ -103,6 +109,22 @@ def _groups(runs: list[RunFile], by_seed: bool) -> Iterator[list[RunFile]]:
     for run in runs:
         seeds.setdefault(run.manifest.seed, []).append(run)
     yield from (seeds[seed] for seed in sorted(seeds))
+
+
+def _read_ahead(store: Store, files: Sequence[RunFile], jobs: list[_Job]) -> Iterator[Run]:
+    """The runs in order; while one is worked on, a thread reads the next."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        waiting: deque[Future[Run]] = deque()
+        try:
+            for file in files:
+                waiting.append(reader.submit(_read, store, file, jobs))
+                if len(waiting) > READ_AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _read(store: Store, file: RunFile, jobs: list[_Job]) -> Run:

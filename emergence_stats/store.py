@@ -129,6 +129,17 @@ class Store:
             seen[manifest.run_id] = where
             yield RunFile(manifest, f"{self.base}/{name[:-5]}.parquet")
 
+    @cached_property
+    def _format(self) -> ds.ParquetFileFormat:
+        """Parquet; from a local disk without the buffering that remote files need."""
+        import pyarrow.dataset as ds
+        import pyarrow.fs as pafs
+
+        remote = not isinstance(self.filesystem, pafs.LocalFileSystem)
+        return ds.ParquetFileFormat(
+            default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=remote)
+        )
+
     def _where(self, name: str) -> str:
         return f"{self.uri.rstrip('/')}/{name}"
 
@@ -158,7 +169,7 @@ class Store:
         where = self._where(f"{run.manifest.suite}/{run.manifest.run_id}.parquet")
         self._check_hash(run, where)
         try:
-            file = ds.dataset(run.path, filesystem=self.filesystem, format="parquet")
+            file = ds.dataset(run.path, filesystem=self.filesystem, format=self._format)
             check_schema(file.schema, where)
             fragment = next(file.get_fragments())
             rows = fragment.count_rows()
@@ -170,7 +181,10 @@ class Store:
             if measures is not None and not _has_nulls(fragment):  # a condition would drop nulls
                 condition = pc.field("measure").isin(sorted(measures))
                 fragment = fragment.subset(row_group_ids=_row_groups_of(fragment, measures))
-            table = fragment.to_table(columns=arrow_schema().names, filter=condition)
+            # A run is small: threads of its own would cost more than they save.
+            table = fragment.to_table(
+                columns=arrow_schema().names, filter=condition, use_threads=False
+            )
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise TraceError(
                 f"cannot be read as Parquet ({error})", file=where, fix=_READ_AGAIN
@@ -313,9 +327,26 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list]:
-    """Integer codes (rows,) of a column and the values that they stand for, null included."""
+    """Integer codes (rows,) of a column and the values that they stand for, null included.
+
+    Values need not all occur.
+    """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_integer(column.type):
+        known = pc.is_valid(column).to_numpy(zero_copy_only=False)
+        number = pc.fill_null(column, 0).to_numpy().astype(np.int64)
+        lo, hi = (int(number.min()), int(number.max())) if len(number) else (0, 0)
+        return np.where(known, number - lo, hi - lo + 1), [*range(lo, hi + 1), None]
+    if pa.types.is_dictionary(column.type):
+        array = column.unify_dictionaries().combine_chunks()
+        if isinstance(array, pa.ChunkedArray):
+            array = array.chunk(0)
+        values = array.dictionary.to_pylist()
+        if len(set(values)) == len(values):
+            index = pc.fill_null(array.indices, len(values)).to_numpy(zero_copy_only=False)
+            return index, [*values, None]
     encoded = pc.dictionary_encode(_plain(column), null_encoding="encode").combine_chunks()
     return encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
 
