@@ -20,6 +20,7 @@ from emergence_stats.project import Loaded
 from emergence_stats.registration import State, state_of
 from emergence_stats.results import PredictionResult, Result, UnitValue
 from emergence_stats.runs import Run, Undefined
+from emergence_stats.schema import Manifest
 from emergence_stats.selection import Selection, choose_runs, deviations, rests_on_unseen_runs
 from emergence_stats.store import RunFile, Store
 from emergence_stats.verdicts import COMBINE, Verdict, decide
@@ -31,10 +32,13 @@ Progress = Callable[[int, int], None]  # runs read, runs in all
 
 @dataclass
 class _Values:
-    """What one prediction got: a value and the runs behind it for each unit."""
+    """What one prediction got: a value and the runs behind it for each unit.
+
+    Of runs only what is known without their traces, so that those can go.
+    """
 
     values: list[Any] = field(default_factory=list)
-    runs: list[list[Run]] = field(default_factory=list)
+    runs: list[list[Manifest]] = field(default_factory=list)
 
 
 @dataclass
@@ -161,7 +165,7 @@ def _collect(job: _Job, runs: list[Run]) -> None:
             value = _value(job, prediction, prediction.estimate, argument, unit)
             if value is not None:
                 found.values.append(value)
-                found.runs.append(unit)
+                found.runs.append([run.manifest for run in unit])
     if job.hypothesis.pooled is not None:
         count = job.hypothesis.pooled.count
         for run in usable:
@@ -205,7 +209,7 @@ def _value(job: _Job, prediction: Prediction, estimate, argument, unit: list[Run
     return number
 
 
-def _label(prediction: Prediction, unit: list[Run]) -> str:
+def _label(prediction: Prediction, unit: Sequence[Run | Manifest]) -> str:
     return unit[0].run_id if prediction.unit == "run" else f"seed {unit[0].seed}"
 
 
@@ -252,7 +256,7 @@ def _predict(job: _Job, prediction: Prediction, found: _Values) -> PredictionRes
     first_runs = [unit[0] for unit in found.runs]
     # A seed's unit holds all scales: there is nothing to stratify by.
     strata = [run.scale if prediction.unit == "run" else "" for run in first_runs]
-    log10_params = [run.manifest.log10_params for run in first_runs]
+    log10_params = [run.log10_params for run in first_runs]
     runs = {run.run_id: run for unit in found.runs for run in unit}
     scales = {run.scale for run in runs.values()}
     if found.values:

@@ -316,6 +316,25 @@ def test_a_report_that_cannot_be_written_is_an_error(project):
     assert not (project / "nowhere").exists()
 
 
+def test_output_that_cannot_be_written_is_an_error(project):
+    fill(project, range(2))
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "emergence_stats", "test", "learns", "--json"],
+            stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(project):
+    fill(project, range(2))
+    command = f"{sys.executable} -m emergence_stats test learns -v --json"
+    done = subprocess.run(["bash", "-c", f"{command} | true"], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
 def test_a_collection_that_makes_no_sense_is_an_error(tmp_path):
     failed(run("collect", "--suite", "pock", cwd=OURS), "'pock'", "smoke")
     failed(run("collect", "--suite", "smoke", "--scale", "d9", cwd=OURS), "'d9'", "d16L4")
@@ -341,6 +360,27 @@ def test_analysis_imports_no_torch_and_help_no_numpy(project):
     assert subprocess.run([sys.executable, "-c", script], cwd=project).returncode == 0
     script = "import sys, emergence_stats.cli; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_runs_do_not_stay_in_memory(project):
+    """What is kept of a run is its values: traces go when all hypotheses have seen them."""
+    import gc
+
+    from emergence_stats.evaluate import evaluate
+    from emergence_stats.project import Project
+    from emergence_stats.runs import Run
+    from emergence_stats.store import Store
+
+    fill(project, range(8))
+    alive = []
+
+    def count(done, total):
+        gc.collect()
+        alive.append(sum(isinstance(o, Run) for o in gc.get_objects()))
+
+    evaluate([Project(project).load("learns")], Store.open(project / "data"), progress=count)
+    assert len(alive) == 8
+    assert max(alive) <= 5  # the one at work, the one before it, and those that are read ahead
 
 
 def test_two_calls_agree_to_the_last_digit(project):
