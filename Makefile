@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: report test lint check clean
+.PHONY: report test lint check docs clean
 
 # Test every hypothesis on the shipped traces. Refuted or inconclusive is a result, not a failure.
 report: $(VENV)/base
@@ -19,6 +19,10 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Put what commands print into README.md and docs/.
+docs: $(VENV)/dev
+	$(BIN)/python docs/fill.py
 
 check: $(VENV)/dev
 	$(BIN)/emergence-stats register --check

@@ -1,0 +1,73 @@
+"""Put what commands print into README.md and docs/, so that no number there is typed in.
+
+    python docs/fill.py            runs every command and writes the files
+    python docs/fill.py --check    exit status 1 where a file shows something else
+
+A block begins with a line ``<!-- output of: COMMAND -->`` (shown indented, as code) or
+``<!-- table of: COMMAND -->`` (taken over as Markdown) and ends with ``<!-- end -->``. Commands run
+in a shell at the top of the repository, with the environment's programs first on the path.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(
+    r"(?P<head><!-- (?P<kind>output|table) of: (?P<command>.+?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)",
+    re.DOTALL,
+)
+SECONDS = re.compile(r"in \d+\.\d s")  # differs from call to call, so it is no difference
+
+
+def shown(kind: str, command: str) -> str:
+    """The block's text: what `command` prints. Statuses 1 and 3 are verdicts; others are raised."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode not in (0, 1, 3):
+        raise SystemExit(f"{command}: status {done.returncode}\n{done.stderr}")
+    lines = done.stdout.strip("\n").splitlines()
+    if kind == "output":
+        lines = [f"    {line}".rstrip() for line in [f"$ {command}", *lines]]
+    return "\n" + "\n".join(lines) + "\n\n"
+
+
+def filled(text: str) -> str:
+    """`text` with the body of every block made anew."""
+    return BLOCK.sub(lambda m: m["head"] + shown(m["kind"], m["command"]) + m["tail"], text)
+
+
+def main() -> int:
+    check = "--check" in sys.argv[1:]
+    status = 0
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        before = path.read_text("utf-8")
+        after = filled(before)
+        if SECONDS.sub("", before) == SECONDS.sub("", after):
+            continue
+        status = 1
+        if check:
+            name = path.relative_to(ROOT).as_posix()
+            sys.stdout.writelines(
+                difflib.unified_diff(
+                    before.splitlines(True), after.splitlines(True), name, "what is printed"
+                )
+            )
+        else:
+            path.write_text(after, "utf-8")
+    return status if check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
