@@ -259,6 +259,7 @@ def start_up(repeats: int) -> Iterator[str]:
         "Of torch, training, statsmodels and scipy.stats, testing a hypothesis imports: "
         f"{found.stdout.strip()}."
     )
+    yield ""
 
 
 def machine() -> str:
