@@ -37,7 +37,7 @@ from training.measures.gradient_rank import FIRST_PARAMETERS, gradient_rank
 from training.measures.hessian_top import TOLERANCE, hessian_top
 from training.measures.hessian_trace import hessian_trace
 from training.measures.llc import llc
-from training.measures.per_sample import Passes
+from training.measures.per_sample import ForwardPass
 from training.measures.sampler import Sampler
 from training.model import Decoder, ModelConfig, answer_loss
 from training.suites import SUITES
@@ -268,7 +268,7 @@ def job_forward_passes() -> dict:
 def job_shortcut() -> dict:
     """Gradient rank of all parameters and of the first 50,000."""
     data = draw(256, 0)
-    passes = Passes(trained(), data.inputs, data.targets)
+    passes = ForwardPass(trained(), data.inputs, data.targets)
     whole, first = gradient_rank(passes), gradient_rank(passes, FIRST_PARAMETERS)
     return {"values": [float(whole), float(first)]}
 
@@ -284,7 +284,7 @@ def job_large_nothing() -> dict:
 
 def job_large_gradient_rank() -> dict:
     return _large(
-        lambda model, data: gradient_rank(Passes(model, data.inputs[:64], data.targets[:64]))
+        lambda model, data: gradient_rank(ForwardPass(model, data.inputs[:64], data.targets[:64]))
     )
 
 
@@ -292,7 +292,7 @@ def job_large_fisher_rank() -> dict:
     generator = torch.Generator().manual_seed(0)
     return _large(
         lambda model, data: fisher_rank(
-            Passes(model, data.inputs[:64], data.targets[:64]), generator
+            ForwardPass(model, data.inputs[:64], data.targets[:64]), generator
         )
     )
 

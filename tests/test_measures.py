@@ -25,7 +25,7 @@ from training.measures.gradient_rank import gradient_rank  # noqa: E402
 from training.measures.hessian_top import hessian_top  # noqa: E402
 from training.measures.hessian_trace import hessian_trace  # noqa: E402
 from training.measures.llc import llc  # noqa: E402
-from training.measures.per_sample import Passes, gram  # noqa: E402
+from training.measures.per_sample import ForwardPass, gram  # noqa: E402
 from training.measures.rankme import rankme  # noqa: E402
 from training.measures.sampler import Sampler  # noqa: E402
 from training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
@@ -121,7 +121,7 @@ def test_gradients_of_samples_are_those_of_single_backward_passes(model, monkeyp
     monkeypatch.setattr(per_sample, "BLOCK_BYTES", block_bytes)
     inputs, targets = batch(24)
     expected = reference_gradients(model, inputs, targets)
-    blocks = list(Passes(model, inputs, targets).gradients(targets))
+    blocks = list(ForwardPass(model, inputs, targets).gradients(targets))
     assert torch.cat(blocks, 1) == pytest.approx(expected, abs=1e-5)
     large = max(block.numel() * 4 for block in blocks[2:])  # without the embeddings
     assert large <= max(block_bytes, 24 * 4 * 4 * 4)
@@ -131,9 +131,9 @@ def test_gradient_rank_is_that_of_the_covariance(model):
     inputs, targets = batch(24)
     gradients = reference_gradients(model, inputs, targets).double()
     values = torch.linalg.eigvalsh(torch.cov(gradients.T))
-    found = gradient_rank(Passes(model, inputs, targets))
+    found = gradient_rank(ForwardPass(model, inputs, targets))
     assert float(found) == pytest.approx(float(effective_rank(values)), rel=1e-5)
-    first = gradient_rank(Passes(model, inputs, targets), first=100)
+    first = gradient_rank(ForwardPass(model, inputs, targets), first=100)
     values = torch.linalg.eigvalsh(torch.cov(gradients[:, :100].T))
     assert float(first) == pytest.approx(float(effective_rank(values)), rel=1e-5)
     assert float(first) != pytest.approx(float(found), rel=1e-3)
@@ -141,21 +141,21 @@ def test_gradient_rank_is_that_of_the_covariance(model):
 
 def test_gradient_rank_of_few_distinct_samples_is_at_most_their_number_less_one(model):
     inputs, targets = batch(3)
-    repeated = Passes(model, inputs.repeat(10, 1), targets.repeat(10, 1))
+    repeated = ForwardPass(model, inputs.repeat(10, 1), targets.repeat(10, 1))
     assert 1.0 < float(gradient_rank(repeated)) < 2.001
 
 
 def test_gradient_rank_does_not_see_the_order_of_samples(model):
     inputs, targets = batch(20)
     order = torch.randperm(20, generator=seeded(1))
-    assert float(gradient_rank(Passes(model, inputs[order], targets[order]))) == pytest.approx(
-        float(gradient_rank(Passes(model, inputs, targets))), rel=1e-5
+    assert float(gradient_rank(ForwardPass(model, inputs[order], targets[order]))) == pytest.approx(
+        float(gradient_rank(ForwardPass(model, inputs, targets))), rel=1e-5
     )
 
 
 def test_fisher_labels_are_drawn_from_the_model(model):
     inputs, targets = (x[:1].repeat(4000, 1) for x in batch(1))
-    passes = Passes(model, inputs, targets)
+    passes = ForwardPass(model, inputs, targets)
     drawn = passes.sampled_labels(seeded(0))
     assert ((drawn >= 0) == (targets >= 0)).all()
     position = int(torch.argmax((targets[0] >= 0).int()))
@@ -166,10 +166,10 @@ def test_fisher_labels_are_drawn_from_the_model(model):
 
 def test_fisher_rank_is_that_of_the_scores(model):
     inputs, targets = batch(24)
-    labels = Passes(model, inputs, targets).sampled_labels(seeded(3))
+    labels = ForwardPass(model, inputs, targets).sampled_labels(seeded(3))
     scores = reference_gradients(model, inputs, labels).double()
     values = torch.linalg.eigvalsh(scores @ scores.T)
-    found = fisher_rank(Passes(model, inputs, targets), seeded(3))
+    found = fisher_rank(ForwardPass(model, inputs, targets), seeded(3))
     assert float(found) == pytest.approx(float(effective_rank(values)), rel=1e-5)
 
 

@@ -24,7 +24,7 @@ from training.measures.gradient_rank import gradient_rank
 from training.measures.hessian_top import hessian_top
 from training.measures.hessian_trace import hessian_trace
 from training.measures.llc import llc
-from training.measures.per_sample import Passes
+from training.measures.per_sample import ForwardPass
 from training.measures.sampler import Sampler
 from training.model import Decoder
 from training.readings import Reading
@@ -134,7 +134,7 @@ def _measure_batch(
     clock = _Clock(deep.seconds)
 
     some = batch.first(settings.rank_samples)
-    passes = Passes(model, some.inputs, some.targets)
+    passes = ForwardPass(model, some.inputs, some.targets)
     found["gradient_rank"] = (float(gradient_rank(passes)), math.nan)
     clock.lap("gradient_rank")
     found["fisher_rank"] = (float(fisher_rank(passes, generator)), math.nan)

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from training.measures.effective_rank import effective_rank
-from training.measures.per_sample import Passes, gram
+from training.measures.per_sample import ForwardPass, gram
 
 
-def fisher_rank(passes: Passes, generator: torch.Generator) -> Tensor:
+def fisher_rank(passes: ForwardPass, generator: torch.Generator) -> Tensor:
     """Effective rank (scalar, float64), with one answer drawn for each sample of `passes`."""
     labels = passes.sampled_labels(generator)
     return effective_rank(torch.linalg.eigvalsh(gram(passes.gradients(labels))))

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from training.measures.effective_rank import effective_rank
-from training.measures.per_sample import Passes, gram
+from training.measures.per_sample import ForwardPass, gram
 
 FIRST_PARAMETERS = 50_000  # the paper's shortcut: embeddings and the first blocks alone
 
 
-def gradient_rank(passes: Passes, first: int | None = None) -> Tensor:
+def gradient_rank(passes: ForwardPass, first: int | None = None) -> Tensor:
     """Effective rank (scalar, float64) for the samples of `passes`.
 
     `first`: of the gradients of so many leading parameters only.

@@ -21,7 +21,7 @@ from training.model import Decoder
 BLOCK_BYTES = 256 * 2**20  # of one block of gradients; a few such are alive at a time
 
 
-class Passes:
+class ForwardPass:
     """One forward pass, and for any labels the gradients of each sample.
 
     `inputs` (n, T) and `targets` (n, T), where a negative target is no answer token.
