@@ -42,7 +42,13 @@ def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
         total, by_measure = _cost(of_scale.get(scale, []))
         cost = {"seconds": total, "seconds_by_measure": by_measure}
         runs.append({"scale": scale, "seed": seed, "state": state, **cost})
-    return {"name": loaded.name, "suite": design.suite, "store": uri, "runs": runs}
+    return {
+        "name": loaded.name,
+        "suite": design.suite,
+        "confirmatory": design == loaded.hypothesis.design,
+        "store": uri,
+        "runs": runs,
+    }
 
 
 def _cost(runs: list[Manifest]) -> tuple[float | None, dict[str, float]]:
@@ -60,7 +66,8 @@ def _cost(runs: list[Manifest]) -> tuple[float | None, dict[str, float]]:
 
 def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
     runs = plan["runs"]
-    yield f"{plan['name']}: suite {plan['suite']}, {len(runs)} confirmatory runs"
+    kind = "confirmatory runs" if plan["confirmatory"] else "runs, none of them of the plan"
+    yield f"{plan['name']}: suite {plan['suite']}, {len(runs)} {kind}"
     for scale in dict.fromkeys(run["scale"] for run in runs):
         mine = [run for run in runs if run["scale"] == scale]
         states = "  ".join(f"{run['seed']}:{run['state']}" for run in mine)
@@ -79,19 +86,28 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
     cost_text = f"{sum(known) / 60:.0f} minutes of one core" if known else "cost unknown"
     rest = f", {unknown} of unknown cost" if known and unknown else ""
     yield f"{len(missing)} missing: {cost_text}{rest}"
-    yield f"make them with: emergence-stats collect {plan['name']}"
+    suite = "" if plan["confirmatory"] else f" --suite {plan['suite']}"
+    yield f"make them with: emergence-stats collect {plan['name']}{suite}"
 
 
 def _design(loaded: Loaded, suite: str | None) -> Design:
+    """The runs that are wanted: the confirmatory set, or those of another suite that fit."""
     design = loaded.hypothesis.design
-    if design is None:
+    if design is not None and suite in (None, design.suite):
+        return design
+    if suite is None:
         raise UsageError(
-            f"{loaded.name} declares no design, so nothing says which runs it wants; collect a "
-            "suite with: emergence-stats collect --suite NAME"
+            f"{loaded.name} declares no design, so nothing says which runs it wants; name a suite "
+            "with --suite"
         )
-    if suite is not None and suite != design.suite:
-        raise UsageError(f"{loaded.name} is planned for suite {design.suite}, not for {suite}")
-    return design
+    from training.collect import suite_named
+
+    declared = suite_named(suite)
+    least = loaded.hypothesis.needs.min_layers
+    scales = [scale.name for scale in declared.scales if scale.layers >= least]
+    if not scales:
+        raise UsageError(f"suite {suite} has no scale with the {least} blocks of {loaded.name}")
+    return Design(suite, scales, declared.seeds)
 
 
 def _manifests(uri: str) -> list[Manifest]:
@@ -111,6 +127,8 @@ def collect_missing(
     seeds: Sequence[int] | None,
 ) -> int:
     """Train what is missing of a hypothesis' confirmatory set, or of a suite (default pocket).
+
+    With both, the runs of the suite that the hypothesis can use.
 
     Returns the number of runs written. Raises `UsageError` where the training extra is not
     installed, `CollectError` where a run cannot go on.

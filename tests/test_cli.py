@@ -340,7 +340,7 @@ def test_a_collection_that_makes_no_sense_is_an_error(tmp_path):
     failed(run("collect", "--suite", "smoke", "--scale", "d9", cwd=OURS), "'d9'", "d16L4")
     failed(run("collect", "--suite", "smoke", "--device", "tpu", cwd=OURS), "'tpu'")
     failed(run("collect", "--suite", "smoke", "--engine", "jax", cwd=OURS), "'jax'")
-    failed(run("collect", "top_down", "--suite", "smoke", cwd=OURS), "pocket")
+    failed(run("collect", "top_down", "--suite", "smok", cwd=OURS), "'smok'", "smoke")
 
 
 def test_a_mistyped_setting_is_named(project):
@@ -439,6 +439,19 @@ def test_plan_says_what_is_missing(project, tmp_path):
     done = run("plan", "top_down", "--traces", tmp_path / "none", cwd=OURS)
     assert "20 missing" in done.stdout
     assert "emergence-stats collect top_down" in done.stdout
+
+
+def test_plan_of_another_suite_has_the_runs_that_can_be_used(tmp_path):
+    done = run("plan", "top_down", "--suite", "smoke", "--traces", tmp_path / "none", cwd=OURS)
+    assert "2 runs, none of them of the plan" in done.stdout
+    assert "d16L4" in done.stdout
+    assert "d8L2" not in done.stdout  # two blocks show no order
+    assert "emergence-stats collect top_down --suite smoke" in done.stdout
+
+
+def test_a_hypothesis_without_design_has_no_plan_but_that_of_a_suite(project):
+    failed(run("plan", "learns", cwd=project), "no design", "--suite")
+    assert "4 missing" in run("plan", "learns", "--suite", "smoke", cwd=project).stdout
 
 
 def test_plan_says_what_each_measure_costs(tmp_path):
