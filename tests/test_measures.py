@@ -372,6 +372,16 @@ def test_chains_that_leave_the_basin_are_said_and_not_averaged():
     assert len(found.chains) == 3
 
 
+def test_a_checkpoint_at_chance_has_no_basin_to_leave():
+    def loss(m, index):
+        return constant(1.0 + 0.5 * m.w.square().sum(), index)
+
+    sampler = Sampler(1e-3, 0.0, 100.0, chains=3, burn_in=50, draws=50, batch=1)
+    found = llc(Point(0.0, 0.0), loss, 1, sampler, seeded(0), chance=1.0)
+    assert not any(found.escaped)
+    assert found.value > 0
+
+
 def test_llc_on_a_slope_is_negative():
     found = llc(
         Point(1.0), lambda m, i: constant(10 * m.w.sum(), i), 1,

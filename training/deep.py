@@ -84,7 +84,6 @@ class DeepEvaluation:
     mixture: Batch
     settings: DeepMeasures
     sampler: Sampler
-    evaluation_seed: int
     seconds: dict[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -103,7 +102,6 @@ class DeepEvaluation:
             mixture=drawn(len(tasks.TASK_LEVELS), tasks.mixture),
             settings=settings,
             sampler=settings.llc[scale],
-            evaluation_seed=suite.evaluation_seed,
         )
 
 
