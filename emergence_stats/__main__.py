@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import NoReturn
@@ -60,8 +61,10 @@ def entry() -> NoReturn:
     """`main` as a program: the process ends without taking its memory apart.
 
     That would be a tenth of the time of a report. Where processes were started, their locks have
-    to be given back, and the process ends in full.
+    to be given back, and the process ends in full. Importing makes many objects and no garbage, so
+    the collector looks less often than it does by default.
     """
+    gc.set_threshold(100_000, 20, 20)
     try:
         main()
     except SystemExit as end:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from emergence_stats.errors import HypothesisError, TraceError
@@ -25,7 +26,7 @@ from emergence_stats.selection import Selection, choose_runs, deviations, rests_
 from emergence_stats.store import RunFile, Store
 from emergence_stats.verdicts import COMBINE, Verdict, decide
 
-READ_AHEAD = 2  # runs: enough to keep the reader busy, too few for the memory of a large store
+READ_AHEAD = 4  # runs: enough to keep the reader busy, too few to fill the memory
 
 Progress = Callable[[int, int], None]  # runs read, runs in all
 
@@ -79,17 +80,19 @@ def evaluate(
     used = [run for run in store.runs if any(run.manifest.run_id in job.chosen for job in jobs)]
     by_seed = any(p.unit == "seed" for job in jobs for p in job.hypothesis.predictions)
     groups = list(_groups(used, by_seed))
-    reading = _read_ahead(store, [file for group in groups for file in group], jobs)
     done = 0
-    for group in groups:
-        runs = []
-        for _ in group:
-            runs.append(next(reading))
-            done += 1
-            if progress is not None:
-                progress(done, len(used))
-        for job in jobs:
-            _collect(job, [run for run in runs if run.run_id in job.chosen])
+    with _ReadAhead(store, [file for group in groups for file in group], jobs) as reading:
+        import scipy.special  # noqa: F401  # needed at the end; now the first runs are being read
+
+        for group in groups:
+            runs = []
+            for _ in group:
+                runs.append(reading.next())
+                done += 1
+                if progress is not None:
+                    progress(done, len(used))
+            for job in jobs:
+                _collect(job, [run for run in runs if run.run_id in job.chosen])
     return [_conclude(job, store) for job in jobs]
 
 
@@ -115,20 +118,31 @@ def _groups(runs: list[RunFile], by_seed: bool) -> Iterator[list[RunFile]]:
     yield from (seeds[seed] for seed in sorted(seeds))
 
 
-def _read_ahead(store: Store, files: Sequence[RunFile], jobs: list[_Job]) -> Iterator[Run]:
-    """The runs in order; while one is worked on, a thread reads the next."""
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        waiting: deque[Future[Run]] = deque()
-        try:
-            for file in files:
-                waiting.append(reader.submit(_read, store, file, jobs))
-                if len(waiting) > READ_AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+class _ReadAhead:
+    """The runs in order; while one is worked on, a thread reads the next few."""
+
+    def __init__(self, store: Store, files: Sequence[RunFile], jobs: list[_Job]) -> None:
+        self._store, self._jobs = store, jobs
+        self._files = iter(files)
+        self._reader = ThreadPoolExecutor(max_workers=1)
+        self._waiting: deque[Future[Run]] = deque()
+        for _ in range(READ_AHEAD):
+            self._submit()
+
+    def _submit(self) -> None:
+        for file in islice(self._files, 1):
+            self._waiting.append(self._reader.submit(_read, self._store, file, self._jobs))
+
+    def next(self) -> Run:
+        run = self._waiting.popleft().result()
+        self._submit()
+        return run
+
+    def __enter__(self) -> _ReadAhead:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._reader.shutdown(cancel_futures=True)
 
 
 def _read(store: Store, file: RunFile, jobs: list[_Job]) -> Run:
