@@ -372,6 +372,16 @@ def test_chains_that_leave_the_basin_are_said_and_not_averaged():
     assert len(found.chains) == 3
 
 
+@pytest.mark.parametrize("chance", [1.0, math.inf])
+def test_chains_that_diverge_have_escaped(chance):
+    steep = Sampler(1.0, 0.0, 1000.0, chains=3, burn_in=50, draws=50, batch=1)
+    found = llc(
+        Point(0.0), lambda m, i: constant(m.w.square().sum(), i), 1, steep, seeded(0), chance
+    )
+    assert all(found.escaped)
+    assert math.isnan(found.value)
+
+
 def test_a_checkpoint_at_chance_has_no_basin_to_leave():
     def loss(m, index):
         return constant(1.0 + 0.5 * m.w.square().sum(), index)

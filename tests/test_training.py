@@ -132,9 +132,8 @@ class Killed(Exception):
     pass
 
 
-def test_a_run_that_was_killed_gives_the_same_bytes(tmp_path, monkeypatch):
-    scale = Scale(8, 2, heads=2)
-    whole = training_run.train_run(tmp_path / "whole", TINY, scale, 3)
+def train_until_killed(store, suite, scale, monkeypatch):
+    """Train seed 3 to the middle, with its state saved at each checkpoint."""
     monkeypatch.setattr(training_run, "SAVE_EVERY_SECONDS", 0.0)
 
     def die(step, steps, loss):
@@ -142,7 +141,13 @@ def test_a_run_that_was_killed_gives_the_same_bytes(tmp_path, monkeypatch):
             raise Killed
 
     with pytest.raises(Killed):
-        training_run.train_run(tmp_path / "killed", TINY, scale, 3, progress=die)
+        training_run.train_run(store, suite, scale, 3, progress=die)
+
+
+def test_a_run_that_was_killed_gives_the_same_bytes(tmp_path, monkeypatch):
+    scale = Scale(8, 2, heads=2)
+    whole = training_run.train_run(tmp_path / "whole", TINY, scale, 3)
+    train_until_killed(tmp_path / "killed", TINY, scale, monkeypatch)
     seen = []
     resumed = training_run.train_run(
         tmp_path / "killed", TINY, scale, 3, progress=lambda step, *_: seen.append(step)
@@ -181,14 +186,7 @@ def test_deep_measures_are_part_of_a_run_and_of_its_continuation(tmp_path, monke
     assert whole.config["deep"]["llc"]["localisation"] == 100.0
     assert set(whole.further["seconds_by_measure"]) >= {"llc", "hessian_top"}
 
-    monkeypatch.setattr(training_run, "SAVE_EVERY_SECONDS", 0.0)
-
-    def die(step, steps, loss):
-        if step >= 12:
-            raise Killed
-
-    with pytest.raises(Killed):
-        training_run.train_run(tmp_path / "killed", DEEP, scale, 3, progress=die)
+    train_until_killed(tmp_path / "killed", DEEP, scale, monkeypatch)
     resumed = training_run.train_run(tmp_path / "killed", DEEP, scale, 3)
     assert resumed.sha256 == whole.sha256
 

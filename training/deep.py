@@ -159,7 +159,8 @@ def _measure_batch(
     local = llc(model, batch.losses, len(batch), deep.sampler, generator, batch.chance())
     found["llc"] = (local.value, local.stderr)
     for i, chain in enumerate(local.chains):
-        found[f"llc_chain{i}"] = (chain, math.nan)
+        # One that diverged has no value; `llc_escaped` counts it.
+        found[f"llc_chain{i}"] = (chain if math.isfinite(chain) else math.nan, math.nan)
     found["llc_initial_loss"] = (local.initial_loss, math.nan)
     found["llc_escaped"] = (float(sum(local.escaped)), math.nan)
     found["llc_drifting"] = (float(local.drifting), math.nan)

@@ -40,8 +40,8 @@ class LocalLearningCoefficient:
     """`value` and `stderr` over the chains that stayed; `chains` (all of them) their own values.
 
     `escaped` (chains,): whose mean loss lies more than half-way from the checkpoint's to chance,
-    and by more than a quarter of chance (a checkpoint near chance has no basin to leave). Such a
-    chain tells of the loss and not of the basin, so it is no part of `value`, which is NaN where
+    and by more than a quarter of chance (a checkpoint near chance has no basin to leave), or is no
+    finite number. Such a chain tells of the loss and not of the basin, so it is no part of `value`, which is NaN where
     fewer than two chains stay. `negative`: `value` below zero: the checkpoint is no local
     minimum. `drifting`: the later half of the draws differs from the earlier one by more than two
     standard errors over chains and more than a tenth of `value`: the chains have not settled.
@@ -144,7 +144,8 @@ def _summary(
     excess: Tensor, initial_loss: float, sampler: Sampler, chance: float
 ) -> LocalLearningCoefficient:
     means = excess.mean(1)
-    escaped = means > max(0.5 * (chance - initial_loss), 0.25 * chance)
+    within = means <= max(0.5 * (chance - initial_loss), 0.25 * chance)
+    escaped = ~(within & means.isfinite())  # a walk that diverged ends in NaN or infinity
     chains = sampler.inverse_temperature * means
     stayed = chains[~escaped]
     n = len(stayed)
