@@ -161,8 +161,9 @@ DEEP = dataclasses.replace(
     TINY,
     deep=DeepMeasures(
         every=3,
-        llc={"d8L2": Sampler(1e-4, 100.0, 100.0, chains=2, burn_in=1, draws=4, batch=8)},
+        llc={"d8L2": Sampler(1e-4, 100.0, 100.0, 2, burn_in=1, draws=4, batch=8, thinning=1)},
         samples=48,
+        part_samples=24,
         rank_samples=16,
         hessian_samples=8,
         trace_probes=2,

@@ -1,6 +1,7 @@
 """The measures of a few checkpoints only: gradients of samples, the Hessian, the LLC.
 
-Each for every task-level, and for the mixture of all. Samples are fixed by the suite, as those of
+Each for every task-level, and for the mixture of all; the LLC of a task-level is its part in that
+of the mixture. Samples are fixed by the suite, as those of
 `training.evaluation` are, and drawn apart from them; Monte-Carlo draws are fixed by the run's seed
 and the step, so a run that is continued draws the same.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +24,7 @@ from training.measures.fisher_rank import fisher_rank
 from training.measures.gradient_rank import gradient_rank
 from training.measures.hessian_top import hessian_top
 from training.measures.hessian_trace import hessian_trace
-from training.measures.llc import llc
+from training.measures.llc import Groups, llc
 from training.measures.per_sample import ForwardPass
 from training.measures.sampler import Sampler
 from training.model import Decoder
@@ -34,6 +35,7 @@ _SAMPLE_STREAM = 2  # keeps these samples apart from training and evaluation dat
 _DRAW_STREAM = 3
 
 Arrays = tuple[tasks.Tokens, tasks.Tokens]
+Found = dict[str, tuple[float, float]]  # (value, standard error or NaN) by measure
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,13 @@ class Batch:
 class DeepEvaluation:
     """Samples of each task-level, in the order of `tasks.TASK_LEVELS`, and of the mixture.
 
+    `parts`: those of the task-levels that the LLC's parts are read on, one task-level after another.
     `seconds`: what each measure has cost so far.
     """
 
     task_levels: list[Batch]
     mixture: Batch
+    parts: Groups
     settings: DeepMeasures
     sampler: Sampler
     seconds: dict[str, float] = field(default_factory=dict)
@@ -97,20 +101,44 @@ class DeepEvaluation:
         def of(task: str, level: int) -> Callable[[np.random.Generator, int], Arrays]:
             return lambda rng, n: tasks.inputs_and_targets(rng, task, level, n)
 
+        task_levels = [drawn(i, of(*key)) for i, key in enumerate(tasks.TASK_LEVELS)]
+        size = min(settings.part_samples, settings.samples)
         return cls(
-            task_levels=[drawn(i, of(*key)) for i, key in enumerate(tasks.TASK_LEVELS)],
+            task_levels=task_levels,
             mixture=drawn(len(tasks.TASK_LEVELS), tasks.mixture),
+            parts=Groups(
+                losses=_one_after_another([batch.first(size) for batch in task_levels]).losses,
+                count=len(task_levels),
+                size=size,
+                chance=tuple(batch.chance() for batch in task_levels),
+            ),
             settings=settings,
             sampler=settings.llc[scale],
         )
 
 
+def _one_after_another(batches: Sequence[Batch]) -> Batch:
+    """All samples, padded on the right, where a causal model does not look."""
+    longest = max(batch.inputs.shape[1] for batch in batches)
+
+    def joined(rows: list[Tensor], fill: int) -> Tensor:
+        return torch.cat([F.pad(x, (0, longest - x.shape[1]), value=fill) for x in rows])
+
+    return Batch(
+        joined([batch.inputs for batch in batches], 0),
+        joined([batch.targets for batch in batches], tasks.IGNORE),
+    )
+
+
 def measure_deeply(model: Decoder, deep: DeepEvaluation, seed: int, step: int) -> list[Reading]:
     """All deep measures of one checkpoint."""
+    generators = [_generator(_DRAW_STREAM, seed, step, i) for i in range(len(deep.task_levels) + 2)]
     found = [
-        _measure_batch(model, batch, deep, [_DRAW_STREAM, seed, step, i])
-        for i, batch in enumerate((*deep.task_levels, deep.mixture))
+        _measure_batch(model, batch, deep, generator)
+        for batch, generator in zip((*deep.task_levels, deep.mixture), generators[:-1], strict=True)
     ]
+    for batch, more in zip(found, _local_learning(model, deep, generators[-1]), strict=True):
+        batch.update(more)
     readings = []
     for name in found[0]:
         values, errors = np.array([batch[name] for batch in found]).T  # each (25,)
@@ -120,15 +148,18 @@ def measure_deeply(model: Decoder, deep: DeepEvaluation, seed: int, step: int) -
     return readings
 
 
+def _generator(*key: int) -> torch.Generator:
+    """`key` fixes the draws."""
+    word = np.random.SeedSequence(list(key)).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(word >> np.uint64(1)))
+
+
 def _measure_batch(
-    model: Decoder, batch: Batch, deep: DeepEvaluation, key: Sequence[int]
-) -> dict[str, tuple[float, float]]:
-    """(value, standard error or NaN) by measure. `key` fixes the draws."""
+    model: Decoder, batch: Batch, deep: DeepEvaluation, generator: torch.Generator
+) -> Found:
+    """What is measured of each batch by itself."""
     settings = deep.settings
-    generator = torch.Generator().manual_seed(
-        int(np.random.SeedSequence(list(key)).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    )
-    found: dict[str, tuple[float, float]] = {}
+    found: Found = {}
     clock = _Clock(deep.seconds)
 
     some = batch.first(settings.rank_samples)
@@ -155,17 +186,35 @@ def _measure_batch(
         settings.hessian_block,
     )
     clock.lap("hessian_trace")
-
-    local = llc(model, batch.losses, len(batch), deep.sampler, generator, batch.chance())
-    found["llc"] = (local.value, local.stderr)
-    for i, chain in enumerate(local.chains):
-        # One that diverged has no value; `llc_escaped` counts it.
-        found[f"llc_chain{i}"] = (chain if math.isfinite(chain) else math.nan, math.nan)
-    found["llc_initial_loss"] = (local.initial_loss, math.nan)
-    found["llc_escaped"] = (float(sum(local.escaped)), math.nan)
-    found["llc_drifting"] = (float(local.drifting), math.nan)
-    clock.lap("llc")
     return found
+
+
+def _local_learning(
+    model: Decoder, deep: DeepEvaluation, generator: torch.Generator
+) -> Iterator[Found]:
+    """The parts of the task-levels in the LLC of the mixture, and then that itself."""
+    clock = _Clock(deep.seconds)
+    mixture = deep.mixture
+    whole = llc(
+        model,
+        mixture.losses,
+        len(mixture),
+        deep.sampler,
+        generator,
+        mixture.chance(),
+        deep.parts,
+    )
+    clock.lap("llc")
+    for local in (*whole.parts, whole):
+        # A chain that diverged has no value; `llc_escaped` counts it.
+        chains = [chain if math.isfinite(chain) else math.nan for chain in local.chains]
+        yield {
+            "llc": (local.value, local.stderr),
+            **{f"llc_chain{i}": (chain, math.nan) for i, chain in enumerate(chains)},
+            "llc_initial_loss": (local.initial_loss, math.nan),
+            "llc_escaped": (float(sum(local.escaped)), math.nan),
+            "llc_drifting": (float(local.drifting), math.nan),
+        }
 
 
 class _Clock:

@@ -44,7 +44,8 @@ class DeepMeasures:
 
     every: int  # of the log-spaced checkpoints, counted back from the last; step 0 besides
     llc: Mapping[str, Sampler]  # by scale
-    samples: int = 512  # of each task-level, and of the mixture; for the LLC
+    samples: int = 512  # of the mixture, for the LLC
+    part_samples: int = 256  # of each task-level, for its part in the LLC
     rank_samples: int = 64  # the first of them
     hessian_samples: int = 32
     hessian_block: int | None = None  # samples at a time, None: all
@@ -120,10 +121,9 @@ _POCKET_LLC = Sampler(
     step_size=2e-5,
     localisation=5000.0,
     inverse_temperature=100.0,
-    chains=4,
+    chains=8,
     burn_in=30,
-    draws=30,
-    batch=32,
+    draws=40,
 )
 
 SUITES = {

@@ -12,6 +12,17 @@ For a regular model it is half the number of parameters; the more degenerate the
 The value hangs on eps, gamma and n beta more than on anything else (docs/measures.md), so they are
 part of the suite and of each run's manifest.
 
+**Parts.** The samples fall into groups, and the loss is the mean over groups, up to their weights.
+A checkpoint of a training on the whole is about a minimum of the loss of the whole and not of that
+of a group, so the LLC of a group's own loss would be of no minimum: negative, until the group is
+learned. What is well defined is the group's part in the LLC of the whole: with w drawn as above,
+from the posterior of the whole,
+
+    llc_i = n beta (E[L_i(w)] - L_i(w*))
+
+and the mean of the parts, weighted as the losses are, is the LLC. A part may be negative where
+moving away from w* helps one group at the cost of others.
+
 **Less noise from minibatches.** Each draw is the loss of its minibatch at w less the loss of the
 *same* minibatch at w*, which has the same mean as the difference above and little of its noise.
 The losses at w* are those of single samples, from one pass before the chains begin.
@@ -22,7 +33,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -36,6 +47,19 @@ SampleLosses = Callable[[Any, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
+class Groups:
+    """Samples of which `count` groups of `size` follow one another: 0 to size - 1 is the first.
+
+    `losses` is that of all of them, `chance` (count,) as in `llc`.
+    """
+
+    losses: SampleLosses
+    count: int
+    size: int
+    chance: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class LocalLearningCoefficient:
     """`value` and `stderr` over the chains that stayed; `chains` (all of them) their own values.
 
@@ -45,6 +69,7 @@ class LocalLearningCoefficient:
     fewer than two chains stay. `negative`: `value` below zero: the checkpoint is no local
     minimum. `drifting`: the later half of the draws differs from the earlier one by more than two
     standard errors over chains and more than a tenth of `value`: the chains have not settled.
+    `parts`: the same of each group, if there are groups.
     """
 
     value: float
@@ -53,6 +78,7 @@ class LocalLearningCoefficient:
     chains: tuple[float, ...]
     escaped: tuple[bool, ...]
     drifting: bool
+    parts: tuple[LocalLearningCoefficient, ...] = ()
 
     @property
     def negative(self) -> bool:
@@ -66,51 +92,97 @@ def llc(
     sampler: Sampler,
     generator: torch.Generator,
     chance: float = math.inf,
+    groups: Groups | None = None,
 ) -> LocalLearningCoefficient:
     """Estimate at the parameters of `model`, which stays as it is.
 
     `samples`: how many there are, n. `chance`: the loss of a model that knows nothing, in the
-    units of the loss. `generator`, on the CPU, draws minibatches and noise. Raises `ValueError`
-    for fewer than two chains or four draws.
+    units of the loss. `generator`, on the CPU, draws minibatches and noise. `groups`: what the
+    parts are of. Raises `ValueError` for fewer than two chains or four draws.
     """
     if sampler.chains < 2 or sampler.draws < 4:
         raise ValueError("an LLC needs two chains for its error and four draws")
     walker = _Walker(model)
-    with torch.no_grad():
-        every = torch.arange(samples)
-        parts = [losses(walker.model, index) for index in every.split(sampler.batch)]
-    at_start, counts = (torch.cat(column) for column in zip(*parts, strict=True))
-    initial_loss = float(at_start.sum() / counts.sum())
-    excess = torch.stack(
-        [
-            _chain(walker, losses, at_start, counts, sampler, generator)
-            for _ in range(sampler.chains)
-        ]
-    )  # (chains, draws), in units of the loss
-    return _summary(excess, initial_loss, sampler, chance)
+    whole = _AtStart.of(walker.model, losses, samples, sampler.batch)
+    parts = None
+    if groups is not None:
+        if sampler.draws < 4 * sampler.thinning:
+            raise ValueError("parts need four readings: draws at least 4 times thinning")
+        size = groups.count * groups.size
+        parts = _AtStart.of(walker.model, groups.losses, size, groups.count * sampler.part_batch)
+    chains = [
+        _chain(walker, whole, parts, groups, sampler, generator) for _ in range(sampler.chains)
+    ]
+    excess = torch.stack([draws for draws, _ in chains])  # (chains, draws), in units of the loss
+    found = _summary(excess, float(whole.loss()), sampler, chance)
+    if groups is None or parts is None:
+        return found
+    of_parts = torch.stack([readings for _, readings in chains])  # (chains, readings, groups)
+    initial = parts.loss(groups.count)
+    return replace(
+        found,
+        parts=tuple(
+            _summary(of_parts[..., i], float(initial[i]), sampler, groups.chance[i])
+            for i in range(groups.count)
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _AtStart:
+    """Losses at the checkpoint: of each sample, summed over what it is a mean of, and how many."""
+
+    losses: SampleLosses
+    sums: Tensor  # (samples,)
+    counts: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, model: nn.Module, losses: SampleLosses, samples: int, block: int) -> _AtStart:
+        blocks = [losses(model, index) for index in torch.arange(samples).split(block)]
+        return cls(losses, *(torch.cat(column) for column in zip(*blocks, strict=True)))
+
+    def loss(self, groups: int = 1) -> Tensor:
+        """Mean loss of each of so many groups of equal size (groups,)."""
+        return self.sums.view(groups, -1).sum(1) / self.counts.view(groups, -1).sum(1)
+
+    def here(self, model: nn.Module, index: Tensor, groups: int = 1) -> tuple[Tensor, Tensor]:
+        """Loss of samples `index` at `model`, and its excess over theirs at the start (groups,).
+
+        The samples of a group follow one another, as many of each.
+        """
+        sums, counts = (x.view(groups, -1).sum(1) for x in self.losses(model, index))
+        return sums / counts, (sums.detach() - self.sums[index].view(groups, -1).sum(1)) / counts
 
 
 def _chain(
     walker: _Walker,
-    losses: SampleLosses,
-    at_start: Tensor,
-    counts: Tensor,
+    whole: _AtStart,
+    parts: _AtStart | None,
+    groups: Groups | None,
     sampler: Sampler,
     generator: torch.Generator,
-) -> Tensor:
-    """Excess loss over the checkpoint's, on the same minibatch, of each draw (draws,)."""
+) -> tuple[Tensor, Tensor]:
+    """Excess loss over the checkpoint's, on the same minibatch: of each draw (draws,), and of the
+    groups at every `thinning`-th draw (readings, groups).
+    """
     walker.reset()
-    excess = []
+    draws, readings = [], []
     for step in range(sampler.burn_in + sampler.draws):
-        index = torch.randint(0, len(at_start), (sampler.batch,), generator=generator)
-        sums, of = losses(walker.model, index)
-        loss = sums.sum() / of.sum()
+        index = torch.randint(0, len(whole.sums), (sampler.batch,), generator=generator)
+        loss, excess = whole.here(walker.model, index)
         walker.gradient.zero_()
-        loss.backward()
+        loss.sum().backward()
         if step >= sampler.burn_in:
-            excess.append(loss.detach() - at_start[index].sum() / counts[index].sum())
+            draws.append(excess[0])
+            if parts and groups and (step - sampler.burn_in) % sampler.thinning == 0:
+                some = (groups.count, sampler.part_batch)
+                first = torch.arange(groups.count)[:, None] * groups.size
+                index = first + torch.randint(0, groups.size, some, generator=generator)
+                with torch.no_grad():
+                    readings.append(parts.here(walker.model, index.flatten(), groups.count)[1])
         walker.step(sampler, generator)
-    return torch.stack(excess).double().cpu()
+    return tuple(torch.stack(x).double().cpu() if x else torch.empty(0) for x in (draws, readings))
 
 
 class _Walker:

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sampler:
-    """Settings of the chains; `inverse_temperature` is n beta."""
+    """Settings of the chains; `inverse_temperature` is n beta.
+
+    `batch`: samples of a step. The parts of groups are read at every `thinning`-th draw, on
+    `part_batch` samples of each group: draws that follow one another say nearly the same.
+    """
 
     step_size: float
     localisation: float
@@ -16,3 +20,5 @@ class Sampler:
     burn_in: int = 50
     draws: int = 50
     batch: int = 64
+    thinning: int = 4
+    part_batch: int = 16
