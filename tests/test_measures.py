@@ -24,7 +24,7 @@ from training.measures.fisher_rank import fisher_rank  # noqa: E402
 from training.measures.gradient_rank import gradient_rank  # noqa: E402
 from training.measures.hessian_top import hessian_top  # noqa: E402
 from training.measures.hessian_trace import hessian_trace  # noqa: E402
-from training.measures.llc import llc  # noqa: E402
+from training.measures.llc import Groups, llc  # noqa: E402
 from training.measures.per_sample import ForwardPass, gram  # noqa: E402
 from training.measures.rankme import rankme  # noqa: E402
 from training.measures.sampler import Sampler  # noqa: E402
@@ -399,6 +399,81 @@ def test_llc_on_a_slope_is_negative():
     )  # fmt: skip
     assert found.negative
     assert found.drifting
+
+
+def grouped(curvatures):
+    """Losses of two groups of samples: group i is a bowl of curvature i along coordinate i."""
+    size = 20
+
+    def losses(model, index):
+        group = index // size
+        return 0.5 * curvatures[group] * model.w[group].square(), torch.ones(len(index))
+
+    return losses, Groups(losses, 2, size, (math.inf, math.inf))
+
+
+def test_parts_of_groups_are_their_losses_under_the_posterior_of_the_whole():
+    curvature, gamma, nb = torch.tensor([8.0, 0.5]), 200.0, 1000.0
+    losses, groups = grouped(curvature)
+    sampler = Sampler(1e-4, gamma, nb, chains=6, burn_in=200, draws=2400, batch=40, thinning=3)
+    found = llc(Point(0.0, 0.0), losses, 40, sampler, seeded(0), groups=groups)
+    # The loss of the whole is the mean of the two, and its coordinates are independent; steps of a
+    # finite size widen each.
+    precision = nb * curvature / 2 + gamma
+    expected = 0.5 * nb * curvature / precision / (1 - 1e-4 * precision / 4)
+    for part, truth in zip(found.parts, expected.tolist(), strict=True):
+        assert abs(part.value - truth) < 4 * part.stderr
+        assert len(part.chains) == sampler.chains
+    whole = sum(part.value for part in found.parts) / 2
+    assert abs(whole - found.value) < 4 * found.stderr
+
+
+def test_antithetic_chains_have_the_right_law_and_less_noise_from_slopes():
+    """A bowl with a slope at the checkpoint: exp(-nb (w^2 / 2 + w) - gamma w^2 / 2) is a Gaussian."""
+    nb, gamma, eps = 100.0, 300.0, 1e-4
+    precision, centre = nb + gamma, -nb / (nb + gamma)
+    variance = 1 / precision / (1 - eps * precision / 4)
+    truth = nb * (0.5 * (variance + centre**2) + centre)
+    found = {
+        antithetic: llc(
+            Point(0.0),
+            lambda m, i: constant((0.5 * m.w.square() + m.w).sum(), i),
+            10,
+            Sampler(eps, gamma, nb, 20, burn_in=300, draws=300, batch=2, antithetic=antithetic),
+            seeded(0),
+        )
+        for antithetic in (False, True)
+    }
+    for one in found.values():
+        assert abs(one.value - truth) < 4 * one.stderr
+    assert found[True].stderr < 0.5 * found[False].stderr
+    with pytest.raises(ValueError, match="pairs"):
+        llc(
+            Point(0.0), lambda m, i: constant(m.w.sum(), i), 10,
+            Sampler(eps, gamma, nb, chains=3, antithetic=True), seeded(0),
+        )  # fmt: skip
+
+
+def test_a_part_whose_group_was_left_is_reported_and_not_averaged():
+    """Steep in the second group, whose basin ends at chance; the first knows of nothing."""
+    size = 20
+
+    def losses(model, index):
+        second = (1 - torch.exp(-2000 * model.w.square().sum())).expand(len(index))
+        return torch.where(index < size, 0.0 * second, second), torch.ones(len(index))
+
+    groups = Groups(losses, 2, size, (1.0, 1.0))
+    sampler = Sampler(1e-3, 0.0, 1.0, chains=3, burn_in=100, draws=100, batch=20)
+    found = llc(Point(0.0, 0.0), losses, 2 * size, sampler, seeded(0), groups=groups)
+    assert [part.escaped for part in found.parts] == [(False,) * 3, (True,) * 3]
+    assert found.parts[0].value == 0.0
+    assert math.isnan(found.parts[1].value)
+
+
+def test_parts_need_four_readings():
+    losses, groups = grouped(torch.ones(2))
+    with pytest.raises(ValueError, match="four readings"):
+        llc(Point(0.0, 0.0), losses, 40, Sampler(1e-4, 1, 1, draws=8), seeded(0), groups=groups)
 
 
 def test_llc_is_that_of_devinterp(model):

@@ -124,6 +124,7 @@ _POCKET_LLC = Sampler(
     chains=8,
     burn_in=30,
     draws=40,
+    antithetic=True,
 )
 
 SUITES = {

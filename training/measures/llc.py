@@ -26,13 +26,18 @@ moving away from w* helps one group at the cost of others.
 **Less noise from minibatches.** Each draw is the loss of its minibatch at w less the loss of the
 *same* minibatch at w*, which has the same mean as the difference above and little of its noise.
 The losses at w* are those of single samples, from one pass before the chains begin.
+
+**Less noise from slopes.** Of a loss that has a slope at w*, as that of a group has, most of the noise
+is that slope times where the walk happens to be. Chains may walk in antithetic pairs (Hammersley
+and Morton 1956), the second with the minibatches of the first and its noise reversed: each has the
+right law, and in their mean the slopes cancel.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,10 +103,13 @@ def llc(
 
     `samples`: how many there are, n. `chance`: the loss of a model that knows nothing, in the
     units of the loss. `generator`, on the CPU, draws minibatches and noise. `groups`: what the
-    parts are of. Raises `ValueError` for fewer than two chains or four draws.
+    parts are of. Raises `ValueError` for fewer than two chains (pairs of
+    chains, where they are antithetic) or four draws.
     """
     if sampler.chains < 2 or sampler.draws < 4:
         raise ValueError("an LLC needs two chains for its error and four draws")
+    if sampler.antithetic and (sampler.chains < 4 or sampler.chains % 2):
+        raise ValueError("antithetic chains come in pairs, and two pairs are needed for an error")
     walker = _Walker(model)
     whole = _AtStart.of(walker.model, losses, samples, sampler.batch)
     parts = None
@@ -111,7 +119,8 @@ def llc(
         size = groups.count * groups.size
         parts = _AtStart.of(walker.model, groups.losses, size, groups.count * sampler.part_batch)
     chains = [
-        _chain(walker, whole, parts, groups, sampler, generator) for _ in range(sampler.chains)
+        _chain(walker, whole, parts, groups, sampler, draws, sign)
+        for draws, sign in _noise(sampler, generator)
     ]
     excess = torch.stack([draws for draws, _ in chains])  # (chains, draws), in units of the loss
     found = _summary(excess, float(whole.loss()), sampler, chance)
@@ -126,6 +135,15 @@ def llc(
             for i in range(groups.count)
         ),
     )
+
+
+def _noise(sampler: Sampler, generator: torch.Generator) -> Iterator[tuple[torch.Generator, float]]:
+    """What each chain draws its minibatches and noise from, and the sign of its noise."""
+    signs = (1.0, -1.0) if sampler.antithetic else (1.0,)
+    for _ in range(sampler.chains // len(signs)):
+        seed = int(torch.randint(2**62, (), generator=generator))
+        for sign in signs:
+            yield torch.Generator().manual_seed(seed), sign
 
 
 @dataclass(frozen=True)
@@ -162,6 +180,7 @@ def _chain(
     groups: Groups | None,
     sampler: Sampler,
     generator: torch.Generator,
+    sign: float,
 ) -> tuple[Tensor, Tensor]:
     """Excess loss over the checkpoint's, on the same minibatch: of each draw (draws,), and of the
     groups at every `thinning`-th draw (readings, groups).
@@ -181,7 +200,7 @@ def _chain(
                 index = first + torch.randint(0, groups.size, some, generator=generator)
                 with torch.no_grad():
                     readings.append(parts.here(walker.model, index.flatten(), groups.count)[1])
-        walker.step(sampler, generator)
+        walker.step(sampler, generator, sign)
     return tuple(torch.stack(x).double().cpu() if x else torch.empty(0) for x in (draws, readings))
 
 
@@ -204,12 +223,12 @@ class _Walker:
     def reset(self) -> None:
         self._position.copy_(self._start)
 
-    def step(self, s: Sampler, generator: torch.Generator) -> None:
+    def step(self, s: Sampler, generator: torch.Generator, sign: float) -> None:
         noise = torch.randn(self._position.shape, generator=generator).to(self._position.device)
         pull = 0.5 * s.step_size * s.localisation
         self._position.lerp_(self._start, pull)
         self._position.add_(self.gradient, alpha=-0.5 * s.step_size * s.inverse_temperature)
-        self._position.add_(noise, alpha=s.step_size**0.5)
+        self._position.add_(noise, alpha=sign * s.step_size**0.5)
 
 
 def _summary(
@@ -219,15 +238,17 @@ def _summary(
     within = means <= max(0.5 * (chance - initial_loss), 0.25 * chance)
     escaped = ~(within & means.isfinite())  # a walk that diverged ends in NaN or infinity
     chains = sampler.inverse_temperature * means
-    stayed = chains[~escaped]
-    n = len(stayed)
-    value = float(stayed.mean()) if n >= 2 else math.nan
-    stderr = float(stayed.std()) / n**0.5 if n >= 2 else math.nan
     half = excess.shape[1] // 2
     change = sampler.inverse_temperature * (excess[:, -half:].mean(1) - excess[:, :half].mean(1))
-    change = change[~escaped]
-    drifting = n >= 2 and abs(float(change.mean())) > max(
-        2 * float(change.std()) / n**0.5, 0.1 * abs(value)
+    # Antithetic chains vary together: what is independent is a pair.
+    together = 2 if sampler.antithetic else 1
+    stayed = ~escaped.view(-1, together).any(1)
+    values, changes = (x.view(-1, together).mean(1)[stayed] for x in (chains, change))
+    n = len(values)
+    value = float(values.mean()) if n >= 2 else math.nan
+    stderr = float(values.std()) / n**0.5 if n >= 2 else math.nan
+    drifting = n >= 2 and abs(float(changes.mean())) > max(
+        2 * float(changes.std()) / n**0.5, 0.1 * abs(value)
     )
     return LocalLearningCoefficient(
         value=value,

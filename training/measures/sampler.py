@@ -22,3 +22,4 @@ class Sampler:
     batch: int = 64
     thinning: int = 4
     part_batch: int = 16
+    antithetic: bool = False  # chains in pairs whose noise has opposite signs
