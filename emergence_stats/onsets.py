@@ -1,22 +1,20 @@
 """When a trace changes most, and how well that is known: onsets that carry measurement error.
 
 Measures as unlike as a rank, an eigenvalue and a Monte-Carlo estimate can be put in order of time
-only if "it moved" means the same for each. Here it means the trace's largest change, up or down,
-between two of its checkpoints, and one of two moments relative to that change itself:
+only if "it moved" means the same for each. Here it means the trace's main change, up or down, dated
+relative to the change itself. There are two definitions:
 
-half-way   the first crossing of the middle between the two checkpoints
-centroid   the mean time of the change, each step of time weighted by the share of the change that it
-           holds (the delay of Elmore 1948); it uses every point between the two, so that noise
-           averages out
+sigmoid    the midpoint of the sigmoid in log time that fits the trace best, by least squares. All
+           checkpoints take part, so one that is off its path, or noise, does not move it far
+half-way   the first crossing of the middle of the largest change between two checkpoints
 
 A threshold that is absolute, or in units of the trace's own noise, would date the cleaner trace
-first. Time is the logarithm of the optimiser step. A single checkpoint may be off its path, so each
-value is first replaced by the median of itself and its two neighbours, which leaves a step where
-it is.
+first. Time is the natural logarithm of the optimiser step; the initialisation counts as step 1.
 
-Where values have standard errors an onset is known less well than the checkpoints would allow, and
-its interval holds all that the errors leave open. A change that the errors could have made is none,
-and its onset is unknown, ``(-inf, inf]``: not late, and not absent.
+An onset is known less well than the checkpoints would allow where the trace is noisy or its values
+have standard errors; its interval, from a checkpoint to a checkpoint, holds what these leave open. A
+change that noise could have made is none, and its onset is unknown, ``(-inf, inf]``: not late, and
+not absent.
 """
 
 from __future__ import annotations
@@ -32,44 +30,20 @@ from emergence_stats.runs import TraceSet, Undefined
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
-Z = 1.645  # an interval of 90% for each value
-# The range of 60 independent normal values stays below 6 standard deviations in 97% of cases, and is
-# 4.2 standard errors of a difference of two.
-CLEAR = 4.2
+LEVEL = 0.95  # confidence of an interval that errors widen
 
-Onset = Callable[["Change"], Events]
-
-
-@dataclass(frozen=True)
-class Change:
-    """The largest change of each of n traces, from checkpoint `first` to `last` (n,).
-
-    `rise` (n, k): the smoothed values as distances from that at `first`, in the direction of the
-    change; `stderr` (n, k): their errors, 0 where the trace has none. `size` (n,), positive or 0.
-    `clear` (n,): whether the change is more than errors could make.
-    """
-
-    traces: TraceSet
-    first: Ints
-    last: Ints
-    rise: Floats
-    stderr: Floats
-
-    @property
-    def size(self) -> Floats:
-        return self.rise[np.arange(len(self.traces)), self.last]
-
-    @property
-    def clear(self) -> NDArray[np.bool_]:
-        rows = np.arange(len(self.traces))
-        error = np.hypot(self.stderr[rows, self.first], self.stderr[rows, self.last])
-        return self.size > CLEAR * error
-
-    @property
-    def log_steps(self) -> Floats:
-        """Natural logarithm of the steps (n, k); the initialisation counts as step 1."""
-        return np.log(np.maximum(self.traces.steps, 1))
+# Widths of the sigmoids, in log steps, from a step between two checkpoints to a change that takes
+# (from a tenth to nine tenths of it) 4.4 widths: a factor of six in steps.
+_WIDTHS = np.array([0.05, 0.1, 0.2, 0.4])
+_BETWEEN = 10  # midpoints that are tried from one checkpoint to the next
+_FEWEST = 12  # checkpoints, for the four parameters of a sigmoid and what is left over
+# What the best of all midpoints and widths explains of independent normal noise, in units of its
+# variance, stays below this in 99% of traces (tests/test_onsets.py).
+_CLEAR_FIT = 15.0
+# The range of 30 such values stays below so many standard errors of a difference in 99%.
+_CLEAR_RANGE = 4.2
 
 
 def logarithm(traces: TraceSet) -> TraceSet:
@@ -84,44 +58,166 @@ def logarithm(traces: TraceSet) -> TraceSet:
     return replace(traces, values=values, stderr=traces.stderr / traces.values)
 
 
-def largest_change(traces: TraceSet, *, after: Floats | None = None, smooth: bool = True) -> Change:
-    """The largest change of each trace between two checkpoints, in either direction.
+def _log_steps(traces: TraceSet) -> Floats:
+    return np.log(np.maximum(traces.steps, 1))
 
-    `after` (n,): only checkpoints at or after this step count, and always the last two. `smooth`:
-    medians of three.
-    """
-    values, stderr = traces.values, np.nan_to_num(traces.stderr, nan=0.0)
-    n, k = values.shape
-    column = np.arange(k)
-    begin = np.zeros(n, np.int64)
-    if after is not None:
-        begin = (traces.steps < np.asarray(after)[:, None]).sum(1)
+
+def _window(traces: TraceSet, after: Floats | None) -> tuple[Ints, Ints]:
+    """Index of the first and the last checkpoint that count, of each trace (n,)."""
     end = traces.length - 1
-    begin = np.clip(begin, 0, np.maximum(end - 1, 0))
+    if after is None:
+        return np.zeros(len(traces), np.int64), end
+    begin = (traces.steps < np.asarray(after)[:, None]).sum(1)
+    return np.minimum(begin, end), end
+
+
+def _events(traces: TraceSet, known: Bools, lo: Floats, hi: Floats) -> Events:
+    return Events(
+        traces.task,
+        traces.level,
+        traces.layer,
+        np.where(known, lo, -np.inf),
+        np.where(known, hi, np.inf),
+    )
+
+
+# --- the sigmoid that fits best ---------------------------------------------------------------
+
+
+def sigmoid(traces: TraceSet, *, after: Floats | None = None, least: float = 0.0) -> Events:
+    """Midpoint of the best-fitting sigmoid a + c / (1 + exp((m - t) / w)) of each trace.
+
+    `after` (n,): only checkpoints at or after this step count. `least`: a change of less than this is
+    none. Midpoints and widths are searched on a grid, a and c follow by least squares, weighted by
+    stderr and by what the residuals show beyond it. The interval is that of the profile likelihood
+    of m, widened to the checkpoints around it.
+    """
+    begin, end = _window(traces, after)
+    log_steps = _log_steps(traces)
+    curves: dict[bytes, Floats] = {}  # most traces share their checkpoints
+    fits = []
+    for i, (b, e) in enumerate(zip(begin, end, strict=True)):
+        window = slice(b, e + 1)
+        t = log_steps[i, window]
+        if t.tobytes() not in curves:
+            curves[t.tobytes()] = _sigmoids(t)
+        fits.append(
+            _fit(curves[t.tobytes()], traces.values[i, window], traces.stderr[i, window], least)
+        )
+    known = np.array([fit is not None for fit in fits], bool)
+    rows = np.arange(len(traces))
+    lo, hi = np.array([fit or (0, 0) for fit in fits], np.int64).reshape(-1, 2).T
+    steps = traces.steps.astype(float)
+    return _events(traces, known, steps[rows, begin + lo], steps[rows, begin + hi])
+
+
+def _fit(basis: Floats, values: Floats, stderr: Floats, least: float) -> tuple[int, int] | None:
+    """Indices of the checkpoints around the midpoint, None where there is no clear change.
+
+    `basis` (m, w, n) from `_sigmoids`.
+    """
+    n = len(values)
+    if n < _FEWEST:
+        return None
+    variance = np.nan_to_num(stderr, nan=0.0) ** 2
+    weights = np.ones(n)
+    gain, total, size = _explained(basis, values, weights)
+    if variance.any():
+        # What the residuals show beyond the stated errors is there at all checkpoints alike.
+        beyond = max((total - gain.max()) / (n - 4) - variance.mean(), 0.0)
+        weights = 1 / np.maximum(variance + beyond, 1e-12 * variance.max())
+        gain, total, size = _explained(basis, values, weights)
+    residual = max((total - gain.max()) / (n - 4), 1.0 if variance.any() else 0.0)
+    residual = max(residual, 1e-20 * total)  # a perfect fit
+    best = np.unravel_index(gain.argmax(), gain.shape)
+    if not gain.max() > _CLEAR_FIT * residual or abs(size[best]) < least:
+        return None
+    from scipy.special import stdtrit
+
+    loss = (gain.max() - gain.max(1)) / residual  # profile of the midpoint
+    left_open = np.flatnonzero(loss <= stdtrit(n - 4, 0.5 + LEVEL / 2) ** 2)
+    # Midpoints between those that were tried are open too.
+    lo = 1 + (left_open[0] - 1) // _BETWEEN
+    hi = 1 - (-(left_open[-1] + 1) // _BETWEEN)
+    return max(int(lo), 0), min(int(hi), n - 1)
+
+
+def _sigmoids(t: Floats) -> Floats:
+    """Sigmoids at log steps `t` (n,), by midpoint and width (m, w, n).
+
+    Midpoints are at each checkpoint but the first and the last, since a change has a before and an
+    after, and at `_BETWEEN` - 1 places between each two.
+    """
+    inner = np.arange(_BETWEEN * (len(t) - 3) + 1) / _BETWEEN + 1 if len(t) > 3 else np.empty(0)
+    midpoints = np.interp(inner, np.arange(len(t)), t)
+    return 1 / (1 + np.exp((midpoints[:, None, None] - t) / _WIDTHS[:, None]))
+
+
+def _explained(basis: Floats, values: Floats, weights: Floats) -> tuple[Floats, float, Floats]:
+    """Of each sigmoid, by weighted least squares: the sum of squares that it explains beyond a
+    constant (m, w), the whole sum of squares, and the size of the change (m, w).
+    """
+    share = weights / weights.sum()
+    values = values - share @ values
+    basis = basis - (basis @ share)[..., None]
+    product = basis @ (weights * values)
+    square = basis**2 @ weights
+    square = np.maximum(square, 1e-12 * weights.sum())
+    return product**2 / square, float(weights @ values**2), product / square
+
+
+# --- half-way of the largest change -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Change:
+    """The largest change of each of n traces, from checkpoint `first` to `last` (n,).
+
+    `rise` (n, k): the values as distances from that at `first`, in the direction of the change;
+    `stderr` (n, k): their errors, 0 where the trace has none. `size` (n,), 0 or positive.
+    """
+
+    traces: TraceSet
+    first: Ints
+    last: Ints
+    rise: Floats
+    stderr: Floats
+
+    @property
+    def size(self) -> Floats:
+        return self.rise[np.arange(len(self.traces)), self.last]
+
+
+def largest_change(traces: TraceSet, *, after: Floats | None = None) -> Change:
+    """The largest change of each trace between two checkpoints, up or down.
+
+    A single checkpoint may be off its path, so each value but the first and the last is replaced by
+    the median of itself and its neighbours, which leaves a step where it is.
+    """
+    n, k = traces.values.shape
+    column = np.arange(k)
+    begin, end = _window(traces, after)
     counts = (column >= begin[:, None]) & (column <= end[:, None])
-    if smooth:
-        values = _median_of_three(values, begin, end)
+    before = traces.values[:, np.maximum(column - 1, 0)]
+    later = traces.values[:, np.minimum(column + 1, k - 1)]
+    inner = (column > begin[:, None]) & (column < end[:, None])
+    smoothed = np.median([before, traces.values, later], axis=0)
+    values = np.where(inner, smoothed, traces.values)
     first_up, last_up, up = _largest_rise(values, counts)
     first_down, last_down, down = _largest_rise(-values, counts)
     rises = up >= down
     first = np.where(rises, first_up, first_down)
-    last = np.where(rises, last_up, last_down)
     sign = np.where(rises, 1.0, -1.0)
-    rise = sign[:, None] * (values - values[np.arange(n), first][:, None])
-    return Change(traces, first, last, rise, stderr)
+    return Change(
+        traces,
+        first,
+        np.where(rises, last_up, last_down),
+        sign[:, None] * (values - values[np.arange(n), first][:, None]),
+        np.nan_to_num(traces.stderr, nan=0.0),
+    )
 
 
-def _median_of_three(values: Floats, begin: Ints, end: Ints) -> Floats:
-    """Each value's median with its neighbours; the first and the last of a trace stay."""
-    column = np.arange(values.shape[1])
-    before = values[:, np.maximum(column - 1, 0)]
-    after = values[:, np.minimum(column + 1, values.shape[1] - 1)]
-    smoothed = np.median([before, values, after], axis=0)
-    inner = (column > begin[:, None]) & (column < end[:, None])
-    return np.where(inner, smoothed, values)
-
-
-def _largest_rise(values: Floats, counts: NDArray[np.bool_]) -> tuple[Ints, Ints, Floats]:
+def _largest_rise(values: Floats, counts: Bools) -> tuple[Ints, Ints, Floats]:
     """Where the largest rise of each row begins and ends (n,), and its size, at least 0."""
     rows = np.arange(len(values))
     lowest = np.minimum.accumulate(np.where(counts, values, np.inf), axis=1)
@@ -135,85 +231,55 @@ def _largest_rise(values: Floats, counts: NDArray[np.bool_]) -> tuple[Ints, Ints
     return first, last, np.maximum(rise[rows, last], 0.0)
 
 
-def half_way(change: Change, fraction: float = 0.5, z: float = Z) -> Events:
+def half_way(
+    traces: TraceSet, *, after: Floats | None = None, least: float = 0.0, fraction: float = 0.5
+) -> Events:
     """When each trace has made `fraction` of its largest change.
 
-    The interval ends at the first checkpoint that is above that level for certain, and begins at the
-    last one before that is below for certain: by more than `z` standard errors.
+    The interval begins before the first checkpoint that is perhaps above that level, and ends at the
+    first that is for certain: by more standard errors than `LEVEL` asks for.
+    `after` and `least` as in `sigmoid`.
     """
-    rows, column = np.arange(len(change.traces)), np.arange(change.rise.shape[1])
-    within = (column >= change.first[:, None]) & (column <= change.last[:, None])
+    from scipy.special import ndtri
+
+    change = largest_change(traces, after=after)
+    rows, column = np.arange(len(traces)), np.arange(change.rise.shape[1])
+    margin = float(ndtri(0.5 + LEVEL / 2)) * change.stderr
     level = fraction * change.size[:, None]
-    above = within & (change.rise - z * change.stderr >= level)
+    within = (column >= change.first[:, None]) & (column <= change.last[:, None])
+    above = within & (change.rise - margin >= level)
     above[rows, change.last] = True
     hi = above.argmax(1)
-    below = within & (column < hi[:, None]) & (change.rise + z * change.stderr < level)
-    below[rows, change.first] = True
-    lo = column[-1] - below[:, ::-1].argmax(1)
-    steps = change.traces.steps
-    return _events(change, steps[rows, lo].astype(float), steps[rows, hi].astype(float))
+    perhaps = within & (change.rise + margin >= level)
+    perhaps[rows, change.last] = True
+    lo = np.maximum(perhaps.argmax(1) - 1, change.first)
+    error = np.hypot(change.stderr[rows, change.first], change.stderr[rows, change.last])
+    known = (change.size > _CLEAR_RANGE * error) & (change.size >= least)
+    steps = traces.steps.astype(float)
+    return _events(traces, known, steps[rows, lo], steps[rows, hi])
 
 
-def centroid(change: Change, z: float = Z) -> Events:
-    """The mean log step of each trace's largest change, weighted by how much of it each step holds.
-
-    With v the values from `first` to `last` and t the log steps, sum (v[i+1] - v[i]) (t[i+1] + t[i])
-    / 2 over v[last] - v[first]: linear in the values, so its error is that of a weighted sum. The
-    interval is `z` standard errors wide on each side, and at least half the spacing of checkpoints.
-    """
-    rows, column = np.arange(len(change.traces)), np.arange(change.rise.shape[1])
-    t = change.log_steps
-    step = (column[:-1] >= change.first[:, None]) & (column[:-1] < change.last[:, None])
-    middle = np.where(step, (t[:, 1:] + t[:, :-1]) / 2, 0.0)
-    spacing = np.where(step, np.diff(t, axis=1), 0.0)
-    size = np.where(change.size > 0, change.size, 1.0)
-    mean = (np.diff(change.rise, axis=1) * middle).sum(1) / size
-    # Weight of each value: minus half the time between its neighbours, and at the two ends the
-    # distance of the end from the mean.
-    weight = np.zeros_like(change.rise)
-    weight[:, :-1] -= spacing / 2
-    weight[:, 1:] -= spacing / 2
-    weight[rows, change.first] += mean - t[rows, change.first]
-    weight[rows, change.last] += t[rows, change.last] - mean
-    error = np.sqrt((weight**2 * change.stderr**2).sum(1)) / size
-    near = np.abs(np.where(step, middle, np.inf) - mean[:, None]).argmin(1)
-    half = np.maximum(z * error, spacing[rows, near] / 2)
-    return _events(change, np.exp(mean - half), np.exp(mean + half))
+ONSETS: dict[str, Callable[..., Events]] = {"sigmoid": sigmoid, "half-way": half_way}
 
 
-ONSETS: dict[str, Onset] = {"half-way": half_way, "centroid": centroid}
-
-
-def _events(change: Change, lo: Floats, hi: Floats) -> Events:
-    known, traces = change.clear, change.traces
-    return Events(
-        traces.task,
-        traces.level,
-        traces.layer,
-        np.where(known, lo, -np.inf),
-        np.where(known, hi, np.inf),
-    )
+# --- what an interval says --------------------------------------------------------------------
 
 
 def middle(events: Events) -> Floats:
-    """Natural logarithm of the geometric middle of each interval (n,), NaN where one has no end.
-
-    The initialisation counts as step 1.
-    """
+    """Natural logarithm of the geometric middle of each interval (n,), NaN where one has no end."""
     closed = np.isfinite(events.lo) & np.isfinite(events.hi)
-    lo = np.log(np.maximum(np.where(closed, events.lo, 1.0), 1.0))
-    hi = np.log(np.maximum(np.where(closed, events.hi, 1.0), 1.0))
+    lo, hi = (np.log(np.maximum(np.where(closed, x, 1.0), 1.0)) for x in (events.lo, events.hi))
     return np.where(closed, (lo + hi) / 2, np.nan)
 
 
 def width(events: Events) -> Floats:
     """Ratio of each interval's ends (n,), infinite where one has no end."""
     closed = np.isfinite(events.lo) & np.isfinite(events.hi)
-    lo = np.maximum(np.where(closed, events.lo, 1.0), 1.0)
-    return np.where(closed, np.maximum(events.hi, 1.0) / lo, np.inf)
+    lo, hi = (np.maximum(np.where(closed, x, 1.0), 1.0) for x in (events.lo, events.hi))
+    return np.where(closed, hi / lo, np.inf)
 
 
-# --- noise ------------------------------------------------------------------------------------
+# --- equal noise ------------------------------------------------------------------------------
 
 
 def at_steps(traces: TraceSet, steps: NDArray[np.int64]) -> TraceSet:
@@ -232,32 +298,35 @@ def at_steps(traces: TraceSet, steps: NDArray[np.int64]) -> TraceSet:
     )
 
 
-def roughness(change: Change) -> Floats:
-    """Standard deviation of what is not smooth in each trace between checkpoints (n,).
+def roughness(traces: TraceSet) -> Floats:
+    """Standard deviation of what is not smooth in each trace from checkpoint to checkpoint (n,).
 
     From the median size of second differences, which for independent errors of standard deviation s
-    have standard deviation s sqrt(6); the median does not see a rise that takes a few checkpoints.
+    have standard deviation s sqrt(6); the median does not see a change that takes a few checkpoints.
     """
-    values = change.traces.values
+    values = traces.values
     second = np.abs(values[:, 2:] - 2 * values[:, 1:-1] + values[:, :-2])
     return np.median(second, axis=1) / 0.6745 / np.sqrt(6.0)
 
 
-def equally_noisy(changes: Sequence[Change], seed: int) -> list[TraceSet]:
+def equally_noisy(
+    measures: Sequence[TraceSet], seed: int, *, after: Floats | None = None
+) -> list[TraceSet]:
     """The traces of several measures, with noise added until all are as noisy as the noisiest.
 
-    Noise is taken relative to the size of the change, trace by trace; trace i of each belongs
-    together. What is added is recorded in `stderr`. The same `seed` adds the same noise.
+    Trace i of each belongs together; its noise is taken relative to the size of its largest change
+    from `after` (n,) on. What is added is recorded in `stderr`. The same `seed` adds the same noise.
     """
-    sizes = [np.where(c.size > 0, c.size, np.inf) for c in changes]
-    relative = np.array([roughness(c) / size for c, size in zip(changes, sizes, strict=True)])
-    target = relative.max(0)
+    sizes = np.array([largest_change(traces, after=after).size for traces in measures])
+    sizes = np.maximum(sizes, np.finfo(float).tiny)
+    own = np.array([roughness(traces) for traces in measures]) / sizes
+    added = sizes * np.sqrt(np.maximum(own.max(0) ** 2 - own**2, 0.0))
     rng = np.random.default_rng(seed)
-    noisy = []
-    for change, own in zip(changes, relative, strict=True):
-        added = change.size * np.sqrt(np.maximum(target**2 - own**2, 0.0))
-        traces = change.traces
-        noise = rng.standard_normal(traces.values.shape) * added[:, None]
-        error = np.hypot(np.nan_to_num(traces.stderr, nan=0.0), added[:, None])
-        noisy.append(replace(traces, values=traces.values + noise, stderr=error))
-    return noisy
+    return [
+        replace(
+            traces,
+            values=traces.values + rng.standard_normal(traces.values.shape) * sd[:, None],
+            stderr=np.hypot(np.nan_to_num(traces.stderr, nan=0.0), sd[:, None]),
+        )
+        for traces, sd in zip(measures, added, strict=True)
+    ]

@@ -2,10 +2,10 @@
 
     python -m training.calibrate --scale d24L4 > docs/llc/d24L4.md
 
-Trains one run of a suite, stops at a few steps, and estimates the LLC of a few task-levels and of
-the mixture for every combination of step size, localisation and inverse temperature. A setting is
-fit where no chain escapes or drifts, where the value is positive once a task is learned, and where
-halving the step size changes the value by less than its error. Prints Markdown.
+Trains one run of a suite, stops at a few steps, and estimates the LLC of the mixture and the parts of
+a few task-levels for every combination of step size, localisation and inverse temperature. A setting
+is fit where no chain escapes or drifts, where the values are positive at the end of training, and where
+halving the step size changes them by less than their errors. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import torch
 
 from training import tasks
 from training.collect import suite_named
-from training.deep import Batch, DeepEvaluation
+from training.deep import DeepEvaluation
 from training.loop import Training
-from training.measures.llc import llc
+from training.measures.llc import LocalLearningCoefficient, llc
 from training.measures.sampler import Sampler
 from training.model import Decoder
 from training.suites import DeepMeasures, Scale, Suite
@@ -42,53 +42,58 @@ def checkpoints(
             return
 
 
-def batches(suite: Suite, scale: Scale) -> dict[str, Batch]:
-    """The samples that a run's own LLC would see."""
-    settings = suite.deep or DeepMeasures(every=2, llc={scale.name: Sampler(1.0, 1.0, 1.0)})
-    deep = DeepEvaluation.fixed(suite, settings, scale.name, torch.device("cpu"))
-    of = dict(zip(tasks.TASK_LEVELS, deep.task_levels, strict=True))
-    return {
-        **{f"{task} {level}": of[task, level] for task, level in TASK_LEVELS},
-        "mixture": deep.mixture,
-    }
-
-
-def rows(
-    model: Decoder, step: int, samples: dict[str, Batch], samplers: list[Sampler]
-) -> Iterator[str]:
-    for (name, batch), sampler in itertools.product(samples.items(), samplers):
+def rows(model: Decoder, step: int, deep: DeepEvaluation, samplers: list[Sampler]) -> Iterator[str]:
+    mixture = deep.mixture
+    for sampler in samplers:
         generator = torch.Generator().manual_seed(step)
-        found = llc(model, batch.losses, len(batch), sampler, generator, batch.chance())
-        flags = [
-            word
-            for word, is_so in (
-                ("negative", found.negative),
-                (f"{sum(found.escaped)} escaped", any(found.escaped)),
-                ("drifting", found.drifting),
-            )
-            if is_so
-        ]
-        value = "-" if math.isnan(found.value) else f"{found.value:.3g} ± {found.stderr:.2g}"
-        yield (
-            f"| {step} | {name} | {sampler.step_size:g} | {sampler.localisation:g} | "
-            f"{sampler.inverse_temperature:g} | {found.initial_loss:.3f} | {batch.chance():.3f} | "
-            f"{value} | {', '.join(flags)} |"
+        whole = llc(
+            model,
+            mixture.losses,
+            len(mixture),
+            sampler,
+            generator,
+            mixture.chance(),
+            deep.parts,
         )
+        shown = {"mixture": (whole, mixture.chance())}
+        for task, level in TASK_LEVELS:
+            i = tasks.TASK_LEVELS.index((task, level))
+            shown[f"{task} {level}"] = whole.parts[i], deep.parts.chance[i]
+        for name, (found, chance) in shown.items():
+            value = "-" if math.isnan(found.value) else f"{found.value:.3g} ± {found.stderr:.2g}"
+            yield (
+                f"| {step} | {name} | {sampler.step_size:g} | {sampler.localisation:g} | "
+                f"{sampler.inverse_temperature:g} | {found.initial_loss:.3f} | {chance:.3f} | "
+                f"{value} | {', '.join(flags(found))} |"
+            )
+
+
+def flags(found: LocalLearningCoefficient) -> list[str]:
+    escaped = sum(found.escaped)
+    return [
+        word
+        for word, is_so in (
+            ("negative", found.negative),
+            (f"{escaped} escaped", escaped > 0),
+            ("drifting", found.drifting),
+        )
+        if is_so
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--suite", default="pocket")
+    parser.add_argument("--suite", default="pocket_deep")
     parser.add_argument("--scale", default="d24L4")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at", type=int, nargs="+", default=[251, 1098, 4000])
-    parser.add_argument("--step-sizes", type=float, nargs="+", default=[1e-6, 1e-5, 1e-4])
-    parser.add_argument("--localisations", type=float, nargs="+", default=[100.0, 1000.0])
+    parser.add_argument("--step-sizes", type=float, nargs="+", default=[1e-5, 2e-5, 4e-5])
+    parser.add_argument("--localisations", type=float, nargs="+", default=[500.0, 5000.0])
     parser.add_argument("--inverse-temperatures", type=float, nargs="+", default=[100.0, 1000.0])
-    parser.add_argument("--chains", type=int, default=3)
-    parser.add_argument("--burn-in", type=int, default=100)
-    parser.add_argument("--draws", type=int, default=100)
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--chains", type=int, default=8, help="in antithetic pairs")
+    parser.add_argument("--burn-in", type=int, default=30)
+    parser.add_argument("--draws", type=int, default=40)
+    parser.add_argument("--batch", type=int, default=64)
     options = parser.parse_args()
     torch.set_num_threads(1)
     suite = suite_named(options.suite)
@@ -97,7 +102,14 @@ def main() -> None:
         options.step_sizes, options.localisations, options.inverse_temperatures
     )
     samplers = [
-        Sampler(*settings, options.chains, options.burn_in, options.draws, options.batch)
+        Sampler(
+            *settings,
+            options.chains,
+            options.burn_in,
+            options.draws,
+            options.batch,
+            antithetic=True,
+        )
         for settings in grid
     ]
     print(
@@ -106,9 +118,10 @@ def main() -> None:
     )
     print("| step | samples | step size | localisation | n beta | loss | chance | LLC | |")
     print("|---|---|---|---|---|---|---|---|---|")
-    samples = batches(suite, scale)
+    settings = suite.deep or DeepMeasures(every=2, llc={scale.name: samplers[0]})
+    deep = DeepEvaluation.fixed(suite, settings, scale.name, torch.device("cpu"))
     for step, model in checkpoints(suite, scale, options.seed, options.at):
-        for row in rows(model, step, samples, samplers):
+        for row in rows(model, step, deep, samplers):
             print(row, flush=True)
         sys.stderr.write(f"step {step} done\n")
 
