@@ -34,9 +34,9 @@ Bools = NDArray[np.bool_]
 
 LEVEL = 0.95  # confidence of an interval that errors widen
 
-# Widths of the sigmoids, in log steps, from a step between two checkpoints to a change that takes
-# (from a tenth to nine tenths of it) 4.4 widths: a factor of six in steps.
-_WIDTHS = np.array([0.05, 0.1, 0.2, 0.4])
+# In log steps, from a step between two checkpoints to a change that takes (from a tenth to nine
+# tenths of it) 4.4 widths: a factor of six in steps.
+WIDTHS = (0.05, 0.1, 0.2, 0.4)
 _BETWEEN = 10  # midpoints that are tried from one checkpoint to the next
 _FEWEST = 12  # checkpoints, for the four parameters of a sigmoid and what is left over
 # What the best of all midpoints and widths explains of independent normal noise, in units of its
@@ -81,76 +81,82 @@ def _events(traces: TraceSet, known: Bools, lo: Floats, hi: Floats) -> Events:
     )
 
 
-# --- the sigmoid that fits best ---------------------------------------------------------------
+# --- sigmoids ---------------------------------------------------------------------------------
 
 
-def sigmoid(traces: TraceSet, *, after: Floats | None = None, least: float = 0.0) -> Events:
-    """Midpoint of the best-fitting sigmoid a + c / (1 + exp((m - t) / w)) of each trace.
+@dataclass(frozen=True)
+class Fit:
+    """How well sigmoids fit one trace of n checkpoints, by their midpoint (m,): a profile over widths.
 
-    `after` (n,): only checkpoints at or after this step count. `least`: a change of less than this is
-    none. Midpoints and widths are searched on a grid, a and c follow by least squares, weighted by
-    stderr and by what the residuals show beyond it. The interval is that of the profile likelihood
-    of m, widened to the checkpoints around it.
+    `midpoints` (m,), in log steps, at each checkpoint but the first and the last, since a change has a
+    before and an after, and at `_BETWEEN` - 1 places between each two. `share` (m,): the share of the
+    trace's variance that the best sigmoid with that midpoint explains. `size` (m,): how far that
+    one rises, negative where it falls. `residual`: variance that the best of all leaves, per checkpoint;
+    `total`: sum of squares about the mean. Both are in units of the stated errors, where there are any,
+    and then `residual` is at least 1.
+    """
+
+    midpoints: Floats
+    share: Floats
+    size: Floats
+    residual: float
+    total: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether more is explained than any sigmoid would explain of noise."""
+        return bool(self.share.max() * self.total > _CLEAR_FIT * self.residual)
+
+
+def fits(
+    traces: TraceSet, *, after: Floats | None = None, widths: Sequence[float] = WIDTHS
+) -> list[Fit | None]:
+    """Sigmoids a + c / (1 + exp((m - t) / w)) of each trace, None where checkpoints are too few.
+
+    t is the log step; a and c follow from least squares, weighted by the stated errors and by what
+    the residuals show beyond them; m and w (`widths`, in log steps) are searched on a grid. `after`
+    (n,): only checkpoints at or after this step count.
     """
     begin, end = _window(traces, after)
     log_steps = _log_steps(traces)
-    curves: dict[bytes, Floats] = {}  # most traces share their checkpoints
-    fits = []
+    curves: dict[bytes, tuple[Floats, Floats]] = {}  # most traces share their checkpoints
+    found: list[Fit | None] = []
     for i, (b, e) in enumerate(zip(begin, end, strict=True)):
-        window = slice(b, e + 1)
-        t = log_steps[i, window]
+        t = log_steps[i, b : e + 1]
+        if len(t) < _FEWEST:
+            found.append(None)
+            continue
         if t.tobytes() not in curves:
-            curves[t.tobytes()] = _sigmoids(t)
-        fits.append(
-            _fit(curves[t.tobytes()], traces.values[i, window], traces.stderr[i, window], least)
+            curves[t.tobytes()] = _sigmoids(t, np.asarray(widths))
+        midpoints, basis = curves[t.tobytes()]
+        found.append(
+            _fit(midpoints, basis, traces.values[i, b : e + 1], traces.stderr[i, b : e + 1])
         )
-    known = np.array([fit is not None for fit in fits], bool)
-    rows = np.arange(len(traces))
-    lo, hi = np.array([fit or (0, 0) for fit in fits], np.int64).reshape(-1, 2).T
-    steps = traces.steps.astype(float)
-    return _events(traces, known, steps[rows, begin + lo], steps[rows, begin + hi])
+    return found
 
 
-def _fit(basis: Floats, values: Floats, stderr: Floats, least: float) -> tuple[int, int] | None:
-    """Indices of the checkpoints around the midpoint, None where there is no clear change.
-
-    `basis` (m, w, n) from `_sigmoids`.
-    """
+def _fit(midpoints: Floats, basis: Floats, values: Floats, stderr: Floats) -> Fit:
     n = len(values)
-    if n < _FEWEST:
-        return None
     variance = np.nan_to_num(stderr, nan=0.0) ** 2
-    weights = np.ones(n)
-    gain, total, size = _explained(basis, values, weights)
-    if variance.any():
+    stated = bool(variance.any())
+    gain, total, size = _explained(basis, values, np.ones(n))
+    if stated:
         # What the residuals show beyond the stated errors is there at all checkpoints alike.
         beyond = max((total - gain.max()) / (n - 4) - variance.mean(), 0.0)
         weights = 1 / np.maximum(variance + beyond, 1e-12 * variance.max())
         gain, total, size = _explained(basis, values, weights)
-    residual = max((total - gain.max()) / (n - 4), 1.0 if variance.any() else 0.0)
-    residual = max(residual, 1e-20 * total)  # a perfect fit
-    best = np.unravel_index(gain.argmax(), gain.shape)
-    if not gain.max() > _CLEAR_FIT * residual or abs(size[best]) < least:
-        return None
-    from scipy.special import stdtrit
-
-    loss = (gain.max() - gain.max(1)) / residual  # profile of the midpoint
-    left_open = np.flatnonzero(loss <= stdtrit(n - 4, 0.5 + LEVEL / 2) ** 2)
-    # Midpoints between those that were tried are open too.
-    lo = 1 + (left_open[0] - 1) // _BETWEEN
-    hi = 1 - (-(left_open[-1] + 1) // _BETWEEN)
-    return max(int(lo), 0), min(int(hi), n - 1)
+    residual = max((total - gain.max()) / (n - 4), 1.0 if stated else 0.0, 1e-20 * total)
+    best = gain.argmax(1)  # width
+    rows = np.arange(len(midpoints))
+    share = gain[rows, best] / total if total > 0 else np.zeros(len(midpoints))
+    return Fit(midpoints, share, size[rows, best], residual, total)
 
 
-def _sigmoids(t: Floats) -> Floats:
-    """Sigmoids at log steps `t` (n,), by midpoint and width (m, w, n).
-
-    Midpoints are at each checkpoint but the first and the last, since a change has a before and an
-    after, and at `_BETWEEN` - 1 places between each two.
-    """
-    inner = np.arange(_BETWEEN * (len(t) - 3) + 1) / _BETWEEN + 1 if len(t) > 3 else np.empty(0)
-    midpoints = np.interp(inner, np.arange(len(t)), t)
-    return 1 / (1 + np.exp((midpoints[:, None, None] - t) / _WIDTHS[:, None]))
+def _sigmoids(t: Floats, widths: Floats) -> tuple[Floats, Floats]:
+    """Midpoints (m,) and sigmoids (m, w, n) at log steps `t` (n,)."""
+    at = 1 + np.arange(_BETWEEN * (len(t) - 3) + 1) / _BETWEEN
+    midpoints = np.interp(at, np.arange(len(t)), t)
+    return midpoints, 1 / (1 + np.exp((midpoints[:, None, None] - t) / widths[:, None]))
 
 
 def _explained(basis: Floats, values: Floats, weights: Floats) -> tuple[Floats, float, Floats]:
@@ -161,9 +167,35 @@ def _explained(basis: Floats, values: Floats, weights: Floats) -> tuple[Floats, 
     values = values - share @ values
     basis = basis - (basis @ share)[..., None]
     product = basis @ (weights * values)
-    square = basis**2 @ weights
-    square = np.maximum(square, 1e-12 * weights.sum())
+    square = np.maximum(basis**2 @ weights, 1e-12 * weights.sum())
     return product**2 / square, float(weights @ values**2), product / square
+
+
+def sigmoid(traces: TraceSet, *, after: Floats | None = None, least: float = 0.0) -> Events:
+    """Midpoint of the best-fitting sigmoid of each trace.
+
+    `after` (n,): only checkpoints at or after this step count. `least`: a change of less than this is
+    none. The interval is that of the profile likelihood of the midpoint, widened to the checkpoints
+    around it.
+    """
+    from scipy.special import stdtrit
+
+    begin, _ = _window(traces, after)
+    n = len(traces)
+    known, lo, hi = np.zeros(n, bool), np.zeros(n, np.int64), np.zeros(n, np.int64)
+    for i, fit in enumerate(fits(traces, after=after)):
+        if fit is None or not fit.clear or abs(fit.size[fit.share.argmax()]) < least:
+            continue
+        last = int(traces.length[i] - begin[i]) - 1
+        loss = (fit.share.max() - fit.share) * fit.total / fit.residual
+        left_open = np.flatnonzero(loss <= stdtrit(last - 3, 0.5 + LEVEL / 2) ** 2)
+        # Midpoints between those that were tried are open too.
+        first_open = 1 + (left_open[0] - 1) // _BETWEEN
+        last_open = 1 - (-(left_open[-1] + 1) // _BETWEEN)
+        known[i], lo[i], hi[i] = True, max(first_open, 0), min(last_open, last)
+    rows = np.arange(n)
+    steps = traces.steps.astype(float)
+    return _events(traces, known, steps[rows, begin + lo], steps[rows, begin + hi])
 
 
 # --- half-way of the largest change -----------------------------------------------------------

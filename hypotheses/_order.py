@@ -1,43 +1,61 @@
 """What the claims share that put measures in order of time: LLC, Hessian, RankMe and behaviour.
 
-The paper's definition of "moves" is not known to us. Here a measure moves when it makes its main
-change, up or down, and the moment is relative to that change itself, in the same way for every
-measure and for behaviour (`emergence_stats/onsets.py`): the midpoint of the best-fitting sigmoid, and
-as a second definition the half-way of the largest change.
+The paper's definition of "moves" is not known to us. On the pilots single traces of the LLC and of the
+Hessian seldom tell when they change: training itself moves them from checkpoint to checkpoint. So the
+estimand of a run is the lag that its task-levels have in common (`emergence_stats/lags.py`), by two
+definitions that treat the measure and behaviour alike:
 
-All are looked at from the floor of RankMe on (last block, before emergence). What happens before is
-the collapse, which all task-levels share.
+sigmoid   behaviour at the midpoint of the best-fitting sigmoid, the measure by sigmoids of any width
+step      behaviour when accuracy is half-way of its largest change, the measure by steps
 
-Choices were fixed on pilot runs of suite pocket_deep (seeds 0 and 1), before any confirmatory run of
-that suite existed.
+Task-levels take part that emerge, and whose checkpoints would show a change of the measure at any lag
+within a factor of two either way: a lag is a lag behind something, and traces that end, or begin, too
+near to emergence would speak against lags that they cannot show. Lags are searched in that range, so
+an estimate at its end means a factor of two or more.
+
+All traces are looked at from the floor of RankMe on (last block, before emergence). What happens before
+is the collapse, which all task-levels share.
+
+Choices were fixed on pilot runs of suite pocket_deep (seed 0), before any confirmatory run of that suite
+existed.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from emergence_stats import Count, Design, Events, Run, TraceSet, Undefined, precedence
-from emergence_stats.onsets import ONSETS, at_steps, equally_noisy, logarithm, middle, width
+from emergence_stats.lags import CommonLag, common_lag, explained_at, lags_between, within_reach
+from emergence_stats.onsets import (
+    WIDTHS,
+    Fit,
+    at_steps,
+    equally_noisy,
+    fits,
+    half_way,
+    logarithm,
+    middle,
+    sigmoid,
+)
 
 from ._paper import CHANCE, emergences, floors
 
 DEEP = Design("pocket_deep", ("d24L4", "d48L4"), tuple(range(20, 28)))
 
 RATIO_SCALE = ("rankme", "hessian_top")  # measures that live on a ratio scale: their logarithm
-LEAST = math.log(1.25)  # a smaller change of these is none
+LAGS = lags_between(-math.log(2), math.log(2))
+FEWEST = 6  # fewer task-levels than this say nothing of a run
 
-# Fewer task-levels than this, known or not, say nothing of a run.
-FEWEST = 6
-# An onset known more coarsely than this, together with that of behaviour, could not show a lead by
-# a factor of two, the smallest that we call one, so it tells nothing about leads.
-COARSEST = 2.0
+ONSET_OF_BEHAVIOUR = {"sigmoid": sigmoid, "step": half_way}
+WIDTHS_OF_MEASURE = {"sigmoid": WIDTHS, "step": WIDTHS[:1]}
+
+
+# --- the traces -------------------------------------------------------------------------------
 
 
 def learned(run: Run) -> list[tuple[str, int]]:
-    """Task-levels that emerge. The others have no moment that a measure could lead or follow, and
-    measures of a task that is still being learned have not made their change yet.
-    """
+    """Task-levels that emerge."""
     events = emergences(run)
     keys = events.select(events.observed).task_levels()
     if len(keys) < FEWEST:
@@ -46,7 +64,7 @@ def learned(run: Run) -> list[tuple[str, int]]:
 
 
 def traces_of(run: Run, measure: str) -> TraceSet:
-    """Traces of a measure of each learned task-level, in their order, as onsets are read off them.
+    """Traces of a measure of each learned task-level, in their order, as changes are read off them.
 
     `accuracy` is that beyond the best constant answer: learning which answers are frequent is not
     learning the task.
@@ -78,74 +96,95 @@ def floor_steps(run: Run):
     return np.array([step[key] for key in learned(run)])
 
 
-def onsets(run: Run, measure: str, onset: str) -> Events:
-    """When a measure of each learned task-level moves, by the definition `onset`."""
-
-    def find() -> Events:
-        least = LEAST if measure in RATIO_SCALE else 0.0
-        return ONSETS[onset](traces_of(run, measure), after=floor_steps(run), least=least)
-
-    return run.cached(("onsets", measure, onset), find)
-
-
-def same_noise(run: Run, measures: tuple[str, ...], onset: str) -> list[Events]:
-    """Onsets of several measures at the checkpoints that all of them have, with noise added until all
-    are as noisy as the noisiest. The noise is fixed by the run's seed.
+def same_noise(run: Run, measures: tuple[str, ...]) -> list[TraceSet]:
+    """Traces of several measures at the checkpoints that all of them have, with noise added until all
+    are as noisy as the noisiest. The noise is fixed by the run's seed and size.
     """
     whole = [traces_of(run, measure) for measure in measures]
     real = [set(row[:n]) for t in whole for row, n in zip(t.steps, t.length, strict=True)]
     steps = np.array(sorted(set.intersection(*real)), np.int64)
-    after = floor_steps(run)
-    noisy = equally_noisy([at_steps(t, steps) for t in whole], run.seed, after=after)
-    return [ONSETS[onset](t, after=after) for t in noisy]
+    common = [at_steps(traces, steps) for traces in whole]
+    seed = 1_000_003 * run.n_params + run.seed
+    return equally_noisy(common, seed, after=floor_steps(run))
 
 
-def lags(run: Run, measure: str, onset: str, behaviour: str):
-    """Log step at which a measure moves less that of behaviour, of each learned task-level (n,).
-
-    NaN where the measure's error leaves its onset open.
-    """
-    return middle(onsets(run, measure, onset)) - middle(onsets(run, behaviour, onset))
+# --- lags -------------------------------------------------------------------------------------
 
 
-def median_lag(run: Run, measure: str, onset: str, behaviour: str) -> float:
-    """Median over the learned task-levels whose onsets are known."""
-    found = lags(run, measure, onset, behaviour)
-    known = found[~np.isnan(found)]
-    if len(known) < FEWEST:
-        raise Undefined(
-            f"the onset of {measure!r} is known for {len(known)} of {len(found)} learned "
-            f"task-levels, and fewer than {FEWEST} say nothing"
-        )
-    return float(np.median(known))
+@dataclass(frozen=True)
+class Aligned:
+    """Task-levels that take part: their keys, the fits of a measure, and behaviour's log steps."""
+
+    keys: list[tuple[str, int]]
+    fits: list[Fit]
+    behaviour: list[float]
+
+    def lag(self) -> CommonLag:
+        return common_lag(self.fits, self.behaviour, LAGS)
+
+
+def behaviour_of(run: Run, behaviour: str, onset: str) -> Events:
+    """When behaviour of each learned task-level changes."""
+
+    def find() -> Events:
+        return ONSET_OF_BEHAVIOUR[onset](traces_of(run, behaviour), after=floor_steps(run))
+
+    return run.cached(("change of behaviour", behaviour, onset), find)
+
+
+def align(run: Run, measure: str, onset: str, behaviour: str, traces: TraceSet | None = None):
+    """Fits of a measure (of `traces` in its place) of the task-levels that take part."""
+
+    def find() -> Aligned:
+        shown = traces_of(run, measure) if traces is None else traces
+        found = fits(shown, after=floor_steps(run), widths=WIDTHS_OF_MEASURE[onset])
+        y = middle(behaviour_of(run, behaviour, onset))
+        takes_part = [
+            (key, fit, at)
+            for key, fit, at in zip(learned(run), found, y.tolist(), strict=True)
+            if within_reach(fit, at, LAGS)
+        ]
+        if len(takes_part) < FEWEST:
+            raise Undefined(
+                f"{len(takes_part)} of {len(y)} learned task-levels would show a lag of {measure!r} "
+                f"by a factor of two, and fewer than {FEWEST} say nothing"
+            )
+        return Aligned(*map(list, zip(*takes_part, strict=True)))
+
+    if traces is not None:
+        return find()
+    return run.cached(("aligned", measure, onset, behaviour), find)
+
+
+def lag_behind(run: Run, measure: str, onset: str, behaviour: str = "accuracy") -> float:
+    """Log steps by which the measure's change comes after that of behaviour."""
+    return align(run, measure, onset, behaviour).lag().lag
 
 
 def matched_minus_mismatched(run: Run, measure: str, onset: str, behaviour: str) -> float:
-    """Mean distance in log steps between a measure's onset and behaviour's of the same task-level,
-    less that between the measure's and behaviour's of other tasks, over the onsets that are known.
+    """Mean share of a measure's variance that a change at its own task's behaviour explains, less the
+    same with the behaviour of other tasks, over the task-levels that emerge.
+
+    A change that all task-levels make at one time is as near to one task's behaviour as to another's.
     """
-    first, second = onsets(run, measure, onset), onsets(run, behaviour, onset)
-    x, y = middle(first), middle(second)
-    known = ~np.isnan(x) & ~np.isnan(y)
-    distance = np.abs(x[known, None] - y[None, known])
-    task = first.task[known]
+    found = fits(traces_of(run, measure), after=floor_steps(run), widths=WIDTHS_OF_MEASURE[onset])
+    y = middle(behaviour_of(run, behaviour, onset))
+    usable = [i for i, fit in enumerate(found) if fit is not None and np.isfinite(y[i])]
+    task = np.array([learned(run)[i][0] for i in usable])
     other = task[:, None] != task[None, :]
-    if known.sum() < FEWEST or not other.any():
-        raise Undefined(f"the onset of {measure!r} is known for {known.sum()} learned task-levels")
-    return float(np.diag(distance).mean() - distance[other].mean())
+    if len(usable) < FEWEST or not other.any():
+        raise Undefined(f"{len(usable)} task-levels to pair with others, and {FEWEST} are needed")
+    explained = np.array([explained_at(fit, 0.0, y[usable]) for i in usable if (fit := found[i])])
+    return float(np.diag(explained).mean() - explained[other].mean())
 
 
-def share_leading(run: Run, measure: str, onset: str, behaviour: str) -> Count:
-    """Learned task-levels in which a measure moves before behaviour for certain.
-
-    Of those in which a lead by a factor of `COARSEST` would show: an onset that noise leaves open
-    leads nothing, and must not count as evidence that it does not lead.
+def certainly_before(run: Run, measure: str, onset: str, behaviour: str) -> Count:
+    """Learned task-levels whose measure certainly changes before behaviour, of those where both are
+    known.
     """
-    first, second = onsets(run, measure, onset), onsets(run, behaviour, onset)
-    telling = width(first) * width(second) <= COARSEST
-    if telling.sum() < FEWEST:
-        raise Undefined(
-            f"a lead of {measure!r} would show in {telling.sum()} of {len(first)} learned "
-            f"task-levels, and fewer than {FEWEST} say nothing"
-        )
-    return Count(int(((precedence(first, second) > 0) & telling).sum()), int(telling.sum()))
+    first = ONSET_OF_BEHAVIOUR[onset](traces_of(run, measure), after=floor_steps(run))
+    second = behaviour_of(run, behaviour, onset)
+    known = np.isfinite(first.hi) & np.isfinite(second.hi)
+    if not known.any():
+        raise Undefined(f"no onset of {measure!r} is known")
+    return Count(int(((precedence(first, second) > 0) & known).sum()), int(known.sum()))

@@ -201,7 +201,8 @@ def _chain(
                 with torch.no_grad():
                     readings.append(parts.here(walker.model, index.flatten(), groups.count)[1])
         walker.step(sampler, generator, sign)
-    return tuple(torch.stack(x).double().cpu() if x else torch.empty(0) for x in (draws, readings))
+    read = torch.stack(readings) if readings else torch.empty(0)
+    return torch.stack(draws).double().cpu(), read.double().cpu()
 
 
 class _Walker:
