@@ -1,4 +1,4 @@
-"""The seven claims as a plain script: pandas for the traces, scipy.stats for the statistics.
+"""The ten claims as a plain script: pandas for the traces, scipy.stats for the statistics.
 
 What one writes without this project, and the peer that `python -m benchmarks` times and compares
 with. Shares no code with the package, so that equal numbers mean something. Definitions are those
@@ -12,11 +12,17 @@ import itertools
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+
+if __package__:
+    from benchmarks import plain_order
+else:
+    import plain_order
 
 CONFIRMATORY_SEEDS = (8, 9, 10, 11, 12)
 HARD = ("add", "mod", "mul", "parity")
@@ -81,8 +87,9 @@ def one_run(frame):
         floor = values[lowest]
         after = (np.arange(len(values)) > lowest) & (values >= 1.25 * floor)
         recovered = first_lasting(steps, after, 3)
-        rows.append((task, level, *learned, values[0], floor, *recovered))
-    columns = ["task", "level", "learned_lo", "learned", "initial", "floor", "back_lo", "back"]
+        rows.append((task, level, *learned, values[0], floor, steps[lowest], *recovered))
+    columns = ["task", "level", "learned_lo", "learned", "initial", "floor", "floor_step"]
+    columns += ["back_lo", "back"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -207,17 +214,31 @@ def flip(values, at, alternative, draws):
     ).pvalue
 
 
-def mean_over_runs(values, scales, level, draws, lo=None, hi=None):
+def mean_over_runs(values, scales, level, draws, lo=None, hi=None, bounds=(-np.inf, np.inf)):
     values = np.asarray(values, float)
+    if np.ptp(values) < 1e-12:
+        return agreed(values, level, lo, bounds)
     value, stderr, df = by_scale(values, scales)
     half = stats.t.ppf(0.5 + level / 2, df) * stderr
     tests = [flip(values, lo, "greater", draws)] if lo is not None else []
     tests += [flip(values, hi, "less", draws)] if hi is not None else []
     return {
         "estimate": value,
-        "interval": [value - half, value + half],
+        "interval": [max(value - half, bounds[0]), min(value + half, bounds[1])],
         "p_value": max(tests),
         "bootstrap": bootstrapped(values, level),
+    }
+
+
+def agreed(values, level, lo, bounds):
+    """All runs at the upper bound: as a rate of as many successes as there are runs."""
+    value, n, width = values[0], len(values), bounds[1] - bounds[0]
+    assert np.isclose(value, bounds[1])
+    return {
+        "estimate": value,
+        "interval": [bounds[0] + width * stats.beta.ppf((1 - level) / 2, n, 1), bounds[1]],
+        "p_value": stats.binomtest(n, n, (lo - bounds[0]) / width, alternative="greater").pvalue,
+        "bootstrap": None,
     }
 
 
@@ -268,8 +289,15 @@ def drift_over_runs(values, scales, log_params, level, margin):
     }
 
 
-def analyse(frame, draws):
-    """{hypothesis: {prediction: estimate, interval, p-value}}."""
+def analyse(frame, draws, deep_frame=None):
+    """{hypothesis: {prediction: estimate, interval, p-value}}.
+
+    `deep_frame`: rows of `plain_order.load`, for the claims about the order of measures.
+    """
+    order_of_measures = {}
+    if deep_frame is not None:
+        over_runs = partial(mean_over_runs, draws=draws)
+        order_of_measures = plain_order.analyse(deep_frame, one_run, CHANCE, over_runs)
     keys = frame.groupby("run_id", observed=True)[["scale", "seed", "n_params", "n_layers"]].first()
     keys = keys.sort_values("n_params")
     frames = dict(list(frame.groupby("run_id", observed=True)))
@@ -299,7 +327,7 @@ def analyse(frame, draws):
         lambda run: run.loc[run["task"] == "mod", "floor"].mean(), ten, lo=1.5, hi=2.5
     )
     by_seed = [[runs[i] for i in group.index] for _, group in keys.groupby("seed")]
-    return {
+    return order_of_measures | {
         "top_down": {
             "tau-b of depth and collapse": mean_over_runs(
                 orders, list(deep["scale"]), 0.95, draws, hi=-0.3
@@ -336,9 +364,9 @@ def main():
     parser.add_argument("--draws", type=int, default=9_999, help="of the permutation tests")
     options = parser.parse_args()
     began = time.perf_counter()
-    frame = load(options.store)
+    frame, deep_frame = load(options.store), plain_order.load(options.store)
     loaded = time.perf_counter()
-    result = analyse(frame, options.draws)
+    result = analyse(frame, options.draws, deep_frame)
     ended = time.perf_counter()
     print(f"reading {loaded - began:.2f} s, analysis {ended - loaded:.2f} s", file=sys.stderr)
     json.dump(result, sys.stdout, indent=1, default=float)

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("pandas")
 
-from benchmarks import plain_report
+from benchmarks import plain_order, plain_report
 from emergence_stats.evaluate import evaluate
 from emergence_stats.project import Project
 from emergence_stats.store import Store
@@ -16,7 +16,9 @@ DRAWS = 9_999
 
 
 def test_every_number_is_that_of_a_plain_script():
-    plain = plain_report.analyse(plain_report.load(OURS / "data"), DRAWS)
+    plain = plain_report.analyse(
+        plain_report.load(OURS / "data"), DRAWS, plain_order.load(OURS / "data")
+    )
     project = Project(OURS)
     results = evaluate([project.load(name) for name in project.sources], Store.open(OURS / "data"))
     assert {r.name for r in results} == plain.keys()
