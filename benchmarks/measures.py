@@ -19,7 +19,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,14 +29,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.__main__ import machine
 from training import tasks
-from training.deep import Batch
+from training.deep import Batch, DeepEvaluation
 from training.evaluation import Evaluation, measure
 from training.measures.curvature import HessianOfLoss
 from training.measures.fisher_rank import fisher_rank
 from training.measures.gradient_rank import FIRST_PARAMETERS, gradient_rank
 from training.measures.hessian_top import TOLERANCE, hessian_top
 from training.measures.hessian_trace import hessian_trace
-from training.measures.llc import llc
+from training.measures.llc import Groups, llc
 from training.measures.per_sample import ForwardPass
 from training.measures.sampler import Sampler
 from training.model import Decoder, ModelConfig, answer_loss
@@ -106,6 +106,23 @@ def job_llc() -> dict:
     for repeat in range(REPEATS):
         generator = torch.Generator().manual_seed(repeat)
         found.append(timed(lambda g=generator: llc(model, data.losses, len(data), SAMPLER, g)))
+    return {"seconds": [t for t, _ in found], "values": [r.value for _, r in found]}
+
+
+def parts() -> Groups:
+    """Samples of the 24 task-levels, as a suite's own LLC would read them."""
+    suite = SUITES["pocket_deep"]
+    assert suite.deep is not None
+    return DeepEvaluation.fixed(suite, suite.deep, "d24L4", torch.device("cpu")).parts
+
+
+def job_llc_with_parts() -> dict:
+    model, data, groups = trained(), draw(1024, 0), parts()
+    found = []
+    for repeat in range(REPEATS):
+        generator = torch.Generator().manual_seed(repeat)
+        work = partial(llc, model, data.losses, len(data), SAMPLER, generator, groups=groups)
+        found.append(timed(work))
     return {"seconds": [t for t, _ in found], "values": [r.value for _, r in found]}
 
 
@@ -319,10 +336,12 @@ def job_large_hessian_trace() -> dict:
 
 
 def job_large_llc() -> dict:
-    """Four steps of each chain: memory does not grow with more."""
-    sampler = Sampler(1e-6, 100.0, 100.0, chains=2, burn_in=0, draws=4, batch=32)
-    generator = torch.Generator().manual_seed(0)
-    return _large(lambda model, data: llc(model, data.losses, len(data), sampler, generator))
+    """Four steps of each chain, with the parts of the task-levels: memory does not grow with more."""
+    sampler = Sampler(1e-6, 100.0, 100.0, chains=2, burn_in=0, draws=4, batch=32, thinning=1)
+    generator, groups = torch.Generator().manual_seed(0), parts()
+    return _large(
+        lambda model, data: llc(model, data.losses, len(data), sampler, generator, groups=groups)
+    )
 
 
 # --- the tables -------------------------------------------------------------------------------
@@ -345,7 +364,7 @@ def median(found: dict) -> float:
 
 
 def llc_table() -> Iterator[str]:
-    limit, ours = run("gradient_steps"), run("llc")
+    limit, ours, with_parts = run("gradient_steps"), run("llc"), run("llc_with_parts")
     default, full = run("devinterp"), run("devinterp_full_pass")
     s = SAMPLER
     yield "## LLC\n"
@@ -362,6 +381,7 @@ def llc_table() -> Iterator[str]:
     target = statistics.stdev(default["values"])
     for name, found in (
         ("`training.measures.llc`", ours),
+        ("the same, with the parts of 24 task-levels", with_parts),
         (f"devinterp {version('devinterp')}, its initial loss", default),
         ("devinterp, initial loss from all samples", full),
     ):
