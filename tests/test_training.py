@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import json
 
 import numpy as np
 import pytest
@@ -76,6 +77,36 @@ def test_a_mixture_scores_answers_only():
         where = np.flatnonzero(target != tasks.IGNORE)
         assert row[where[0]] == tasks.EQUALS
         assert (row[where[1:]] == target[where[:-1]]).all()
+
+
+def test_shuffled_answers_keep_problems_and_answers_but_not_what_joins_them():
+    n = 5_000
+    for task, level in [("add", 0), ("copy", 1), ("parity", 2)]:
+        true = tasks.inputs_and_targets(np.random.default_rng(3), task, level, n)
+        shuffled = tasks.inputs_and_targets(np.random.default_rng(3), task, level, n, shuffled=True)
+        prompt = tasks.SHAPES[task, level].prompt
+        assert (true[0][:, :prompt] == shuffled[0][:, :prompt]).all()
+        of_true, of_shuffled = (targets[:, prompt - 1 :] for _, targets in (true, shuffled))
+        _, counts = np.unique(of_true, axis=0, return_counts=True)
+        chance = ((counts / n) ** 2).sum()
+        same = (of_true == of_shuffled).all(1).mean()
+        assert same == pytest.approx(chance, abs=4 * (chance / n) ** 0.5 + 0.005)
+        # teacher forcing shows the answer that is scored, not the true one
+        assert (shuffled[0][:, prompt:] == of_shuffled[:, :-1]).all()
+        for column in range(of_true.shape[1]):
+            expected = np.bincount(of_true[:, column], minlength=22) / n
+            found = np.bincount(of_shuffled[:, column], minlength=22) / n
+            assert found == pytest.approx(expected, abs=0.03)
+
+
+def test_a_suite_without_shuffling_has_the_config_of_its_shipped_runs():
+    """A new field would make every shipped run another run, and a pilot an unseen one."""
+    for run in Store.open("data").runs[::7]:
+        suite = SUITES[run.manifest.suite]
+        scale = next(s for s in suite.scales if s.name == run.manifest.scale)
+        config = json.loads(json.dumps(suite.config(scale, run.manifest.seed)))
+        shipped = {k: v for k, v in run.manifest.config.items() if k != "threads"}
+        assert config == shipped
 
 
 def test_evaluation_samples_do_not_depend_on_the_seed():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from training import tasks
 from training.measures.rankme import rankme
@@ -34,21 +35,24 @@ class Evaluation:
 @torch.no_grad()
 def measure(model: Decoder, evaluation: Evaluation) -> list[Reading]:
     """RankMe by task-level and layer, behaviour by task-level, and the placebo `weight_norm`."""
-    by_mean, by_answer, accuracy, log_prob = [], [], [], []
+    by_mean, by_answer, of_units, accuracy, log_prob = [], [], [], [], []
     for (task, level), tokens in evaluation.samples.items():
         shape = tasks.SHAPES[task, level]
         states = torch.stack(model.hidden_states(tokens[:, :-1]))  # (L + 2, N, T, d)
         by_mean.append(states.double().mean(2))
+        of_units.append(normalize(states.double(), dim=-1).mean(2))
         by_answer.append(states[:, :, shape.prompt - 1].double())
         answers = tokens[:, shape.prompt :]
         scores = model.logits(states[-1, :, shape.prompt - 1 :]).log_softmax(-1)
         accuracy.append((scores.argmax(-1) == answers).all(-1).double().mean())
         log_prob.append(scores.gather(-1, answers[..., None]).double().mean())
-    ranks = rankme(torch.stack([torch.stack(by_mean), torch.stack(by_answer)])).cpu().numpy()
+    ways = torch.stack([torch.stack(states) for states in (by_mean, by_answer, of_units)])
+    ranks = rankme(ways).cpu().numpy()
     log_probs = torch.stack(log_prob).cpu().numpy()
     return [
         Reading("rankme", ranks[0]),  # (24, L + 2)
         Reading("rankme_answer", ranks[1]),
+        Reading("rankme_unit", ranks[2]),  # of hidden states scaled to length 1, then mean-pooled
         Reading("accuracy", torch.stack(accuracy).cpu().numpy()),  # (24,)
         Reading("log_prob", log_probs),
         Reading("loss", -log_probs),  # nats per answer token

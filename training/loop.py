@@ -71,7 +71,9 @@ def training_batch(suite: Suite, seed: int, step: int, cache: dict) -> tuple[Ten
     chunk, offset = divmod(step, CHUNK_STEPS)
     if cache.get("chunk") != chunk:
         rng = np.random.default_rng([_DATA_STREAM, seed, chunk])
-        inputs, targets = tasks.mixture(rng, CHUNK_STEPS * suite.batch)
+        inputs, targets = tasks.mixture(
+            rng, CHUNK_STEPS * suite.batch, shuffled=suite.shuffled_answers
+        )
         shape = (CHUNK_STEPS, suite.batch, tasks.CONTEXT)
         cache["chunk"] = chunk
         cache["inputs"] = torch.from_numpy(inputs).view(shape)

@@ -71,6 +71,7 @@ class Suite:
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.98)
     clip_norm: float = 1.0
+    shuffled_answers: bool = False  # a control: what happens here too is not about the tasks
     deep: DeepMeasures | None = None
 
     def config(self, scale: Scale, seed: int) -> dict[str, Any]:
@@ -78,8 +79,10 @@ class Suite:
         shared = {
             name: value
             for name, value in asdict(self).items()
-            if name not in {"scales", "seeds", "name", "deep"}
+            if name not in {"scales", "seeds", "name", "deep", "shuffled_answers"}
         }
+        if self.shuffled_answers:  # no key where it is off: older runs of the same training lack it
+            shared["shuffled_answers"] = True
         if self.deep is not None:
             shared["deep"] = {**asdict(self.deep), "llc": asdict(self.deep.llc[scale.name])}
         shared["betas"] = list(self.betas)
@@ -115,6 +118,14 @@ POCKET = Suite(
     checkpoints=84,
 )
 
+# What a claim should not hang on, and what it should: training at half and at twice the
+# learning rate, and on answers that do not belong to their problems.
+_DATA_CHOICES = (
+    replace(POCKET, name="pocket_slow", seeds=(0, 1, 2), learning_rate_times_width=0.08),
+    replace(POCKET, name="pocket_fast", seeds=(0, 1, 2), learning_rate_times_width=0.32),
+    replace(POCKET, name="pocket_shuffled", seeds=(0,), shuffled_answers=True),
+)
+
 # Read off docs/llc/: the walk settles within the burn-in, stays in the basins of learned tasks, and
 # half the step gives the same value.
 _POCKET_LLC = Sampler(
@@ -140,6 +151,7 @@ SUITES = {
             checkpoints=20,
         ),
         POCKET,
+        *_DATA_CHOICES,
         # Seed 0 is the pilot. The other seeds are no seeds of `pocket`: a run of the same
         # scale and seed is the same training, and would not be new.
         replace(

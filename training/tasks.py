@@ -143,23 +143,28 @@ def distinct_problems(task: str, level: int) -> int:
 
 
 def inputs_and_targets(
-    rng: np.random.Generator, task: str, level: int, n: int
+    rng: np.random.Generator, task: str, level: int, n: int, *, shuffled: bool = False
 ) -> tuple[Tokens, Tokens]:
     """Draw `n` problems of one task-level as inputs and targets (n, prompt + answer - 1).
 
-    Targets are `IGNORE` except where an answer token is predicted.
+    Targets are `IGNORE` except where an answer token is predicted. `shuffled`: each problem has the
+    answer of another one, drawn independently, so that nothing but which answers are frequent can
+    be learned.
     """
     tokens, shape = problems(rng, task, level, n)
+    if shuffled:
+        others, _ = problems(rng, task, level, n)
+        tokens[:, shape.prompt :] = others[:, shape.prompt :]
     inputs = tokens[:, :-1]
     targets = np.full_like(inputs, IGNORE)
     targets[:, shape.prompt - 1 :] = tokens[:, shape.prompt :]
     return inputs, targets
 
 
-def mixture(rng: np.random.Generator, n: int) -> tuple[Tokens, Tokens]:
+def mixture(rng: np.random.Generator, n: int, *, shuffled: bool = False) -> tuple[Tokens, Tokens]:
     """Draw `n` problems, each of a task-level chosen uniformly from the 24.
 
-    Inputs and targets (n, CONTEXT) as of `inputs_and_targets`; inputs are padded with 0 to the
+    `shuffled` as of `inputs_and_targets`. Inputs and targets (n, CONTEXT) as of `inputs_and_targets`; inputs are padded with 0 to the
     right of the last one, where a causal model cannot see them.
     """
     inputs = np.zeros((n, CONTEXT), dtype=np.int64)
@@ -169,7 +174,9 @@ def mixture(rng: np.random.Generator, n: int) -> tuple[Tokens, Tokens]:
         rows = np.flatnonzero(which == i)
         if rows.size == 0:
             continue
-        some_inputs, some_targets = inputs_and_targets(rng, task, level, rows.size)
+        some_inputs, some_targets = inputs_and_targets(
+            rng, task, level, rows.size, shuffled=shuffled
+        )
         inputs[rows, : some_inputs.shape[1]] = some_inputs
         targets[rows, : some_targets.shape[1]] = some_targets
     return inputs, targets
