@@ -424,7 +424,7 @@ def hessian_tables() -> Iterator[str]:
 
 def rankme_table() -> Iterator[str]:
     ours, limit = run("rankme"), run("forward_passes")
-    yield "## RankMe, two poolings, all layers and task-levels, with accuracy and log-probability\n"
+    yield "## RankMe, three poolings, all layers and task-levels, with accuracy and log-probability\n"
     yield "| | seconds |"
     yield "|---|---|"
     yield f"| `training.evaluation.measure` | {median(ours):.2f} |"
