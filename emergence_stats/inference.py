@@ -3,13 +3,16 @@
 Scales are fixed and seeds are random, so runs are stratified by scale: the estimate is a fixed
 linear contrast of the scales' means, and its error comes from the seeds within each scale.
 Nothing here knows of tasks or layers: what varies inside a run was reduced before.
+
+How often each interval misses, in which situations, is simulated by `python -m calibration` and
+tabled in docs/calibration.md.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +25,11 @@ Array = NDArray[np.float64]
 
 EXACT_FLIPS_UP_TO = 30  # 2**15 sums a half: milliseconds
 _MONTE_CARLO_FLIPS = 99_999
+_FLIPS_AT_ONCE = 999  # memory stays small where runs are thousands
 _SEED = 20260217
 # Values that differ by less than this share of their size differ by the order of a sum, and agree.
 _ROUNDING = 1e-12
+AT_BOUND = 0.01  # of the range of possible values: nearer to a bound is at it
 
 
 @dataclass(frozen=True)
@@ -128,33 +133,34 @@ def mean(
     level: float,
     bounds: tuple[float, float] | None = None,
 ) -> Estimate:
-    """Mean over runs of one value a run, with Student's t interval.
+    """Mean over runs of one value a run.
 
-    `values` (n_runs,), `strata` (n_runs,): the scale of each run. The test is the exact sign-flip
-    test over runs of the distance from the region's boundary. When all runs agree to the last
-    digit the t interval is a point and says nothing of the next run; then the interval is the
-    exact one for a rate on `bounds`, the range of possible values, and without bounds there is
-    none.
+    `values` (n_runs,), `strata` (n_runs,): the scale of each run. `bounds`: the range of possible
+    values, if there is one. Without bounds: Student's t interval, and the exact sign-flip test over
+    runs of the distance from the region's boundary; where all runs agree to the last digit there is
+    no interval, since that says nothing of the next run. With bounds: as `share`, on that range, with
+    no limit to what one run tells; a value beyond them makes them no bounds.
     """
     x = np.asarray(values, float)
     few = _too_few(x, level)
     if few is not None:
         return few
-    contrast = _mean_contrast(x, strata)
+    if bounds is not None and bounds[0] <= x.min() and x.max() <= bounds[1]:
+        return _bounded(x, strata, region, level, bounds, math.inf, _standardised_effect(x, region))
     if _agree(x):
-        return _all_agree(x, region, level, bounds)
-    half = t_quantile(0.5 + level / 2, contrast.df) * contrast.stderr
-    if half == 0:
+        why = "all runs give the same value to the last digit, so their error is unknown"
+        return Estimate(float(x[0]), None, level, None, None, len(x), "none", why_no_interval=why)
+    contrast = _mean_contrast(x, strata)
+    if contrast.stderr == 0:
         # Seeds agree to the last digit within each scale: only scales tell how wrong we may be.
         contrast = _one_sample(x)
-        half = t_quantile(0.5 + level / 2, contrast.df) * contrast.stderr
-    lo, hi = bounds or (-math.inf, math.inf)
+    half = t_quantile(0.5 + level / 2, contrast.df) * contrast.stderr
     return Estimate(
         value=contrast.value,
-        interval=(max(contrast.value - half, lo), min(contrast.value + half, hi)),
+        interval=(contrast.value - half, contrast.value + half),
         level=level,
         p_value=_region_p(lambda at, sign: sign_flip_p(sign * contrast.weights * (x - at)), region),
-        effect_size=_standardised(contrast.value, float(x.std(ddof=1)), region),
+        effect_size=_standardised_effect(x, region)(contrast.value),
         n_runs=len(x),
         method="t interval over runs, stratified by scale; exact sign-flip test"
         if len(x) <= EXACT_FLIPS_UP_TO
@@ -235,40 +241,77 @@ def share(
     region: Region,
     level: float,
 ) -> Estimate:
-    """Mean over runs of a share, with the interval of Korn and Graubard (1998).
-
-    `successes` and `trials` (n_runs,). The exact Clopper-Pearson interval at the effective
-    sample size p(1-p)/variance, adjusted for the degrees of freedom of the variance and never
-    above the number of trials; when all runs agree, within-run variation tells nothing and the
-    effective sample size is the number of runs.
-    """
+    """Mean over runs of a share; `successes` and `trials` (n_runs,). For the interval see `_bounded`."""
     k, n = np.asarray(successes, float), np.asarray(trials, float)
     x = k / n
     few = _too_few(x, level)
     if few is not None:
         return few
-    contrast = _mean_contrast(x, strata)
+
+    def effect(p: float) -> float | None:
+        return _cohen_h(p, region.nearest_boundary(p), region)
+
+    return _bounded(x, strata, region, level, (0.0, 1.0), float(n.sum()), effect)
+
+
+def _bounded(
+    x: Array,
+    strata: Sequence[object],
+    region: Region,
+    level: float,
+    bounds: tuple[float, float],
+    trials: float,
+    effect: Callable[[float], float | None],
+) -> Estimate:
+    """Mean of values with `bounds`, by the interval of Korn and Graubard (1998) with a doubt.
+
+    On the range from one bound to the other, the exact interval of Clopper and Pearson at the
+    effective sample size p(1-p)/variance, adjusted for the degrees of freedom of the variance, and
+    never above `trials`. It lies to the sides of p as a rate's does, and in the middle of the range
+    it is Student's t.
+
+    **Runs that agree** to the last digit tell nothing of how much runs differ: they are one trial
+    each. **The doubt**: where runs lie at a bound (within `AT_BOUND` of the range), what differs
+    may be rare and not yet seen, and the variance of so few runs is too small more often than not.
+    It is therefore averaged with the largest that a mean p allows, p(1-p) a run, which counts as
+    f / (1 - f) degrees of freedom where a share f of the runs lie at a bound: nothing where none does,
+    everything where all do.
+    """
+    lo, width = bounds[0], bounds[1] - bounds[0]
+    rate = (x - lo) / width
+    contrast = _mean_contrast(rate, strata)
     agree = _agree(x)
     if contrast.stderr == 0 and not agree:
-        contrast = _one_sample(x)
-    p = float(x[0]) if agree else min(max(contrast.value, 0.0), 1.0)
-    effective = float(len(x))
-    if contrast.stderr > 0 and 0 < p < 1:
-        adjust = t_quantile(0.5 + level / 2, n.sum() - 1) / t_quantile(0.5 + level / 2, contrast.df)
-        effective = min(p * (1 - p) / contrast.stderr**2 * adjust**2, float(n.sum()))
-    boundary = region.nearest_boundary(p)
+        contrast = _one_sample(rate)
+    p = float(rate[0]) if agree else min(max(contrast.value, 0.0), 1.0)
+    size, df = float(len(x)), contrast.df
+    if not agree:
+        at_bound = float(np.mean((rate <= AT_BOUND) | (rate >= 1 - AT_BOUND)))
+        largest = p * (1 - p) * float(np.square(contrast.weights).sum())
+        variance = contrast.stderr**2
+        if at_bound < 1:
+            doubt = at_bound / (1 - at_bound)
+            variance = (df * variance + doubt * largest) / (df + doubt)
+            df += doubt
+        else:
+            variance, df = largest, math.inf
+        adjust = t_quantile(0.5 + level / 2, trials - 1) / t_quantile(0.5 + level / 2, df)
+        size = min(p * (1 - p) / variance * adjust**2, trials)
+    value = float(x[0]) if agree else lo + width * p
+    ends = clopper_pearson(p * size, size, level)
+    shown = "" if bounds == (0.0, 1.0) else f" on [{lo:g}, {bounds[1]:g}]"
     return Estimate(
-        value=p,
-        interval=clopper_pearson(p * effective, effective, level),
+        value=value,
+        interval=(lo + width * ends[0], lo + width * ends[1]),
         level=level,
-        p_value=_region_p(lambda at, sign: _binomial_p(p, effective, at, sign), region),
-        effect_size=_cohen_h(p, boundary, region),
+        p_value=_region_p(lambda at, sign: _binomial_p(p, size, (at - lo) / width, sign), region),
+        effect_size=effect(value),
         n_runs=len(x),
-        method=f"Korn-Graubard interval, effective sample size {effective:.1f}; "
+        method=f"Korn-Graubard interval of a rate{shown}, effective sample size {size:.1f}; "
         "binomial test at that size",
-        stderr=contrast.stderr,
+        stderr=width * contrast.stderr,
         df=contrast.df,
-        agreed_on=(0.0, 1.0) if agree else None,
+        agreed_on=bounds if agree else None,
     )
 
 
@@ -293,31 +336,6 @@ def _binomial_p(p: float, trials: float, at: float, sign: float) -> float:
     if sign > 0:
         return 1.0 if k <= 0 else float(betainc(k, trials - k + 1, at))
     return 1.0 if k >= trials else float(1 - betainc(k + 1, trials - k, at))
-
-
-def _all_agree(
-    x: Array, region: Region, level: float, bounds: tuple[float, float] | None
-) -> Estimate:
-    value, n = float(x[0]), len(x)
-    if bounds is None or not bounds[0] <= value <= bounds[1]:
-        why = "all runs give the same value to the last digit, so their error is unknown"
-        return Estimate(value, None, level, None, None, n, "none", why_no_interval=why)
-    lo, hi = bounds
-    rate = (value - lo) / (hi - lo)
-
-    def p_value(at: float, sign: float) -> float:
-        return _binomial_p(rate, n, (at - lo) / (hi - lo), sign)
-
-    return Estimate(
-        value=value,
-        interval=_rate_interval(value, n, level, bounds),
-        level=level,
-        p_value=_region_p(p_value, region),
-        effect_size=None,
-        n_runs=n,
-        method=f"all {n} runs agree: exact interval of a rate on [{lo:g}, {hi:g}]",
-        agreed_on=bounds,
-    )
 
 
 def _rate_interval(
@@ -348,10 +366,10 @@ def sign_flip_p(x: Array) -> float:
     if x.size > EXACT_FLIPS_UP_TO:
         rng = np.random.default_rng(_SEED)
         reached = 0
-        for _ in range(0, _MONTE_CARLO_FLIPS, 9_999):
-            signs = rng.integers(0, 2, (9_999, x.size), dtype=np.int8) * 2.0 - 1.0
-            reached += int((signs @ x >= observed - slack).sum())
-        return (reached + 1) / (_MONTE_CARLO_FLIPS // 9_999 * 9_999 + 1)
+        for left in range(_MONTE_CARLO_FLIPS, 0, -_FLIPS_AT_ONCE):
+            signs = rng.integers(0, 2, (min(left, _FLIPS_AT_ONCE), x.size), dtype=np.int8)
+            reached += int(((signs * 2.0 - 1.0) @ x >= observed - slack).sum())
+        return (reached + 1) / (_MONTE_CARLO_FLIPS + 1)
     first, second = _signed_sums(x[: x.size // 2]), np.sort(_signed_sums(x[x.size // 2 :]))
     below = np.searchsorted(second, observed - slack - first, side="left")
     return float((second.size - below).sum() / 2.0**x.size)
@@ -377,13 +395,17 @@ def _region_p(p_at, region: Region) -> float:
 # --- effect sizes and planning ----------------------------------------------------------------
 
 
-def _standardised(value: float, sd: float, region: Region) -> float | None:
-    """Distance into the region from its nearest boundary, in standard deviations over runs."""
-    if sd == 0:
-        return None
-    boundary = region.nearest_boundary(value)
-    distance = abs(value - boundary)
-    return (distance if region.contains(value) else -distance) / sd
+def _standardised_effect(x: Array, region: Region) -> Callable[[float], float | None]:
+    """Distance into the region from its nearest boundary, in standard deviations over runs (n,)."""
+    sd = 0.0 if _agree(x) else float(x.std(ddof=1))
+
+    def effect(value: float) -> float | None:
+        if sd == 0:
+            return None
+        distance = abs(value - region.nearest_boundary(value))
+        return (distance if region.contains(value) else -distance) / sd
+
+    return effect
 
 
 def _cohen_h(p: float, boundary: float, region: Region) -> float | None:

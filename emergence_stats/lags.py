@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emergence_stats.onsets import Fit
+from emergence_stats.runs import Undefined
 
 Floats = NDArray[np.float64]
 
@@ -61,9 +62,12 @@ def explained_at(fit: Fit, behaviour: float, lags: Floats) -> Floats:
 def common_lag(fits: Sequence[Fit], behaviour: Sequence[float], lags: Floats) -> CommonLag:
     """The lag that traces have in common, trace i from `behaviour` i, all within reach.
 
-    Where several lags do equally well, the middle of these.
+    Where several lags do equally well, the middle of these. Raises `Undefined` where no lag explains
+    anything, as of traces that do not move.
     """
     shares = [explained_at(fit, y, lags) for fit, y in zip(fits, behaviour, strict=True)]
     mean = np.mean(shares, axis=0)
+    if not mean.max() > 0:
+        raise Undefined("no common lag explains anything of the traces")
     best = np.flatnonzero(mean >= mean.max() - 1e-9)
     return CommonLag(float(lags[best].mean()), float(mean.max()))

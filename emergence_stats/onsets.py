@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,56 +120,90 @@ def fits(
     """
     begin, end = _window(traces, after)
     log_steps = _log_steps(traces)
-    curves: dict[bytes, tuple[Floats, Floats]] = {}  # most traces share their checkpoints
-    found: list[Fit | None] = []
+    found: list[Fit | None] = [None] * len(traces)
+    # Traces of the same checkpoints are fitted together: products of matrices.
+    together: dict[bytes, list[int]] = {}
     for i, (b, e) in enumerate(zip(begin, end, strict=True)):
-        t = log_steps[i, b : e + 1]
-        if len(t) < _FEWEST:
-            found.append(None)
-            continue
-        if t.tobytes() not in curves:
-            curves[t.tobytes()] = _sigmoids(t, np.asarray(widths))
-        midpoints, basis = curves[t.tobytes()]
-        found.append(
-            _fit(midpoints, basis, traces.values[i, b : e + 1], traces.stderr[i, b : e + 1])
+        if e + 1 - b >= _FEWEST:
+            together.setdefault(log_steps[i, b : e + 1].tobytes(), []).append(i)
+    for rows in together.values():
+        # Where a checkpoint is missing in one trace alone, the same steps stand at other places.
+        steps, values, stderr = (
+            np.array([x[i, begin[i] : end[i] + 1] for i in rows])
+            for x in (log_steps, traces.values, traces.stderr)
         )
+        fitted = _fit(_Sigmoids.at(tuple(steps[0]), tuple(widths)), values, stderr)
+        for row, fit in zip(rows, fitted, strict=True):
+            found[row] = fit
     return found
 
 
-def _fit(midpoints: Floats, basis: Floats, values: Floats, stderr: Floats) -> Fit:
-    n = len(values)
+def _fit(curves: _Sigmoids, values: Floats, stderr: Floats) -> list[Fit]:
+    """Fits of r traces of the same n checkpoints, `values` and `stderr` (r, n)."""
+    n = values.shape[1]
     variance = np.nan_to_num(stderr, nan=0.0) ** 2
-    stated = bool(variance.any())
-    gain, total, size = _explained(basis, values, np.ones(n))
-    if stated:
+    stated = variance.any(1)
+    gain, total, size = curves.explained(values)
+    for i in np.flatnonzero(stated):
         # What the residuals show beyond the stated errors is there at all checkpoints alike.
-        beyond = max((total - gain.max()) / (n - 4) - variance.mean(), 0.0)
-        weights = 1 / np.maximum(variance + beyond, 1e-12 * variance.max())
-        gain, total, size = _explained(basis, values, weights)
-    residual = max((total - gain.max()) / (n - 4), 1.0 if stated else 0.0, 1e-20 * total)
-    best = gain.argmax(1)  # width
-    rows = np.arange(len(midpoints))
-    share = gain[rows, best] / total if total > 0 else np.zeros(len(midpoints))
-    return Fit(midpoints, share, size[rows, best], residual, total)
+        beyond = max((total[i] - gain[i].max()) / (n - 4) - variance[i].mean(), 0.0)
+        weights = 1 / np.maximum(variance[i] + beyond, 1e-12 * variance[i].max())
+        gain[i], total[i], size[i] = curves.explained_by_weight(values[i], weights)
+    least = np.maximum(np.where(stated, 1.0, 0.0), 1e-20 * total)
+    residual = np.maximum((total - gain.max((1, 2))) / (n - 4), least)
+    best = gain.argmax(2)[..., None]  # width
+    gain, size = (np.take_along_axis(x, best, 2)[..., 0] for x in (gain, size))
+    return [
+        Fit(
+            curves.midpoints,
+            gain[i] / total[i] if total[i] > 0 else np.zeros_like(gain[i]),
+            size[i],
+            float(residual[i]),
+            float(total[i]),
+        )
+        for i in range(len(values))
+    ]
 
 
-def _sigmoids(t: Floats, widths: Floats) -> tuple[Floats, Floats]:
-    """Midpoints (m,) and sigmoids (m, w, n) at log steps `t` (n,)."""
-    at = 1 + np.arange(_BETWEEN * (len(t) - 3) + 1) / _BETWEEN
-    midpoints = np.interp(at, np.arange(len(t)), t)
-    return midpoints, 1 / (1 + np.exp((midpoints[:, None, None] - t) / widths[:, None]))
+@dataclass(frozen=True)
+class _Sigmoids:
+    """Sigmoids of m midpoints and w widths at n checkpoints: `basis` (m * w, n), each less its mean."""
 
+    midpoints: Floats
+    basis: Floats
 
-def _explained(basis: Floats, values: Floats, weights: Floats) -> tuple[Floats, float, Floats]:
-    """Of each sigmoid, by weighted least squares: the sum of squares that it explains beyond a
-    constant (m, w), the whole sum of squares, and the size of the change (m, w).
-    """
-    share = weights / weights.sum()
-    values = values - share @ values
-    basis = basis - (basis @ share)[..., None]
-    product = basis @ (weights * values)
-    square = np.maximum(basis**2 @ weights, 1e-12 * weights.sum())
-    return product**2 / square, float(weights @ values**2), product / square
+    @classmethod
+    @lru_cache(maxsize=16)  # the checkpoints of a suite are those of all its runs
+    def at(cls, log_steps: tuple[float, ...], widths: tuple[float, ...]) -> _Sigmoids:
+        t = np.array(log_steps)
+        at = 1 + np.arange(_BETWEEN * (len(t) - 3) + 1) / _BETWEEN
+        midpoints = np.interp(at, np.arange(len(t)), t)
+        basis = 1 / (1 + np.exp((midpoints[:, None, None] - t) / np.array(widths)[:, None]))
+        basis = (basis - basis.mean(-1, keepdims=True)).reshape(-1, len(t))
+        return cls(midpoints, basis)
+
+    def explained(self, values: Floats) -> tuple[Floats, Floats, Floats]:
+        """Of r traces (r, n), by least squares: the sum of squares that each sigmoid explains beyond a
+        constant (r, m, w), the whole sum of squares (r,), and the size of the change (r, m, w).
+        """
+        values = values - values.mean(1, keepdims=True)
+        square = np.maximum((self.basis**2).sum(1), 1e-12 * values.shape[1])
+        product = values @ self.basis.T
+        shape = (len(values), len(self.midpoints), -1)
+        gain, size = (x.reshape(shape) for x in (product**2 / square, product / square))
+        return gain, (values**2).sum(1), size
+
+    def explained_by_weight(self, values: Floats, weights: Floats) -> tuple[Floats, float, Floats]:
+        """The same of one trace (n,) by weighted least squares: (m, w), a number, (m, w)."""
+        share = weights / weights.sum()
+        values = values - share @ values
+        # Not by sums of squares less squares of sums: weights may differ by many orders.
+        basis = self.basis - (self.basis @ share)[:, None]
+        square = np.maximum(basis**2 @ weights, 1e-12 * weights.sum())
+        product = basis @ (weights * values)
+        shape = (len(self.midpoints), -1)
+        gain, size = (x.reshape(shape) for x in (product**2 / square, product / square))
+        return gain, float(weights @ values**2), size
 
 
 def sigmoid(traces: TraceSet, *, after: Floats | None = None, least: float = 0.0) -> Events:

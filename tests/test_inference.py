@@ -113,7 +113,7 @@ def test_as_many_runs_as_needed_settle_it_and_one_fewer_do_not(successes):
 
 
 def test_korn_graubard_by_hand():
-    k, n = np.array([20, 22, 18, 24, 15]), np.full(5, 24)
+    k, n = np.array([20, 22, 18, 23, 15]), np.full(5, 24)
     found = inference.share(k, n, ["a"] * 5, Region.at_least(0.5), 0.95)
     x = k / n
     p, variance = x.mean(), x.var(ddof=1) / 5
@@ -124,6 +124,58 @@ def test_korn_graubard_by_hand():
         stats.beta.ppf(0.975, p * size + 1, size - p * size),
     )
     assert found.interval == pytest.approx(expected, rel=1e-9)
+
+
+def test_runs_at_a_bound_raise_a_doubt_by_hand():
+    """One of five runs at the bound: the largest variance counts as a quarter of a degree of freedom."""
+    k, n = np.array([20, 22, 18, 24, 15]), np.full(5, 24)
+    found = inference.share(k, n, ["a"] * 5, Region.at_least(0.5), 0.95)
+    x = k / n
+    p = x.mean()
+    variance = (4 * x.var(ddof=1) / 5 + 0.25 * p * (1 - p) / 5) / 4.25
+    adjust = (stats.t.ppf(0.975, 119) / stats.t.ppf(0.975, 4.25)) ** 2
+    size = p * (1 - p) / variance * adjust
+    expected = (
+        stats.beta.ppf(0.025, p * size, size - p * size + 1),
+        stats.beta.ppf(0.975, p * size + 1, size - p * size),
+    )
+    assert found.interval == pytest.approx(expected, rel=1e-9)
+
+
+@given(st.integers(2, 12), st.integers(0, 12), st.sampled_from([0.9, 0.95, 0.99]))
+def test_runs_that_have_all_or_nothing_are_one_trial_each(n, k, level):
+    k = min(k, n)
+    found = inference.share([24] * k + [0] * (n - k), [24] * n, ["a"] * n, ANY, level)
+    expected = inference.clopper_pearson(k, n, level)
+    # beyond it only by the quantiles of t with 24 n - 1 degrees of freedom and of the normal
+    assert found.interval == pytest.approx(expected, abs=0.02)
+
+
+def test_a_run_that_differs_hardly_narrows_what_runs_that_agree_allow():
+    agree = inference.share([24] * 25, [24] * 25, ["a"] * 25, ANY, 0.95).interval
+    nearly = inference.share([24] * 24 + [23], [24] * 25, ["a"] * 25, ANY, 0.95).interval
+    # without the doubt it would begin at .98
+    assert agree[0] < nearly[0] < 0.93
+
+
+def test_in_the_middle_of_its_bounds_a_mean_has_students_interval():
+    x = np.random.default_rng(3).normal(0.5, 0.02, 12)
+    bounded = inference.mean(x, ["a"] * 12, ANY, 0.95, bounds=(0.0, 1.0)).interval
+    assert bounded == pytest.approx(inference.mean(x, ["a"] * 12, ANY, 0.95).interval, abs=0.002)
+
+
+def test_a_bounded_mean_is_the_same_on_any_scale():
+    x = np.random.default_rng(4).beta(8, 2, 10)
+    on_unit = inference.mean(x, ["a"] * 10, Region.at_least(0.5), 0.95, bounds=(0.0, 1.0))
+    wide = inference.mean(6 * x - 2, ["a"] * 10, Region.at_least(1.0), 0.95, bounds=(-2.0, 4.0))
+    assert wide.interval == pytest.approx(6 * np.array(on_unit.interval) - 2)
+    assert wide.p_value == pytest.approx(on_unit.p_value)
+
+
+def test_values_beyond_their_bounds_have_none():
+    x = [0.1, 0.4, 1.2, 0.6]
+    found = inference.mean(x, ["a"] * 4, ANY, 0.95, bounds=(0.0, 1.0))
+    assert found.interval == inference.mean(x, ["a"] * 4, ANY, 0.95).interval
 
 
 def test_mean_where_all_runs_agree_is_no_point():

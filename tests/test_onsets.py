@@ -125,6 +125,24 @@ def test_intervals_of_noisy_sigmoids_hold_the_truth_as_often_as_they_say(stated)
     assert holds[known].mean() > onsets.LEVEL
 
 
+def test_traces_that_are_fitted_together_are_fitted_as_alone():
+    """One lacks an early checkpoint, so that the same steps stand at other places in it."""
+    rng = np.random.default_rng(2)
+    values = curves(random_midpoints(rng, 4)) + rng.normal(0, 0.05, (4, len(GRID)))
+    errors = np.where(np.arange(4)[:, None] < 2, 0.05, np.nan) * rng.uniform(0.2, 2, (4, len(GRID)))
+    whole = traces(values, GRID, errors)
+    for x in (whole.steps, whole.values, whole.stderr):
+        x[2] = [*x[2, 1:], x[2, -1]]
+    whole.length[2] -= 1
+    after = np.full(4, GRID[3])
+    together = onsets.fits(whole, after=after)
+    for i, fit in enumerate(together):
+        (alone,) = onsets.fits(whole.select(np.arange(4) == i), after=after[:1])
+        assert fit.share == pytest.approx(alone.share, abs=1e-12)
+        assert fit.residual == pytest.approx(alone.residual)
+    assert len({fit.share.tobytes() for fit in together}) == 4
+
+
 def test_errors_that_are_stated_widen_the_interval_of_a_smooth_trace():
     values = curves(np.array([400.0]))
     sure, unsure = (onsets.sigmoid(traces(values, GRID, stderr=se)) for se in (None, 0.2))
