@@ -8,18 +8,36 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
+from emergence_stats.controls import Control
 from emergence_stats.errors import HypothesisError, TraceError
-from emergence_stats.hypothesis import Count, Hypothesis, Prediction, Share, Slope
+from emergence_stats.hypothesis import (
+    Count,
+    Hypothesis,
+    Mean,
+    Prediction,
+    Share,
+    Slope,
+    keyword_defaults,
+)
 from emergence_stats.inference import Estimate, runs_needed
 from emergence_stats.project import Loaded
+from emergence_stats.regions import Region
 from emergence_stats.registration import State, state_of
-from emergence_stats.results import PredictionResult, Result, UnitValue
+from emergence_stats.results import (
+    ControlResult,
+    Difference,
+    PredictionResult,
+    Result,
+    UnitValue,
+)
 from emergence_stats.runs import Run, Undefined
 from emergence_stats.schema import Manifest
 from emergence_stats.selection import Selection, choose_runs, deviations, rests_on_unseen_runs
@@ -43,19 +61,46 @@ class _Values:
 
 
 @dataclass
+class _Arm:
+    """The analysis of a hypothesis (`control` None), or one of its controls, on the way to a verdict.
+
+    `suite`: the one its runs are of. `collected`: one for each prediction. `undefined`: why units had
+    no value, where that is no business of the main selection.
+    """
+
+    control: Control | None
+    selection: Selection
+    chosen: set[str]
+    collected: dict[str, _Values]
+    undefined: list[str] = field(default_factory=list)
+
+
+@dataclass
 class _Job:
-    """One hypothesis on its way from runs to a verdict."""
+    """One hypothesis: its analysis, its controls, and the statistic as the paper counts it."""
 
     loaded: Loaded
     state: State
-    selection: Selection
-    chosen: set[str]
-    collected: list[_Values]
+    main: _Arm
+    controls: list[_Arm]
     pooled: list[Any] = field(default_factory=list)
 
     @property
     def hypothesis(self) -> Hypothesis:
         return self.loaded.hypothesis
+
+    @property
+    def arms(self) -> list[_Arm]:
+        return [self.main, *self.controls]
+
+    def reads(self, run_id: str) -> set[str]:
+        """Measures that are wanted of a run, none where it is not used."""
+        wanted: set[str] = set()
+        for arm in self.arms:
+            if run_id in arm.chosen:
+                wanted |= {*self.hypothesis.needs.measures}
+                wanted |= {*arm.control.measures} if arm.control is not None else set()
+        return wanted
 
 
 def evaluate(
@@ -64,8 +109,9 @@ def evaluate(
     *,
     suite: str | None = None,
     progress: Progress | None = None,
+    controls: bool = True,
 ) -> list[Result]:
-    """A `Result` for each hypothesis, in order.
+    """A `Result` for each hypothesis, in order; without `controls` only of the analysis itself.
 
     Raises `TraceError` for a broken or empty store, `HypothesisError` for an estimate that fails,
     `RegistrationError` for a lock that was altered.
@@ -76,8 +122,8 @@ def evaluate(
             file=store.uri,
             fix="Fill it with `emergence-stats collect`, or name another with --traces.",
         )
-    jobs = [_job(loaded, store, suite) for loaded in hypotheses]
-    used = [run for run in store.runs if any(run.manifest.run_id in job.chosen for job in jobs)]
+    jobs = [_job(loaded, store, suite, controls) for loaded in hypotheses]
+    used = [run for run in store.runs if any(job.reads(run.manifest.run_id) for job in jobs)]
     by_seed = any(p.unit == "seed" for job in jobs for p in job.hypothesis.predictions)
     groups = list(_groups(used, by_seed))
     done = 0
@@ -92,20 +138,28 @@ def evaluate(
                 if progress is not None:
                     progress(done, len(used))
             for job in jobs:
-                _collect(job, [run for run in runs if run.run_id in job.chosen])
+                _collect(job, runs)
     return [_conclude(job, store) for job in jobs]
 
 
-def _job(loaded: Loaded, store: Store, suite: str | None) -> _Job:
-    state = state_of(loaded)
-    selection = choose_runs(loaded.hypothesis, state, store, suite)
-    return _Job(
-        loaded=loaded,
-        state=state,
-        selection=selection,
-        chosen=set(selection.with_status("counted")),
-        collected=[_Values() for _ in loaded.hypothesis.predictions],
-    )
+def _job(loaded: Loaded, store: Store, suite: str | None, controls: bool) -> _Job:
+    state, hypothesis = state_of(loaded), loaded.hypothesis
+    main = _arm(hypothesis, choose_runs(hypothesis, state, store, suite), None)
+    arms = []
+    for control in hypothesis.controls if controls else ():
+        selection = main.selection
+        if control.suite is not None:
+            selection = choose_runs(hypothesis, state, store, control.suite)
+        arms.append(_arm(hypothesis, selection, control))
+    return _Job(loaded, state, main, arms)
+
+
+def _arm(hypothesis: Hypothesis, selection: Selection, control: Control | None) -> _Arm:
+    names = [p.name for p in hypothesis.predictions]
+    if control is not None and control.predictions:
+        names = [name for name in names if name in control.predictions]
+    chosen = set(selection.with_status("counted"))
+    return _Arm(control, selection, chosen, {name: _Values() for name in names})
 
 
 def _groups(runs: list[RunFile], by_seed: bool) -> Iterator[list[RunFile]]:
@@ -146,8 +200,9 @@ class _ReadAhead:
 
 
 def _read(store: Store, file: RunFile, jobs: list[_Job]) -> Run:
-    needs = [j.hypothesis.needs for j in jobs if file.manifest.run_id in j.chosen]
-    measures = {measure for need in needs for measure in need.measures}
+    wanted = [(job.hypothesis.needs, job.reads(file.manifest.run_id)) for job in jobs]
+    needs = [need for need, measures in wanted if measures]
+    measures = {measure for _, some in wanted for measure in some}
     layers: set[int] | None = set()
     for need in needs:
         if need.layers == "all" or layers is None:
@@ -163,41 +218,89 @@ def _read(store: Store, file: RunFile, jobs: list[_Job]) -> Run:
 
 
 def _collect(job: _Job, runs: list[Run]) -> None:
-    usable = []
-    for run in runs:
-        lacking = [m for m in job.hypothesis.needs.measures if m not in run.measures]
-        if lacking:
-            job.selection.refuse(run.run_id, f"lacks {', '.join(lacking)}")
-        else:
-            usable.append(run)
-    if not usable:
-        return
-    for prediction, found in zip(job.hypothesis.predictions, job.collected, strict=True):
-        units = [[run] for run in usable] if prediction.unit == "run" else [usable]
+    for arm in job.arms:
+        usable = []
+        for run in runs:
+            if run.run_id not in arm.chosen:
+                continue
+            lacking = [m for m in job.hypothesis.needs.measures if m not in run.measures]
+            if not lacking:
+                usable.append(run)
+            elif arm.control is None or arm.control.suite is not None:
+                arm.selection.refuse(run.run_id, f"lacks {', '.join(lacking)}")
+        if usable:
+            _collect_arm(job, arm, usable)
+        if arm.control is None and job.hypothesis.pooled is not None:
+            for run in usable:
+                try:
+                    job.pooled.append(job.hypothesis.pooled.count(run))
+                except Undefined:
+                    continue  # the prediction has said so
+
+
+def _collect_arm(job: _Job, arm: _Arm, usable: list[Run]) -> None:
+    changed: dict[str, list[Run]] = {}
+    if arm.control is not None and arm.control.change is not None:
+        for run in usable:
+            try:
+                changed[run.run_id] = arm.control.change.variants(run)
+            except Undefined as reason:
+                arm.undefined.append(f"{run.run_id}: {reason}")
+        usable = [run for run in usable if run.run_id in changed]
+    for prediction in job.hypothesis.predictions:
+        found = arm.collected.get(prediction.name)
+        if found is None:
+            continue
+        units = [[run] for run in usable]
+        if prediction.unit == "seed":
+            units = [usable] if usable else []
         for unit in units:
-            argument = unit[0] if prediction.unit == "run" else unit
-            value = _value(job, prediction, prediction.estimate, argument, unit)
+            variants = [unit]
+            if changed:
+                variants = [list(some) for some in zip(*(changed[r.run_id] for r in unit))]  # noqa: B905  # as many as all have
+            value = _unit_value(job, arm, prediction, unit, variants)
             if value is not None:
                 found.values.append(value)
                 found.runs.append([run.manifest for run in unit])
-    if job.hypothesis.pooled is not None:
-        count = job.hypothesis.pooled.count
-        for run in usable:
-            try:
-                job.pooled.append(count(run))
-            except Undefined:
-                continue  # the prediction has said so
 
 
-def _value(job: _Job, prediction: Prediction, estimate, argument, unit: list[Run]) -> Any:
-    label = _label(prediction, unit)
-    where = f"{job.loaded.name}, prediction {prediction.name!r}, {label}"
-    try:
-        value = estimate(argument)
-    except Undefined as reason:
+def _unit_value(
+    job: _Job, arm: _Arm, prediction: Prediction, unit: list[Run], variants: list[list[Run]]
+) -> Any:
+    """The value of a unit, the mean over its variants; None where there is none, with the reason."""
+    keywords = {}
+    if arm.control is not None:
+        known = keyword_defaults(prediction.estimate)
+        keywords = {k: v for k, v in arm.control.keywords.items() if k in known}
+    values, reason = [], ""
+    for variant in variants:
+        try:
+            values.append(value_of(job.loaded.name, prediction, variant, keywords))
+        except Undefined as undefined:
+            reason = str(undefined)
+    if values:
+        if isinstance(values[0], Count):
+            return Count(*(float(np.mean(column)) for column in zip(*values, strict=True)))
+        return float(np.mean(values))
+    if arm.control is None:
         for run in unit:
-            job.selection.refuse(run.run_id, f"{prediction.name}: {reason}")
-        return None
+            arm.selection.refuse(run.run_id, f"{prediction.name}: {reason}")
+    else:
+        arm.undefined.append(f"{_label(prediction, unit)}: {reason}")
+    return None
+
+
+def value_of(
+    name: str, prediction: Prediction, unit: Sequence[Run], keywords: Mapping[str, Any]
+) -> Count | float:
+    """The estimate of one unit, checked. Raises `Undefined` as the estimate does, and
+    `HypothesisError` where it fails or gives no number; `name` is that of the hypothesis.
+    """
+    where = f"{name}, prediction {prediction.name!r}, {_label(prediction, unit)}"
+    try:
+        value = prediction.estimate(unit[0] if prediction.unit == "run" else unit, **keywords)
+    except Undefined:
+        raise
     except Exception as error:
         import traceback
 
@@ -231,17 +334,12 @@ def _label(prediction: Prediction, unit: Sequence[Run | Manifest]) -> str:
 
 
 def _conclude(job: _Job, store: Store) -> Result:
-    hypothesis, selection, registration = job.hypothesis, job.selection, job.state.registration
-    selection.count_in_part(
-        {run.run_id for found in job.collected for unit in found.runs for run in unit}
-    )
-    predictions = tuple(
-        _predict(job, prediction, found)
-        for prediction, found in zip(hypothesis.predictions, job.collected, strict=True)
-    )
+    hypothesis, selection = job.hypothesis, job.main.selection
+    registration = job.state.registration
+    selection.count_in_part(_runs_with_values(job.main))
+    predictions = _predict_all(job, job.main)
     verdict = COMBINE[hypothesis.combine](p.verdict for p in predictions)
-    counted_ids = set(selection.with_status("counted"))
-    counted = [run.manifest for run in store.runs if run.manifest.run_id in counted_ids]
+    counted = _counted(selection, store)
     unseen = rests_on_unseen_runs(job.state, counted)
     latest = registration.latest if registration else None
     return Result(
@@ -252,6 +350,7 @@ def _conclude(job: _Job, store: Store) -> Result:
         registration=job.state.status,
         reason=_reason(job, verdict, predictions, bool(counted)),
         predictions=predictions,
+        controls=tuple(_conclude_control(job, arm, verdict, store) for arm in job.controls),
         reported=hypothesis.claim.reported,
         paper=hypothesis.claim.paper,
         pooled=_pooled(job),
@@ -265,8 +364,95 @@ def _conclude(job: _Job, store: Store) -> Result:
     )
 
 
-def _predict(job: _Job, prediction: Prediction, found: _Values) -> PredictionResult:
-    level, needs = job.hypothesis.simultaneous_level, job.hypothesis.needs
+def _runs_with_values(arm: _Arm) -> set[str]:
+    return {run.run_id for v in arm.collected.values() for unit in v.runs for run in unit}
+
+
+def _counted(selection: Selection, store: Store) -> list[Manifest]:
+    ids = set(selection.with_status("counted"))
+    return [run.manifest for run in store.runs if run.manifest.run_id in ids]
+
+
+def _conclude_control(job: _Job, arm: _Arm, verdict: Verdict, store: Store) -> ControlResult:
+    """What a control earns, and whether that is the verdict itself."""
+    assert arm.control is not None
+    predictions = _predict_all(job, arm)
+    earned = COMBINE[job.hypothesis.combine](p.verdict for p in predictions)
+    used = _runs_with_values(arm)
+    reason = None
+    if not used:
+        reason = arm.selection.why_nothing or (arm.undefined[0] if arm.undefined else "no run")
+        if arm.control.suite is not None and arm.selection.why_nothing is not None:
+            reason += f"; make them with: emergence-stats collect --suite {arm.control.suite}"
+    confirmatory = job.state.status == "registered" and rests_on_unseen_runs(
+        job.state, [run.manifest for run in store.runs if run.manifest.run_id in used]
+    )
+    return ControlResult(
+        name=arm.control.name,
+        shows=arm.control.shows,
+        verdict=earned,
+        same=earned is verdict and verdict is not Verdict.INCONCLUSIVE,
+        suite=arm.selection.suite,
+        confirmatory=confirmatory,
+        predictions=predictions,
+        differences=tuple(
+            difference
+            for prediction in job.hypothesis.predictions
+            if prediction.name in arm.collected
+            and (difference := _difference(job, arm, prediction)) is not None
+        ),
+        n_runs=len(used),
+        undefined=len(arm.undefined),
+        reason=reason,
+    )
+
+
+def _difference(job: _Job, arm: _Arm, prediction: Prediction) -> Difference | None:
+    """The analysis less the control, unit by unit: of the same run, or of the same scale and seed.
+
+    None where no units belong together.
+    """
+    assert arm.control is not None
+    same_runs = arm.control.suite is None
+    values: list[dict[Any, tuple[float, Manifest]]] = []
+    for found in (job.main.collected[prediction.name], arm.collected[prediction.name]):
+        mine = {}
+        for value, unit in zip(found.values, found.runs, strict=True):
+            key: Any = (unit[0].scale if prediction.unit == "run" else "", unit[0].seed)
+            if same_runs:
+                key = _label(prediction, unit)
+            mine[key] = (_as_number(value), unit[0])
+        values.append(mine)
+    ours, theirs = values
+    both = [key for key in ours if key in theirs]
+    if not both:
+        return None
+    runs = [ours[key][1] for key in both]
+    analysis = prediction.analysis if isinstance(prediction.analysis, Slope) else Mean()
+    estimate = analysis.estimate(
+        [ours[key][0] - theirs[key][0] for key in both],
+        [run.scale if prediction.unit == "run" else "" for run in runs],
+        [run.log10_params for run in runs],
+        Region.above(0.0),
+        job.hypothesis.simultaneous_level,
+    )
+    return Difference(prediction.name, estimate)
+
+
+def _as_number(value: Count | float) -> float:
+    return value[0] / value[1] if isinstance(value, Count) else value
+
+
+def _predict_all(job: _Job, arm: _Arm) -> tuple[PredictionResult, ...]:
+    return tuple(
+        predict(job.hypothesis, prediction, arm.collected[prediction.name])
+        for prediction in job.hypothesis.predictions
+        if prediction.name in arm.collected
+    )
+
+
+def predict(hypothesis: Hypothesis, prediction: Prediction, found: _Values) -> PredictionResult:
+    level, needs = hypothesis.simultaneous_level, hypothesis.needs
     first_runs = [unit[0] for unit in found.runs]
     # A seed's unit holds all scales: there is nothing to stratify by.
     strata = [run.scale if prediction.unit == "run" else "" for run in first_runs]
@@ -287,7 +473,7 @@ def _predict(job: _Job, prediction: Prediction, found: _Values) -> PredictionRes
     else:
         verdict = decide(estimate.interval, prediction.region)
         reason = _interval_reason(prediction, estimate, verdict)
-    shown = [v[0] / v[1] if isinstance(v, Count) else v for v in found.values]
+    shown = [_as_number(value) for value in found.values]
     units = tuple(
         UnitValue(_label(prediction, unit), tuple(run.run_id for run in unit), value)
         for value, unit in zip(shown, found.runs, strict=True)
@@ -322,11 +508,11 @@ def _interval_reason(prediction: Prediction, estimate: Estimate, verdict: Verdic
 def _reason(
     job: _Job, verdict: Verdict, predictions: tuple[PredictionResult, ...], any_run: bool
 ) -> str:
-    if job.selection.why_nothing is not None:
-        return job.selection.why_nothing
+    if job.main.selection.why_nothing is not None:
+        return job.main.selection.why_nothing
     if not any_run:
         refused = [
-            use for use in job.selection.uses.values() if use.status in ("refused", "excluded")
+            use for use in job.main.selection.uses.values() if use.status in ("refused", "excluded")
         ]
         why = f"no run can be used ({refused[0].run_id}: {refused[0].why})" if refused else "no run"
         if job.hypothesis.design is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MODULES = {
     "Claim": "hypothesis",
+    "Control": "controls",
     "Count": "hypothesis",
     "Design": "hypothesis",
     "EmergenceStatsError": "errors",
@@ -24,11 +25,17 @@ MODULES = {
     "Verdict": "verdicts",
     "collapse": "events",
     "emergence": "events",
+    "equal_noise": "controls",
     "first_lasting": "events",
     "floor": "events",
+    "mismatched_tasks": "controls",
+    "placebo": "controls",
     "precedence": "events",
     "recovery": "events",
+    "shuffled_answers": "controls",
+    "surrogate": "controls",
     "test": "api",
+    "varied": "controls",
     "write_run": "writing",
 }
 

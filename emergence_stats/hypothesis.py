@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from emergence_stats.controls import Control, EqualNoise, MismatchedTasks, Placebo, Surrogate
 from emergence_stats.errors import HypothesisError
 from emergence_stats.inference import Estimate, mean, share, slope
 from emergence_stats.regions import Region
 from emergence_stats.verdicts import COMBINE
 
 LAYER_NAMES = ("all", "blocks", "final")
+SUITE = "suite"  # in a multiverse: a choice of data, not a keyword
 
 
 class Count(NamedTuple):
@@ -71,6 +73,7 @@ class Slope:
 
 
 Analysis = Mean | Share | Slope
+_KINDS = (Mean, Share, Slope, MismatchedTasks, Placebo, Surrogate, EqualNoise)
 
 
 # --- the parts of a hypothesis ----------------------------------------------------------------
@@ -94,11 +97,13 @@ class Claim:
 class Needs:
     """The traces that a hypothesis reads; only these are read from a store.
 
-    `layers`: "all", "blocks" or "final". Runs with fewer than `min_layers` blocks are excluded.
+    `measures`: a run that lacks one is refused. `further`: read for the multiverse alone, where
+    the run has them. `layers`: "all", "blocks" or "final". Runs with fewer than `min_layers` blocks are excluded.
     `min_scales`: with fewer scales the verdict is inconclusive.
     """
 
     measures: Sequence[str]
+    further: Sequence[str] = ()
     layers: str = "all"
     min_layers: int = 0
     min_scales: int = 1
@@ -108,7 +113,10 @@ class Needs:
             raise HypothesisError("needs: measures is a list of at least one name")
         if self.layers not in LAYER_NAMES:
             raise HypothesisError(f"needs: layers is {self.layers!r}, not one of {LAYER_NAMES}")
+        if isinstance(self.further, str):
+            raise HypothesisError("needs: further is a list of names")
         object.__setattr__(self, "measures", tuple(self.measures))
+        object.__setattr__(self, "further", tuple(self.further))
 
 
 @dataclass(frozen=True)
@@ -191,7 +199,8 @@ class Hypothesis:
 
     `level`: confidence of the intervals, simultaneous over the predictions. `combine`: "all" or
     "any" of the predictions, in three-valued logic. `multiverse`: other values for the keywords
-    of the estimates. Raises `HypothesisError` for a declaration that makes no sense.
+    of the estimates, and under "suite" other suites. `controls`: what else might earn the verdict.
+    Raises `HypothesisError` for a declaration that makes no sense.
     """
 
     claim: Claim
@@ -201,6 +210,7 @@ class Hypothesis:
     pooled: Pooled | None = None
     combine: str = "all"
     level: float = 0.95
+    controls: Sequence[Control] = ()
     multiverse: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -219,11 +229,33 @@ class Hypothesis:
         choices = {name: tuple(values) for name, values in self.multiverse.items()}
         keywords = {name for p in self.predictions for name in keyword_defaults(p.estimate)}
         for name, values in choices.items():
-            if name not in keywords:
+            if name not in keywords and name != SUITE:
                 raise HypothesisError(f"multiverse: no estimate has a keyword {name!r}")
             if not values:
                 raise HypothesisError(f"multiverse: {name!r} has no values")
+            if any(value in values[:i] for i, value in enumerate(values)):
+                raise HypothesisError(f"multiverse: {name!r} has a value twice")
         object.__setattr__(self, "multiverse", MappingProxyType(choices))
+        object.__setattr__(self, "controls", tuple(self.controls))
+        self._check_controls(names, keywords)
+
+    def _check_controls(self, predictions: list[str], keywords: set[str]) -> None:
+        if not all(isinstance(control, Control) for control in self.controls):
+            raise HypothesisError("controls are `Control` values")
+        names = [control.name for control in self.controls]
+        if len(set(names)) < len(names):
+            raise HypothesisError(f"control names repeat: {', '.join(names)}")
+        for control in self.controls:
+            for name in control.predictions:
+                if name not in predictions:
+                    raise HypothesisError(
+                        f"control {control.name!r}: there is no prediction {name!r}"
+                    )
+            for name in control.keywords:
+                if name not in keywords:
+                    raise HypothesisError(
+                        f"control {control.name!r}: no estimate has a keyword {name!r}"
+                    )
 
     @property
     def simultaneous_level(self) -> float:
@@ -243,7 +275,7 @@ def keyword_defaults(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        kind = {"kind": type(value).__name__} if isinstance(value, Analysis) else {}
+        kind = {"kind": type(value).__name__} if isinstance(value, _KINDS) else {}
         return kind | {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, functools.partial):
         # positional arguments of a partial would hide a choice from the declaration

@@ -72,6 +72,61 @@ class PredictionResult:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """A prediction's estimate less that of a control, over the units that both have."""
+
+    prediction: str
+    estimate: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        e = self.estimate
+        return {
+            "prediction": self.prediction,
+            "estimate": _number(e.value),
+            "interval": list(e.interval) if e.interval else [None, None],
+            "level": e.level,
+            "n_units": e.n_runs,
+        }
+
+
+@dataclass(frozen=True)
+class ControlResult:
+    """What became of one control.
+
+    `same`: it earns the verdict of the hypothesis, supported or refuted, which then does not rest on
+    what the control changes; `shows` says what that means. `undefined`: units that had no value.
+    `reason`: why no run gave one.
+    """
+
+    name: str
+    shows: str
+    verdict: Verdict
+    same: bool
+    suite: str | None
+    confirmatory: bool
+    predictions: tuple[PredictionResult, ...]
+    differences: tuple[Difference, ...]
+    n_runs: int
+    undefined: int = 0
+    reason: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "shows": self.shows,
+            "verdict": str(self.verdict),
+            "same": self.same,
+            "suite": self.suite,
+            "confirmatory": self.confirmatory,
+            "n_runs": self.n_runs,
+            "undefined": self.undefined,
+            "reason": self.reason,
+            "predictions": [p.to_dict() for p in self.predictions],
+            "differences": [d.to_dict() for d in self.differences],
+        }
+
+
+@dataclass(frozen=True)
 class RunUse:
     """What became of one run of the store: counted, pilot, excluded, refused or other suite."""
 
@@ -91,6 +146,7 @@ class Result:
     registration: str
     reason: str
     predictions: tuple[PredictionResult, ...]
+    controls: tuple[ControlResult, ...] = ()
     reported: Mapping[str, str] = field(default_factory=dict)
     paper: str | None = None
     pooled: Mapping[str, Any] = field(default_factory=dict)
@@ -129,6 +185,7 @@ class Result:
             "reported": dict(self.reported),
             "pooled": dict(self.pooled),
             "predictions": [p.to_dict() for p in self.predictions],
+            "controls": [c.to_dict() for c in self.controls],
             "suite": self.suite,
             "store": self.store,
             "run_counts": uses,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +43,8 @@ class TraceSet:
     def __len__(self) -> int:
         return len(self.task)
 
-    def select(self, mask: NDArray[np.bool_]) -> TraceSet:
-        """The traces where `mask` (n,) is true."""
+    def select(self, mask: NDArray) -> TraceSet:
+        """The traces where `mask` (n,) is true, or those at an array of indices, in its order."""
         return TraceSet(
             measure=self.measure,
             task=self.task[mask],
@@ -94,6 +94,12 @@ class Run:
     @property
     def measures(self) -> frozenset[str]:
         return frozenset(self._by_measure())
+
+    def replacing(self, traces: Mapping[str, TraceSet]) -> Run:
+        """This run with the traces of some measures replaced, by measure; itself as it was."""
+        changed = Run(self.manifest, self._table)
+        changed._cache["traces by measure"] = {**self._by_measure(), **traces}
+        return changed
 
     def cached(self, key: Any, make) -> Any:
         """`make()`, computed once for `key` in this run: hypotheses share events."""
