@@ -24,7 +24,7 @@ if __package__:
 else:
     import plain_order
 
-CONFIRMATORY_SEEDS = (8, 9, 10, 11, 12)
+CONFIRMATORY_SEEDS = (30, 31, 32, 33, 34)
 HARD = ("add", "mod", "mul", "parity")
 EASY = ("copy", "reverse", "sort", "compare")
 TASKS = (*EASY, *HARD)
@@ -40,10 +40,7 @@ CHANCE = {
 def load(store):
     """All rows of RankMe and accuracy of the confirmatory runs, with scale and size."""
     frames = []
-    for path in sorted(Path(store).glob("pocket/*.json")):
-        manifest = json.loads(path.read_text())
-        if manifest["seed"] not in CONFIRMATORY_SEEDS:
-            continue
+    for path, manifest in plain_order.counted(Path(store) / "pocket", CONFIRMATORY_SEEDS):
         frame = pd.read_parquet(
             path.with_suffix(".parquet"),
             columns=["run_id", "step", "task", "level", "layer", "measure", "value"],
@@ -216,50 +213,62 @@ def flip(values, at, alternative, draws):
 
 def mean_over_runs(values, scales, level, draws, lo=None, hi=None, bounds=(-np.inf, np.inf)):
     values = np.asarray(values, float)
-    if np.ptp(values) < 1e-12:
-        return agreed(values, level, lo, bounds)
+    if np.isfinite(bounds).all():
+        return bounded(values, scales, np.inf, level, lo, hi, bounds)
     value, stderr, df = by_scale(values, scales)
     half = stats.t.ppf(0.5 + level / 2, df) * stderr
     tests = [flip(values, lo, "greater", draws)] if lo is not None else []
     tests += [flip(values, hi, "less", draws)] if hi is not None else []
     return {
         "estimate": value,
-        "interval": [max(value - half, bounds[0]), min(value + half, bounds[1])],
+        "interval": [value - half, value + half],
         "p_value": max(tests),
         "bootstrap": bootstrapped(values, level),
     }
 
 
-def agreed(values, level, lo, bounds):
-    """All runs at the upper bound: as a rate of as many successes as there are runs."""
-    value, n, width = values[0], len(values), bounds[1] - bounds[0]
-    assert np.isclose(value, bounds[1])
-    return {
-        "estimate": value,
-        "interval": [bounds[0] + width * stats.beta.ppf((1 - level) / 2, n, 1), bounds[1]],
-        "p_value": stats.binomtest(n, n, (lo - bounds[0]) / width, alternative="greater").pvalue,
-        "bootstrap": None,
-    }
-
-
 def share_over_runs(counts, scales, level, lo=None, hi=None):
-    """Korn and Graubard's interval: Clopper-Pearson at the effective sample size."""
     k, n = np.array(counts, float).T
-    value, stderr, df = by_scale(k / n, scales)
-    effective = float(len(k))
-    if stderr > 0 and 0 < value < 1:
-        ratio = stats.t.ppf(0.5 + level / 2, n.sum() - 1) / stats.t.ppf(0.5 + level / 2, df)
-        effective = min(value * (1 - value) / stderr**2 * ratio**2, n.sum())
-    a, b = value * effective, (1 - value) * effective
+    return bounded(k / n, scales, n.sum(), level, lo, hi, (0.0, 1.0))
+
+
+def bounded(values, scales, trials, level, lo, hi, bounds):
+    """Clopper-Pearson at the effective sample size (Korn and Graubard), where the variance is averaged
+    with the largest possible one as far as runs lie at a bound.
+    """
+    low, width = bounds[0], bounds[1] - bounds[0]
+    rate = (values - low) / width
+    p, stderr, df = by_scale(rate, scales)
+    if np.ptp(values) < 1e-12:
+        size = float(len(rate))
+    else:
+        if stderr == 0:
+            p, stderr, df = by_scale(rate, ["all"] * len(rate))
+        runs_of = pd.Series(scales).value_counts()
+        # each run counts 1 / (scales x runs of its scale); a run's variance is at most p (1 - p)
+        largest = p * (1 - p) * (1 / runs_of / len(runs_of) ** 2).sum()
+        at_bound = np.mean([not 0.01 < r < 0.99 for r in rate])
+        doubt = at_bound / (1 - at_bound) if at_bound < 1 else np.inf
+        variance = largest
+        if np.isfinite(doubt):
+            variance = np.average([stderr**2, largest], weights=[df, doubt])
+        tail = 0.5 + level / 2
+        wide = stats.t.ppf(tail, df + doubt) if np.isfinite(doubt) else stats.norm.ppf(tail)
+        narrow = stats.t.ppf(tail, trials - 1) if np.isfinite(trials) else stats.norm.ppf(tail)
+        size = min(p * (1 - p) / variance * (narrow / wide) ** 2, trials)
+    a, b = p * size, (1 - p) * size
     tail = (1 - level) / 2
+    ends = (
+        stats.beta.ppf(tail, a, b + 1) if a > 0 else 0.0,
+        stats.beta.ppf(1 - tail, a + 1, b) if b > 0 else 1.0,
+    )
+    tests = [stats.beta.cdf((lo - low) / width, a, b + 1)] if lo is not None else []
+    tests += [stats.beta.sf((hi - low) / width, a + 1, b)] if hi is not None else []
     return {
-        "estimate": value,
-        "interval": [
-            stats.beta.ppf(tail, a, b + 1) if a > 0 else 0.0,
-            stats.beta.ppf(1 - tail, a + 1, b) if b > 0 else 1.0,
-        ],
-        "p_value": stats.beta.cdf(lo, a, b + 1) if lo is not None else stats.beta.sf(hi, a + 1, b),
-        "bootstrap": bootstrapped(k / n, level),
+        "estimate": low + width * p,
+        "interval": [low + width * end for end in ends],
+        "p_value": max(tests),
+        "bootstrap": bootstrapped(values, level),
     }
 
 
@@ -322,7 +331,7 @@ def analyse(frame, draws, deep_frame=None):
         )
         for task in TASKS
     }  # fmt: skip
-    floors["eta-squared of task"] = mean(eta_squared, ten, lo=0.5)
+    floors["eta-squared of task"] = mean(eta_squared, ten, lo=0.5, bounds=(0.0, 1.0))
     floors["modular floor, mean of sizes"] = mean(
         lambda run: run.loc[run["task"] == "mod", "floor"].mean(), ten, lo=1.5, hi=2.5
     )
@@ -330,7 +339,7 @@ def analyse(frame, draws, deep_frame=None):
     return order_of_measures | {
         "top_down": {
             "tau-b of depth and collapse": mean_over_runs(
-                orders, list(deep["scale"]), 0.95, draws, hi=-0.3
+                orders, list(deep["scale"]), 0.95, draws, hi=-0.3, bounds=(-1.0, 1.0)
             )
         },
         "universal_collapse": {
@@ -346,10 +355,14 @@ def analyse(frame, draws, deep_frame=None):
         "scale_invariant_floors": floors,
         "precursor_rates": {
             "share leading": share(leads, 0.975, lo=0.75),
-            "matched minus mismatched": mean(lead_beyond_mismatched, 0.975, lo=0.0),
+            "matched minus mismatched": mean(
+                lead_beyond_mismatched, 0.975, lo=0.0, bounds=(-1.0, 1.0)
+            ),
         },
-        "coarse_difficulty": {"Spearman's rho over tasks": mean(spearman, lo=0.5)},
-        "concordance_limits": {"Harrell's C": mean(concordance, hi=0.6)},
+        "coarse_difficulty": {
+            "Spearman's rho over tasks": mean(spearman, lo=0.5, bounds=(-1.0, 1.0))
+        },
+        "concordance_limits": {"Harrell's C": mean(concordance, hi=0.6, bounds=(0.0, 1.0))},
         "order_reversal": {
             "swaps predicted": share_over_runs(
                 [swaps(seed) for seed in by_seed], [""] * len(by_seed), 0.95, hi=0.5

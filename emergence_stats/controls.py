@@ -67,7 +67,7 @@ class MismatchedTasks:
     The variants pair task i with task i + 1, i + 2 and so on, around, so that each pair comes once.
     """
 
-    measures: Sequence[str]
+    measures: tuple[str, ...]
 
     def variants(self, run: Run) -> list[Run]:
         whole = {measure: run.traces(measure, tasks=True) for measure in self.measures}
@@ -120,12 +120,13 @@ class Placebo:
 
 @dataclass(frozen=True)
 class Surrogate:
-    """Each trace of `measures` is shifted in log time by a factor of its own, drawn between 1 / `spread`
-    and `spread`: as smooth as it was, and at no moment of its own. Ends are filled with the first and
-    the last value.
+    """Each trace of `measures` is shifted in log time, by a factor of its own.
+
+    The factor is drawn between 1 / `spread` and `spread`: a trace is as smooth as it was, and at no
+    moment of its own. Ends are filled with the first and the last value.
     """
 
-    measures: Sequence[str]
+    measures: tuple[str, ...]
     spread: float = 4.0
     draws: int = 10
 
@@ -152,12 +153,12 @@ class Surrogate:
 
 @dataclass(frozen=True)
 class EqualNoise:
-    """`measures` at the checkpoints that all have, with noise added until all are as noisy as the noisiest.
+    """`measures` have noise added until all are as noisy as the noisiest.
 
-    A noisier trace crosses a threshold later. Of measures by layer only those of `layers`.
+    At the checkpoints that all of them have. A noisier trace crosses a threshold later. Of measures by layer only those of `layers`.
     """
 
-    measures: Sequence[str]
+    measures: tuple[str, ...]
     layers: str = "final"
 
     def variants(self, run: Run) -> list[Run]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from emergence_stats.controls import Control
 from emergence_stats.hypothesis import Mean, Prediction, Share, keyword_defaults
 from emergence_stats.project import Loaded
 from emergence_stats.registration import State
@@ -49,6 +50,10 @@ def describe_lines(loaded: Loaded, state: State) -> Iterator[str]:
         if defaults:
             choices = ", ".join(f"{k}={v!r}" for k, v in defaults.items())
             yield f"    registered choices: {choices}"
+    for control in h.controls:
+        yield f"Control     {control.name}: {_control(control)}"
+        about = f" ({', '.join(control.predictions)})" if control.predictions else ""
+        yield f"    the same verdict there would mean: {control.shows}{about}"
     for keyword, values in h.multiverse.items():
         yield f"Multiverse  {keyword}: {', '.join(map(repr, values))}"
     if h.pooled is not None:
@@ -58,8 +63,20 @@ def describe_lines(loaded: Loaded, state: State) -> Iterator[str]:
 def _analysis(prediction: Prediction) -> str:
     unit = "run" if prediction.unit == "run" else "seed (its runs at all scales)"
     if isinstance(prediction.analysis, Mean):
+        if prediction.analysis.bounds is not None:
+            lo, hi = prediction.analysis.bounds
+            return f"mean of one number a {unit}, in [{lo:g}, {hi:g}]; Korn-Graubard interval"
         return f"mean of one number a {unit}; Student's t interval, exact sign-flip test"
     if isinstance(prediction.analysis, Share):
         return f"mean of one share a {unit}; Korn-Graubard interval"
     factor = prediction.analysis.over
     return f"change of one number a {unit} when parameters grow {factor:g}-fold; t interval"
+
+
+def _control(control: Control) -> str:
+    parts = [f"{keyword}={value!r}" for keyword, value in control.keywords.items()]
+    if control.change is not None:
+        parts.append((type(control.change).__doc__ or "").strip().splitlines()[0])
+    if control.suite is not None:
+        parts.append(f"runs of suite {control.suite}")
+    return "; ".join(parts)

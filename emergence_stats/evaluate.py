@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -240,10 +241,11 @@ def _collect(job: _Job, runs: list[Run]) -> None:
 
 def _collect_arm(job: _Job, arm: _Arm, usable: list[Run]) -> None:
     changed: dict[str, list[Run]] = {}
-    if arm.control is not None and arm.control.change is not None:
+    change = arm.control.change if arm.control is not None else None
+    if change is not None:
         for run in usable:
-            try:
-                changed[run.run_id] = arm.control.change.variants(run)
+            try:  # hypotheses share variants, and with them the events in these
+                changed[run.run_id] = run.cached(change, partial(change.variants, run))
             except Undefined as reason:
                 arm.undefined.append(f"{run.run_id}: {reason}")
         usable = [run for run in usable if run.run_id in changed]

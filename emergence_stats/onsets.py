@@ -173,7 +173,7 @@ class _Sigmoids:
     basis: Floats
 
     @classmethod
-    @lru_cache(maxsize=16)  # the checkpoints of a suite are those of all its runs
+    @lru_cache(maxsize=64)  # the checkpoints of a suite are those of all its runs
     def at(cls, log_steps: tuple[float, ...], widths: tuple[float, ...]) -> _Sigmoids:
         t = np.array(log_steps)
         at = 1 + np.arange(_BETWEEN * (len(t) - 3) + 1) / _BETWEEN

@@ -23,6 +23,7 @@ def snapshot(result: Result) -> dict[str, Any]:
         "basis": result.basis,
         "registration": result.registration,
         "runs": result.counted,
+        "controls": {control.name: str(control.verdict) for control in result.controls},
         "predictions": {
             p["name"]: {
                 "verdict": p["verdict"],
@@ -77,6 +78,11 @@ def _changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         for field in ("verdict", "basis", "registration", "runs")
         if old.get(field) != new[field]
     ]
+    earned = old.get("controls", {}), new["controls"]
+    for name in sorted(earned[0].keys() | earned[1].keys()):
+        was, now = (verdicts.get(name, "absent") for verdicts in earned)
+        if was != now:
+            lines.append(f"control {name}: {was} -> {now}")
     before, after = old.get("predictions", {}), new["predictions"]
     for name in sorted(before.keys() | after.keys()):
         if name not in before or name not in after:

@@ -120,14 +120,23 @@ def _modules(module: str, names: list[str] | None, folder: Path) -> Iterator[Pat
 
 
 def identity(manifest: Manifest) -> dict[str, str]:
-    """By what a run is known again: its name, its bytes, and what determined it."""
-    key = {
-        "suite": manifest.suite,
+    """By what a run is known again: its name, its bytes, what determined it, and what its training did.
+
+    The last holds for runs of two suites that train alike and differ in what else they measure, which a
+    config says under `deep`.
+    """
+    training = {
         "scale": manifest.scale,
         "seed": manifest.seed,
-        "config": dict(manifest.config),
+        "config": {k: v for k, v in manifest.config.items() if k != "deep"},
     }
-    return {"run_id": manifest.run_id, "sha256": manifest.sha256, "config": digest(key)}
+    whole = {**training, "suite": manifest.suite, "config": dict(manifest.config)}
+    return {
+        "run_id": manifest.run_id,
+        "sha256": manifest.sha256,
+        "config": digest(whole),
+        "training": digest(training),
+    }
 
 
 # --- the lock ---------------------------------------------------------------------------------
@@ -147,12 +156,14 @@ class Registration:
     def saw(self, manifest: Manifest) -> bool:
         """Whether this plan or an earlier one had seen this run, under this name or another."""
         known = self._seen
-        return any(value in known[field] for field, value in identity(manifest).items())
+        return any(value in known.get(field, ()) for field, value in identity(manifest).items())
 
     @cached_property
     def _seen(self) -> dict[str, set[str]]:
         runs = [run for entry in self.entries for run in entry["runs"]]
-        return {field: {run[field] for run in runs} for field in ("run_id", "sha256", "config")}
+        # Entries of older versions have no `training`.
+        fields = {field for run in runs for field in run}
+        return {field: {run[field] for run in runs if field in run} for field in fields}
 
 
 def read_lock(path: Path) -> Registration | None:

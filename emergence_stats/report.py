@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emergence_stats.results import PredictionResult, Result, document
+from emergence_stats.inference import Estimate
+from emergence_stats.results import ControlResult, PredictionResult, Result, document
 from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ OUTCOME = {
 }
 _STYLE = {Verdict.SUPPORTED: "green", Verdict.REFUTED: "red", Verdict.INCONCLUSIVE: "yellow"}
 _WORST_SHOWN = 3
+_CONTROL_ROWS_SHOWN = 3
 
 
 def number(value: float | None) -> str:
@@ -36,11 +38,15 @@ def p_text(p: float | None) -> str:
     return f"{p:.4f}".lstrip("0") if p < 0.99995 else ">.9999"
 
 
-def interval_text(result: PredictionResult) -> str:
-    if result.estimate.interval is None:
+def interval_text(estimate: Estimate) -> str:
+    if estimate.interval is None:
         return "none"
-    lo, hi = result.estimate.interval
+    lo, hi = estimate.interval
     return f"[{number(lo)}, {number(hi)}]"
+
+
+def value_text(estimate: Estimate) -> str:
+    return f"{number(estimate.value)} {interval_text(estimate)}" if estimate.n_runs else "-"
 
 
 def tally(results: Sequence[Result]) -> str:
@@ -59,6 +65,41 @@ def pooled_text(result: Result) -> str | None:
         return None
     count = f"{pooled['successes']}/{pooled['trials']} = " if "trials" in pooled else ""
     return f"{count}{number(pooled['value'])} {pooled['label']} (pooled, not a test)"
+
+
+def controls_text(result: Result) -> str:
+    """Names of the controls that earn the verdict too; empty where none does."""
+    return ", ".join(control.name for control in result.controls if control.same)
+
+
+def why_text(result: Result) -> str:
+    same = controls_text(result)
+    return f"{result.reason}; the control shows the same: {same}" if same else result.reason
+
+
+def control_text(control: ControlResult) -> str:
+    """One control in a line: what it earns, and what that means."""
+    runs = f"{control.n_runs} run{'s' if control.n_runs != 1 else ''}"
+    of = f"{runs} of {control.suite}" if control.suite else runs
+    if control.reason is not None:
+        return f"{control.name}: no value, {control.reason}"
+    undefined = f", {control.undefined} without a value" if control.undefined else ""
+    text = f"{control.name} ({of}{undefined}): {control.verdict}"
+    return f"{text}; the control shows the same: {control.shows}" if control.same else text
+
+
+def control_rows(control: ControlResult) -> list[tuple[str, ...]]:
+    """For each prediction its estimate in the control, and by how much the analysis is above."""
+    differences = {d.prediction: d.estimate for d in control.differences}
+    return [
+        (
+            p.name,
+            value_text(p.estimate),
+            str(p.verdict),
+            value_text(differences[p.name]) if p.name in differences else "-",
+        )
+        for p in control.predictions
+    ]
 
 
 def registration_text(result: Result) -> str:
@@ -95,6 +136,7 @@ def interval_bar(result: PredictionResult, width: int = 41) -> str | None:
     return f"{number(left):>7} |{''.join(line)}| {number(right)}"
 
 
+_CONTROL_COLUMNS = ("hypothesis", "control", "runs", "earns", "the same?", "estimates")
 _COLUMNS = ("prediction", "estimate", "CI", "region", "p", "effect", "runs", "verdict")
 
 
@@ -104,7 +146,7 @@ def prediction_row(result: PredictionResult) -> tuple[str, ...]:
     return (
         result.name,
         number(e.value if e.n_runs else None),
-        interval_text(result),
+        interval_text(e),
         str(result.region),
         p_text(e.p_value),
         number(e.effect_size),
@@ -165,6 +207,14 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
     pooled = pooled_text(result)
     if pooled:
         print_line(console, f"  as the paper counts: {pooled}")
+    for control in result.controls:
+        print_line(console, f"  control  {control_text(control)}")
+        rows = control_rows(control) if control.reason is None else []
+        if not verbose and len(rows) > _CONTROL_ROWS_SHOWN:
+            continue
+        for name, value, verdict, difference in rows:
+            less = f"; analysis less control {difference}" if difference != "-" else ""
+            print_line(console, f"           {name}: {value} {verdict}{less}")
     for change in result.changes:
         print_line(console, f"  amended: {change}")
     for deviation in result.deviations:
@@ -192,7 +242,7 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
 def print_summary(console: Console, results: Sequence[Result]) -> None:
     """The verdict table of `report`."""
     rows = [
-        (r.name, f"{SYMBOL[r.verdict]} {r.verdict}", r.basis, str(r.counted), r.reason)
+        (r.name, f"{SYMBOL[r.verdict]} {r.verdict}", r.basis, str(r.counted), why_text(r))
         for r in results
     ]
     print_table(console, ("hypothesis", "verdict", "basis", "runs", "why"), rows)
@@ -227,7 +277,7 @@ def to_markdown(results: Sequence[Result]) -> str:
             f"{SYMBOL[r.verdict]} {r.verdict}",
             r.basis,
             str(r.counted),
-            r.reason,
+            why_text(r),
             paper_text(r),
         )
         for r in results
@@ -240,6 +290,20 @@ def to_markdown(results: Sequence[Result]) -> str:
         for row in [prediction_row(p)]
     ]
     lines += ["", *markdown_table(("hypothesis", *_COLUMNS), predictions)]
+    controls = [
+        (
+            r.name,
+            control.name,
+            str(control.n_runs),
+            str(control.verdict) if control.reason is None else f"- ({control.reason})",
+            f"yes: {control.shows}" if control.same else "no",
+            "; ".join(f"{name} {value}" for name, value, _, _ in control_rows(control)),
+        )
+        for r in results
+        for control in r.controls
+    ]
+    if controls:
+        lines += ["", *markdown_table(_CONTROL_COLUMNS, controls)]
     for r in results:
         lines += ["", f"## {r.name}", "", r.claim, "", f"- {registration_text(r)}"]
         lines += [f"- runs: {runs_text(r)}", f"- paper: {paper_text(r)}"]

@@ -26,8 +26,8 @@ for file in store.runs:
         continue
     run = es.Run(file.manifest, store.read(file, measures=["accuracy", *order.ORDER]))
     for measure in order.ORDER:
-        lags[measure].append(shared.lag_behind(run, measure, "sigmoid"))
-        knows[measure].append(shared.matched_minus_mismatched(run, measure, "sigmoid", "accuracy"))
+        lags[measure].append(shared.lag_behind(run, measure, shared.How()))
+        knows[measure].append(shared.matched_minus_mismatched(run, measure, shared.How()))
 
 print(
     "| measure | runs | lag as a factor of steps, median (range) | its own task, mean | above 0 |"

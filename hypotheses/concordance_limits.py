@@ -25,15 +25,35 @@ from emergence_stats import (
     Prediction,
     Region,
     Undefined,
+    varied,
 )
 from emergence_stats.events import interval_order
 
-from ._paper import EASY, HARD, PAPER, POCKET, emergences, recoveries
+from ._paper import (
+    EASY,
+    HARD,
+    OTHER_POOLINGS,
+    PAPER,
+    POCKET,
+    POOLINGS,
+    SUITES,
+    emergences,
+    loss_half_way,
+    planted,
+    recoveries,
+)
+
+NOISE = 1.0  # of planted geometry, in log steps: on the pilots a concordance of about .7
 
 
-def concordant(run, regain=1.25, pooling="mean", within=None, ties=0.5):
+def concordant(run, regain=1.25, pooling="mean", within=None, ties=0.5, geometry="recovery"):
     """Concordant pairs, ties counting `ties`, of the comparable pairs within the classes."""
-    geometry = recoveries(run, regain, pooling, within)
+    recovered = recoveries(run, regain, pooling, within)
+    geometry = {
+        "recovery": lambda: recovered,
+        "planted": lambda: planted(run, recovered.task_levels(), NOISE),
+        "loss": lambda: loss_half_way(run).at(recovered.task_levels()),
+    }[geometry]()
     behaviour = emergences(run).at(geometry.task_levels())
     group = np.select([np.isin(geometry.task, EASY), np.isin(geometry.task, HARD)], [1, 2], 0)
     i, j = np.triu_indices(len(geometry), 1)
@@ -48,9 +68,9 @@ def concordant(run, regain=1.25, pooling="mean", within=None, ties=0.5):
     return Count(agree + ties * tied, comparable.sum())
 
 
-def concordance(run, regain=1.25, pooling="mean", within=None, ties=0.5):
+def concordance(run, regain=1.25, pooling="mean", within=None, ties=0.5, geometry="recovery"):
     """Harrell's C within difficulty classes."""
-    count = concordant(run, regain, pooling, within, ties)
+    count = concordant(run, regain, pooling, within, ties, geometry)
     return count.successes / count.trials
 
 
@@ -65,11 +85,29 @@ concordance_limits = Hypothesis(
         paper=PAPER,
         reported={"v1": "concordance 27%", "v3": "52% (easy) to 69% (hard)"},
     ),
-    needs=Needs(measures=["rankme", "accuracy"], layers="final"),
+    needs=Needs(measures=["rankme", "accuracy"], further=OTHER_POOLINGS, layers="final"),
     predictions=[
         Prediction("Harrell's C", concordance, Region.at_most(0.6), Mean(bounds=(0.0, 1.0))),
     ],
     design=POCKET,
     pooled=Pooled("concordant pairs, ties as failures", concordant_strictly),
-    multiverse={"regain": [1.1, 1.25, 1.5], "within": [None, 100, 200]},
+    controls=[
+        varied(
+            "planted relation",
+            "this analysis does not see a relation that is there",
+            geometry="planted",
+        ),
+        varied(
+            "loss in place of geometry",
+            "the loss does not order them either",
+            measures=["loss"],
+            geometry="loss",
+        ),
+    ],
+    multiverse={
+        "regain": [1.1, 1.25, 1.5],
+        "within": [None, 100, 200],
+        "pooling": list(POOLINGS),
+        "suite": SUITES,
+    },
 )

@@ -17,45 +17,58 @@ support the claim.)
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from emergence_stats import Claim, Count, Hypothesis, Mean, Needs, Pooled, Prediction, Region
+from emergence_stats import (
+    Claim,
+    Count,
+    Hypothesis,
+    Mean,
+    Needs,
+    Pooled,
+    Prediction,
+    Region,
+    placebo,
+)
 from emergence_stats.events import kendall_tau_b
 
-from ._order import DEEP, align, lag_behind, same_noise
+from ._order import DEEP, MISMATCHED, How, align, lag_behind, same_noise
 from ._paper import PAPER
 
 ORDER = ("rankme", "llc", "hessian_top")
-TIE = math.log(1.25)
+TIE = 1.25
+HOW = How()
 
 
-def tau(lags):
-    """Kendall's tau-b between the claimed order and these lags (3,), ties within `TIE`."""
-    at = np.array(lags)
-    return kendall_tau_b(np.arange(len(at)), at - TIE / 2, at + TIE / 2)
+def tau(lags, tie):
+    """Kendall's tau-b between the claimed order and these lags (3,); within a factor `tie` they tie."""
+    at, half = np.array(lags), math.log(tie) / 2
+    return kendall_tau_b(np.arange(len(at)), at - half, at + half)
 
 
-def order(run, onset="sigmoid", behaviour="accuracy"):
+def order(run, how=HOW, tie=TIE, pairing="matched"):
     """Tau-b of the claimed order, each measure on its own checkpoints."""
-    return tau([lag_behind(run, measure, onset, behaviour) for measure in ORDER])
+    return tau([lag_behind(run, measure, how, pairing) for measure in ORDER], tie)
 
 
-def order_by_both(run, behaviour="accuracy"):
+def order_by_both(run, behaviour="accuracy", window="floor", tie=TIE, pairing="matched"):
     """The lower tau-b of the two definitions of lag."""
-    return min(order(run, onset, behaviour) for onset in ("sigmoid", "step"))
+    hows = [How(onset, behaviour, window) for onset in ("sigmoid", "step")]
+    return min(order(run, how, tie, pairing) for how in hows)
 
 
-def order_at_equal_noise(run, onset="sigmoid", behaviour="accuracy"):
+def order_at_equal_noise(run, onset="sigmoid", behaviour="accuracy", window="floor", tie=TIE):
     """The same at common checkpoints and with equal noise."""
-    traces = same_noise(run, ORDER)
-    aligned = [align(run, m, onset, behaviour, t) for m, t in zip(ORDER, traces, strict=True)]
-    return tau([measure.lag().lag for measure in aligned])
+    traces, how = same_noise(run, ORDER), How(onset, behaviour, window)
+    aligned = [align(run, m, how, t) for m, t in zip(ORDER, traces, strict=True)]
+    return tau([measure.lag().lag for measure in aligned], tie)
 
 
-def in_order(run, onset="sigmoid", behaviour="accuracy"):
+def in_order(run):
     """Whether all three are in the claimed order."""
-    return Count(int(order(run, onset, behaviour) == 1), 1)
+    return Count(int(order(run) == 1), 1)
 
 
 geometric_hierarchy = Hypothesis(
@@ -64,7 +77,11 @@ geometric_hierarchy = Hypothesis(
         paper=PAPER,
         reported={"v1": "stated", "v3": "stated"},
     ),
-    needs=Needs(measures=["rankme", "llc", "hessian_top", "accuracy"], layers="final"),
+    needs=Needs(
+        measures=["rankme", "llc", "hessian_top", "accuracy"],
+        further=["log_prob"],
+        layers="final",
+    ),
     predictions=[
         Prediction("tau-b (lower of two)", order_by_both, Region.above(0.5), Mean((-1.0, 1.0))),
         Prediction(
@@ -73,4 +90,13 @@ geometric_hierarchy = Hypothesis(
     ],
     design=DEEP,
     pooled=Pooled("runs with all three in the claimed order", in_order),
+    controls=[
+        replace(MISMATCHED, predictions=["tau-b (lower of two)"]),
+        placebo("hessian_top", by="weight_norm"),
+    ],
+    multiverse={
+        "behaviour": ["accuracy", "log_prob"],
+        "window": ["floor", "start"],
+        "tie": [1.1, 1.25, 1.5],
+    },
 )

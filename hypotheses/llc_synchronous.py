@@ -18,34 +18,35 @@ that leads in a few is not excluded, and the pooled count shows how many are see
 """
 
 import math
+from dataclasses import replace
 
-from emergence_stats import Claim, Hypothesis, Mean, Needs, Pooled, Prediction, Region
+from emergence_stats import Claim, Hypothesis, Mean, Needs, Pooled, Prediction, Region, placebo
 
-from ._order import DEEP, certainly_before, lag_behind, matched_minus_mismatched
+from ._order import DEEP, MISMATCHED, How, certainly_before, lag_behind, matched_minus_mismatched
 from ._paper import PAPER
 
 MARGIN = math.log(1.25)
 RANGE = (-math.log(2), math.log(2))  # that lags are searched in
 
 
-def lag(run, onset="sigmoid", behaviour="accuracy"):
+def lag(run, onset="sigmoid", behaviour="accuracy", window="floor", pairing="matched"):
     """Log steps by which the LLC's change comes after that of behaviour."""
-    return lag_behind(run, "llc", onset, behaviour)
+    return lag_behind(run, "llc", How(onset, behaviour, window), pairing)
 
 
-def lag_of_steps(run, onset="step", behaviour="accuracy"):
+def lag_of_steps(run, onset="step", behaviour="accuracy", window="floor", pairing="matched"):
     """The same by the second definition."""
-    return lag(run, onset, behaviour)
+    return lag(run, onset, behaviour, window, pairing)
 
 
-def own_task(run, onset="sigmoid", behaviour="accuracy"):
+def own_task(run, onset="sigmoid", behaviour="accuracy", window="floor"):
     """Variance of the LLC explained by its own task's behaviour, less that by another task's."""
-    return matched_minus_mismatched(run, "llc", onset, behaviour)
+    return matched_minus_mismatched(run, "llc", How(onset, behaviour, window))
 
 
-def leads(run, onset="sigmoid", behaviour="accuracy"):
+def leads(run):
     """Task-levels in which the LLC certainly changes before behaviour, of those where it is known."""
-    return certainly_before(run, "llc", onset, behaviour)
+    return certainly_before(run, "llc", How())
 
 
 llc_synchronous = Hypothesis(
@@ -54,7 +55,7 @@ llc_synchronous = Hypothesis(
         paper=PAPER,
         reported={"v1": "precursor in 0/24", "v3": "precursor in 0/24"},
     ),
-    needs=Needs(measures=["llc", "accuracy", "rankme"], layers="final"),
+    needs=Needs(measures=["llc", "accuracy", "rankme"], further=["log_prob"], layers="final"),
     predictions=[
         Prediction("common lag (sigmoid)", lag, Region.between(-MARGIN, MARGIN), Mean(RANGE)),
         Prediction("common lag (step)", lag_of_steps, Region.between(-MARGIN, MARGIN), Mean(RANGE)),
@@ -62,4 +63,9 @@ llc_synchronous = Hypothesis(
     ],
     design=DEEP,
     pooled=Pooled("task-levels in which the LLC is seen to change before accuracy", leads),
+    controls=[
+        replace(MISMATCHED, predictions=["common lag (sigmoid)", "common lag (step)"]),
+        placebo("llc", by="loss"),
+    ],
+    multiverse={"behaviour": ["accuracy", "log_prob"], "window": ["floor", "start"]},
 )

@@ -27,38 +27,73 @@ from emergence_stats import (
     Region,
     Share,
     Undefined,
-    precedence,
+    placebo,
+    shuffled_answers,
+    surrogate,
+    varied,
 )
 
-from ._paper import HARD, PAPER, POCKET, emergences, recoveries
+from ._paper import (
+    HARD,
+    OTHER_POOLINGS,
+    PAPER,
+    POCKET,
+    POOLINGS,
+    SHUFFLED,
+    SUITES,
+    emergences,
+    recoveries,
+)
 
 
-def hard_events(run, regain, pooling, within, rise, behaviour):
-    """Recovery and emergence of the hard task-levels, in the same order."""
+def hard_pairs(run, regain, pooling, within, rise, persistence, behaviour):
+    """Whether the recovery of hard task-level i precedes the emergence of j (n, n), and their tasks."""
     geometry = recoveries(run, regain, pooling, within)
-    behaviour_events = emergences(run, rise=rise, behaviour=behaviour)
+    emerged = emergences(run, rise=rise, persistence=persistence, behaviour=behaviour)
     hard = [(task, level) for task, level in geometry.task_levels() if task in HARD]
     if not hard:
         raise Undefined(f"no traces of the hard tasks ({', '.join(HARD)})")
-    return geometry.at(hard), behaviour_events.at(hard)
+    first, second = geometry.at(hard), emerged.at(hard)
+    return first.hi[:, None] <= second.lo[None, :], first.task
 
 
-def leads(run, regain=1.25, pooling="mean", within=None, rise=0.25, behaviour="accuracy"):
-    """Hard task-levels whose recovery precedes their emergence."""
-    first, second = hard_events(run, regain, pooling, within, rise, behaviour)
-    return Count(np.count_nonzero(precedence(first, second) > 0), len(first))
+def leads(
+    run,
+    regain=1.25,
+    pooling="mean",
+    within=None,
+    rise=0.25,
+    persistence=3,
+    behaviour="accuracy",
+    pairing="matched",
+):
+    """Hard task-levels whose recovery precedes their emergence.
+
+    `pairing` "mismatched": pairs of different tasks in which the recovery of one precedes the
+    emergence of the other.
+    """
+    before, task = hard_pairs(run, regain, pooling, within, rise, persistence, behaviour)
+    counted = np.eye(len(task), dtype=bool)
+    if pairing == "mismatched":
+        counted = task[:, None] != task[None, :]
+        if not counted.any():
+            raise Undefined("mismatched pairs need two hard tasks")
+    return Count(np.count_nonzero(before & counted), np.count_nonzero(counted))
 
 
 def lead_beyond_mismatched(
-    run, regain=1.25, pooling="mean", within=None, rise=0.25, behaviour="accuracy"
+    run,
+    regain=1.25,
+    pooling="mean",
+    within=None,
+    rise=0.25,
+    persistence=3,
+    behaviour="accuracy",
 ):
     """Share of matched pairs that lead, minus the share of mismatched pairs (other tasks)."""
-    first, second = hard_events(run, regain, pooling, within, rise, behaviour)
-    before = first.hi[:, None] <= second.lo[None, :]
-    other_task = first.task[:, None] != second.task[None, :]
-    if not other_task.any():
-        raise Undefined("mismatched pairs need two hard tasks")
-    return np.diag(before).mean() - before[other_task].mean()
+    choices = (regain, pooling, within, rise, persistence, behaviour)
+    own, other = (leads(run, *choices, pairing) for pairing in ("matched", "mismatched"))
+    return own.successes / own.trials - other.successes / other.trials
 
 
 precursor_rates = Hypothesis(
@@ -71,7 +106,9 @@ precursor_rates = Hypothesis(
             "v4": "only RankMe, hard tasks only",
         },
     ),
-    needs=Needs(measures=["rankme", "accuracy"], layers="final"),
+    needs=Needs(
+        measures=["rankme", "accuracy"], further=[*OTHER_POOLINGS, "log_prob"], layers="final"
+    ),
     predictions=[
         Prediction("share leading", leads, Region.at_least(0.75), Share()),
         Prediction(
@@ -83,9 +120,24 @@ precursor_rates = Hypothesis(
     ],
     design=POCKET,
     pooled=Pooled("hard task-levels whose recovery precedes emergence", leads),
+    controls=[
+        varied(
+            "mismatched tasks",
+            "the recovery of one task precedes the emergence of another as well",
+            predictions=["share leading"],
+            pairing="mismatched",
+        ),
+        shuffled_answers(SHUFFLED),
+        surrogate("rankme"),
+        placebo("rankme", by="weight_norm"),
+    ],
     multiverse={
         "regain": [1.1, 1.25, 1.5],
         "within": [None, 100, 200],
         "rise": [0.1, 0.25, 0.5],
+        "persistence": [1, 3, 5],
+        "behaviour": ["accuracy", "log_prob"],
+        "pooling": list(POOLINGS),
+        "suite": SUITES,
     },
 )

@@ -27,27 +27,34 @@ from emergence_stats import (
     Region,
     Slope,
     Undefined,
+    shuffled_answers,
+    varied,
 )
 
-from ._paper import PAPER, POCKET, floors
+from ._paper import OTHER_POOLINGS, PAPER, POCKET, POOLINGS, SHUFFLED, SUITES, floors
 
 TASKS = ("copy", "reverse", "compare", "parity", "add", "mod", "sort", "mul")
 MARGIN = round(math.log(1.25), 4)
 
 
-def log_floor(run, *, task, pooling="mean", within=None, excess=False):
-    """Mean over the levels of a task of log floor; `excess`: of floor - 1, which no bound hides."""
+def log_floor(run, *, task, pooling="mean", within=None, excess=False, at="floor"):
+    """Mean over the levels of a task of log floor; `excess`: of floor - 1, which no bound hides.
+
+    `at` "initialisation": of the RankMe before the first step.
+    """
     lowest = floors(run, pooling=pooling, within=within)
     mine = lowest.traces.task == task
     if not mine.any():
         raise Undefined(f"no traces of task {task}")
-    return np.log(lowest.value[mine] - (1.0 if excess else 0.0)).mean()
+    value = {"floor": lowest.value, "initialisation": lowest.initial}[at][mine]
+    return np.log(value - (1.0 if excess else 0.0)).mean()
 
 
-def task_eta_squared(run, pooling="mean", within=None):
+def task_eta_squared(run, pooling="mean", within=None, at="floor"):
     """Share of the variance of log floor over task-levels that lies between tasks."""
     lowest = floors(run, pooling=pooling, within=within)
-    values, tasks = np.log(lowest.value), lowest.traces.task
+    values = np.log({"floor": lowest.value, "initialisation": lowest.initial}[at])
+    tasks = lowest.traces.task
     if len(np.unique(tasks)) < 2:
         raise Undefined("eta-squared of task needs two tasks")
     fitted = np.array([values[tasks == task].mean() for task in tasks])
@@ -76,7 +83,9 @@ scale_invariant_floors = Hypothesis(
             "v4": "floor is task-specific",
         },
     ),
-    needs=Needs(measures=["rankme", "accuracy"], layers="final", min_scales=3),
+    needs=Needs(
+        measures=["rankme", "accuracy"], further=OTHER_POOLINGS, layers="final", min_scales=3
+    ),
     predictions=[
         *(
             Prediction(
@@ -94,5 +103,19 @@ scale_invariant_floors = Hypothesis(
     ],
     design=POCKET,
     pooled=Pooled("mean floor of modular arithmetic, RankMe", modular_floor),
-    multiverse={"within": [None, 100, 200], "excess": [False, True]},
+    controls=[
+        shuffled_answers(SHUFFLED),
+        varied(
+            "before training",
+            "the rank at initialisation differs by scale and task as the floor does",
+            predictions=[*(f"{task} drift over 210x" for task in TASKS), "eta-squared of task"],
+            at="initialisation",
+        ),
+    ],
+    multiverse={
+        "within": [None, 100, 200],
+        "excess": [False, True],
+        "pooling": list(POOLINGS),
+        "suite": SUITES,
+    },
 )

@@ -12,6 +12,8 @@ blocks give one pair.
 Supported if the mean tau-b is at most -0.3, refuted if it is above for certain.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from emergence_stats import (
@@ -26,21 +28,37 @@ from emergence_stats import (
     Region,
     collapse,
     floor,
+    shuffled_answers,
+    surrogate,
+    varied,
 )
 
-from ._paper import CONFIRMATORY_SEEDS, PAPER, SCALES
+from ._paper import (
+    CONFIRMATORY_SEEDS,
+    OTHER_POOLINGS,
+    PAPER,
+    POOLINGS,
+    SCALES,
+    SHUFFLED,
+    SUITES,
+)
 
 
-def orders(run, fraction=0.5, pooling="mean", within=None):
-    """Kendall's tau-b of depth and collapse step for each task-level (task-levels,)."""
-    measure = {"mean": "rankme", "answer": "rankme_answer"}[pooling]
-    lowest = floor(run, measure, layers="blocks", within=within)
-    return collapse(lowest, fraction).layer_order()
+def orders(run, fraction=0.5, pooling="mean", within=None, quantity="collapse"):
+    """Kendall's tau-b of depth and collapse step for each task-level (task-levels,).
+
+    `quantity` "initial rank": of depth and the RankMe before the first step.
+    """
+    lowest = floor(run, POOLINGS[pooling], layers="blocks", within=within)
+    events = collapse(lowest, fraction)
+    if quantity == "initial rank":
+        events = replace(events, lo=lowest.initial, hi=lowest.initial)
+    return events.layer_order()
 
 
-def depth_order(run, fraction=0.5, pooling="mean", within=None):
+def depth_order(run, fraction=0.5, pooling="mean", within=None, quantity="collapse"):
     """Mean over task-levels of the tau-b between depth and collapse step."""
-    return orders(run, fraction, pooling, within).mean()
+    return orders(run, fraction, pooling, within, quantity).mean()
 
 
 def top_down_task_levels(run):
@@ -55,7 +73,7 @@ top_down = Hypothesis(
         paper=PAPER,
         reported={"v1": "32/32 task x model", "v3": "28/32", "v4": "top-down"},
     ),
-    needs=Needs(measures=["rankme"], layers="blocks", min_layers=4),
+    needs=Needs(measures=["rankme"], further=OTHER_POOLINGS, layers="blocks", min_layers=4),
     predictions=[
         Prediction(
             "tau-b of depth and collapse",
@@ -66,5 +84,19 @@ top_down = Hypothesis(
     ],
     design=Design("pocket", SCALES[1:], CONFIRMATORY_SEEDS),
     pooled=Pooled("task-levels in which deeper blocks collapse earlier", top_down_task_levels),
-    multiverse={"fraction": [0.25, 0.5, 0.75], "within": [None, 100, 200]},
+    controls=[
+        shuffled_answers(SHUFFLED),
+        varied(
+            "gradient at initialisation",
+            "deeper blocks have the lower rank before training",
+            quantity="initial rank",
+        ),
+        surrogate("rankme"),
+    ],
+    multiverse={
+        "fraction": [0.25, 0.5, 0.75],
+        "within": [None, 100, 200],
+        "pooling": list(POOLINGS),
+        "suite": SUITES,
+    },
 )

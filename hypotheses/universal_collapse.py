@@ -27,9 +27,11 @@ from emergence_stats import (
     Prediction,
     Region,
     Share,
+    placebo,
+    shuffled_answers,
 )
 
-from ._paper import PAPER, POCKET, floors
+from ._paper import OTHER_POOLINGS, PAPER, POCKET, POOLINGS, SHUFFLED, SUITES, floors
 
 
 def fall(run, pooling="mean", within=None):
@@ -50,12 +52,13 @@ universal_collapse = Hypothesis(
         paper=PAPER,
         reported={"v1": "universal", "v3": "universal", "v4": "first collapse, then recover"},
     ),
-    needs=Needs(measures=["rankme", "accuracy"], layers="final"),
+    needs=Needs(measures=["rankme", "accuracy"], further=OTHER_POOLINGS, layers="final"),
     predictions=[
         Prediction("mean log fall", fall, Region.above(round(math.log(1.25), 4)), Mean()),
         Prediction("share halved", halvings, Region.at_least(0.8), Share()),
     ],
     design=POCKET,
     pooled=Pooled("task-levels whose RankMe - 1 at least halves", halvings),
-    multiverse={"within": [None, 100, 200]},
+    controls=[shuffled_answers(SHUFFLED), placebo("rankme", by="weight_norm")],
+    multiverse={"within": [None, 100, 200], "pooling": list(POOLINGS), "suite": SUITES},
 )

@@ -432,7 +432,7 @@ def test_list_and_describe(project):
     assert "<= -0.3" in words
     assert "fraction=0.5" in words
     declared = json.loads(run("describe", "top_down", "--json", cwd=OURS).stdout)
-    assert declared["design"]["seeds"] == [8, 9, 10, 11, 12]
+    assert declared["design"]["seeds"] == [30, 31, 32, 33, 34]
 
 
 def test_plan_says_what_is_missing(project, tmp_path):

@@ -111,7 +111,7 @@ class Suite:
 POCKET = Suite(
     name="pocket",
     scales=(Scale(16, 2), Scale(24, 4), Scale(48, 4), Scale(96, 4), Scale(184, 4)),
-    seeds=tuple(range(13)),
+    seeds=(*range(13), *range(30, 35)),
     steps=4000,
     batch=64,
     dense_steps=30,
@@ -123,7 +123,7 @@ POCKET = Suite(
 _DATA_CHOICES = (
     replace(POCKET, name="pocket_slow", seeds=(0, 1, 2), learning_rate_times_width=0.08),
     replace(POCKET, name="pocket_fast", seeds=(0, 1, 2), learning_rate_times_width=0.32),
-    replace(POCKET, name="pocket_shuffled", seeds=(0,), shuffled_answers=True),
+    replace(POCKET, name="pocket_shuffled", seeds=(0, 30, 31, 32), shuffled_answers=True),
 )
 
 # Read off docs/llc/: the walk settles within the burn-in, stays in the basins of learned tasks, and
@@ -158,7 +158,7 @@ SUITES = {
             POCKET,
             name="pocket_deep",
             scales=(Scale(24, 4), Scale(48, 4)),
-            seeds=(0, *range(20, 28)),
+            seeds=(0, *range(20, 28), *range(40, 48)),
             deep=DeepMeasures(every=2, llc={"d24L4": _POCKET_LLC, "d48L4": _POCKET_LLC}),
         ),
         Suite(
