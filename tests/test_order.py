@@ -183,7 +183,7 @@ def test_task_levels_that_never_emerge_take_no_part(tmp_path):
 def test_task_levels_that_emerge_too_late_to_show_a_lag_take_no_part(tmp_path):
     run = simulated_run(tmp_path)
     y = middle(_order.behaviour_of(run, _order.How()))
-    takes_part = _order.align(run, "llc", "sigmoid", "accuracy").keys
+    takes_part = _order.align(run, "llc", _order.How()).keys
     reach = np.log(SPARSE[-2] / 2)
     assert {k for k, at in zip(_order.learned(run), y, strict=True) if at < reach} == set(
         takes_part
