@@ -30,7 +30,6 @@ from emergence_stats.hypothesis import (
 )
 from emergence_stats.inference import Estimate, runs_needed
 from emergence_stats.project import Loaded
-from emergence_stats.regions import Region
 from emergence_stats.registration import State, state_of
 from emergence_stats.results import (
     ControlResult,
@@ -435,7 +434,7 @@ def _difference(job: _Job, arm: _Arm, prediction: Prediction) -> Difference | No
         [ours[key][0] - theirs[key][0] for key in both],
         [run.scale if prediction.unit == "run" else "" for run in runs],
         [run.log10_params for run in runs],
-        Region.above(0.0),
+        None,
         job.hypothesis.simultaneous_level,
     )
     return Difference(prediction.name, estimate)

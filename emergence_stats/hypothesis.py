@@ -44,7 +44,9 @@ class Mean:
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
             raise HypothesisError(f"bounds {self.bounds} are not (low, high)")
 
-    def estimate(self, values, strata, log10_params, region: Region, level: float) -> Estimate:
+    def estimate(
+        self, values, strata, log10_params, region: Region | None, level: float
+    ) -> Estimate:
         return mean(values, strata, region, level, self.bounds)
 
 
@@ -52,7 +54,9 @@ class Mean:
 class Share:
     """Mean over runs of a `Count` a run, as a rate between 0 and 1."""
 
-    def estimate(self, values, strata, log10_params, region: Region, level: float) -> Estimate:
+    def estimate(
+        self, values, strata, log10_params, region: Region | None, level: float
+    ) -> Estimate:
         return share([v[0] for v in values], [v[1] for v in values], strata, region, level)
 
 
@@ -66,7 +70,9 @@ class Slope:
         if not self.over > 1:
             raise HypothesisError(f"Slope(over={self.over}): a factor above 1")
 
-    def estimate(self, values, strata, log10_params, region: Region, level: float) -> Estimate:
+    def estimate(
+        self, values, strata, log10_params, region: Region | None, level: float
+    ) -> Estimate:
         per_decade = math.log10(self.over)
         covariate = [x / per_decade for x in log10_params]
         return slope(values, covariate, strata, region, level)

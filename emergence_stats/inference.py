@@ -38,7 +38,7 @@ class Estimate:
 
     `interval` has confidence `level` (two-sided). `p_value` is one-sided, of the null hypothesis
     that the estimand lies at the boundary of the region or outside (for a region with two ends
-    the larger of the two: TOST). `method` names interval and test. `agreed_on`: where all units
+    the larger of the two: TOST); without a region there is none, and no `effect_size`. `method` names interval and test. `agreed_on`: where all units
     agree, the range of possible values on which the interval is that of a rate.
     """
 
@@ -129,7 +129,7 @@ def _agree(values: Array) -> bool:
 def mean(
     values: Sequence[float],
     strata: Sequence[object],
-    region: Region,
+    region: Region | None,
     level: float,
     bounds: tuple[float, float] | None = None,
 ) -> Estimate:
@@ -174,7 +174,7 @@ def slope(
     values: Sequence[float],
     covariate: Sequence[float],
     strata: Sequence[object],
-    region: Region,
+    region: Region | None,
     level: float,
 ) -> Estimate:
     """Least-squares slope of a value a run on a covariate of its scale (both (n_runs,)).
@@ -238,7 +238,7 @@ def share(
     successes: Sequence[float],
     trials: Sequence[float],
     strata: Sequence[object],
-    region: Region,
+    region: Region | None,
     level: float,
 ) -> Estimate:
     """Mean over runs of a share; `successes` and `trials` (n_runs,). For the interval see `_bounded`."""
@@ -249,7 +249,7 @@ def share(
         return few
 
     def effect(p: float) -> float | None:
-        return _cohen_h(p, region.nearest_boundary(p), region)
+        return None if region is None else _cohen_h(p, region.nearest_boundary(p), region)
 
     return _bounded(x, strata, region, level, (0.0, 1.0), float(n.sum()), effect)
 
@@ -257,7 +257,7 @@ def share(
 def _bounded(
     x: Array,
     strata: Sequence[object],
-    region: Region,
+    region: Region | None,
     level: float,
     bounds: tuple[float, float],
     trials: float,
@@ -382,8 +382,10 @@ def _signed_sums(x: Array) -> Array:
     return sums
 
 
-def _region_p(p_at, region: Region) -> float:
+def _region_p(p_at, region: Region | None) -> float | None:
     """p-value that the estimand is in the region: the larger of the one-sided tests at its ends."""
+    if region is None:
+        return None
     tests = []
     if region.lo is not None:
         tests.append(p_at(region.lo, 1.0))
@@ -395,12 +397,12 @@ def _region_p(p_at, region: Region) -> float:
 # --- effect sizes and planning ----------------------------------------------------------------
 
 
-def _standardised_effect(x: Array, region: Region) -> Callable[[float], float | None]:
+def _standardised_effect(x: Array, region: Region | None) -> Callable[[float], float | None]:
     """Distance into the region from its nearest boundary, in standard deviations over runs (n,)."""
     sd = 0.0 if _agree(x) else float(x.std(ddof=1))
 
     def effect(value: float) -> float | None:
-        if sd == 0:
+        if sd == 0 or region is None:
             return None
         distance = abs(value - region.nearest_boundary(value))
         return (distance if region.contains(value) else -distance) / sd
