@@ -6,29 +6,27 @@ memory does not grow with the store.
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from emergence_stats.conclude import predict
 from emergence_stats.controls import Control
-from emergence_stats.errors import HypothesisError, TraceError
+from emergence_stats.errors import TraceError
 from emergence_stats.hypothesis import (
     Count,
     Hypothesis,
     Mean,
     Prediction,
-    Share,
     Slope,
     keyword_defaults,
 )
-from emergence_stats.inference import Estimate, runs_needed
 from emergence_stats.project import Loaded
 from emergence_stats.registration import State, state_of
 from emergence_stats.results import (
@@ -36,28 +34,17 @@ from emergence_stats.results import (
     Difference,
     PredictionResult,
     Result,
-    UnitValue,
 )
 from emergence_stats.runs import Run, Undefined
 from emergence_stats.schema import Manifest
 from emergence_stats.selection import Selection, choose_runs, deviations, rests_on_unseen_runs
 from emergence_stats.store import RunFile, Store
-from emergence_stats.verdicts import COMBINE, Verdict, decide
+from emergence_stats.units import Values, as_number, label, value_of
+from emergence_stats.verdicts import COMBINE, Verdict
 
 READ_AHEAD = 4  # runs: enough to keep the reader busy, too few to fill the memory
 
 Progress = Callable[[int, int], None]  # runs read, runs in all
-
-
-@dataclass
-class _Values:
-    """What one prediction got: a value and the runs behind it for each unit.
-
-    Of runs only what is known without their traces, so that those can go.
-    """
-
-    values: list[Any] = field(default_factory=list)
-    runs: list[list[Manifest]] = field(default_factory=list)
 
 
 @dataclass
@@ -71,7 +58,7 @@ class _Arm:
     control: Control | None
     selection: Selection
     chosen: set[str]
-    collected: dict[str, _Values]
+    collected: dict[str, Values]
     undefined: list[str] = field(default_factory=list)
 
 
@@ -159,7 +146,7 @@ def _arm(hypothesis: Hypothesis, selection: Selection, control: Control | None) 
     if control is not None and control.predictions:
         names = [name for name in names if name in control.predictions]
     chosen = set(selection.with_status("counted"))
-    return _Arm(control, selection, chosen, {name: _Values() for name in names})
+    return _Arm(control, selection, chosen, {name: Values() for name in names})
 
 
 def _groups(runs: list[RunFile], by_seed: bool) -> Iterator[list[RunFile]]:
@@ -287,48 +274,8 @@ def _unit_value(
         for run in unit:
             arm.selection.refuse(run.run_id, f"{prediction.name}: {reason}")
     else:
-        arm.undefined.append(f"{_label(prediction, unit)}: {reason}")
+        arm.undefined.append(f"{label(prediction, unit)}: {reason}")
     return None
-
-
-def value_of(
-    name: str, prediction: Prediction, unit: Sequence[Run], keywords: Mapping[str, Any]
-) -> Count | float:
-    """The estimate of one unit, checked. Raises `Undefined` as the estimate does, and
-    `HypothesisError` where it fails or gives no number; `name` is that of the hypothesis.
-    """
-    where = f"{name}, prediction {prediction.name!r}, {_label(prediction, unit)}"
-    try:
-        value = prediction.estimate(unit[0] if prediction.unit == "run" else unit, **keywords)
-    except Undefined:
-        raise
-    except Exception as error:
-        import traceback
-
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        raise HypothesisError(
-            f"{where}: the estimate failed at {last.filename}:{last.lineno} with "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    if isinstance(prediction.analysis, Share):
-        if not isinstance(value, tuple) or len(value) != 2:
-            raise HypothesisError(f"{where}: Share needs a Count, and the estimate gave {value!r}")
-        if not 0 <= value[0] <= value[1] or not value[1] > 0:
-            raise HypothesisError(f"{where}: {value[0]!r} of {value[1]!r} is no share")
-        return Count(float(value[0]), float(value[1]))
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise HypothesisError(f"{where}: the estimate gave {value!r}, not a number") from None
-    if not math.isfinite(number):
-        raise HypothesisError(
-            f"{where}: the estimate gave {number}; raise Undefined where a run has no value"
-        )
-    return number
-
-
-def _label(prediction: Prediction, unit: Sequence[Run | Manifest]) -> str:
-    return unit[0].run_id if prediction.unit == "run" else f"seed {unit[0].seed}"
 
 
 # --- verdicts ---------------------------------------------------------------------------------
@@ -421,8 +368,8 @@ def _difference(job: _Job, arm: _Arm, prediction: Prediction) -> Difference | No
         for value, unit in zip(found.values, found.runs, strict=True):
             key: Any = (unit[0].scale if prediction.unit == "run" else "", unit[0].seed)
             if same_runs:
-                key = _label(prediction, unit)
-            mine[key] = (_as_number(value), unit[0])
+                key = label(prediction, unit)
+            mine[key] = (as_number(value), unit[0])
         values.append(mine)
     ours, theirs = values
     both = [key for key in ours if key in theirs]
@@ -440,70 +387,12 @@ def _difference(job: _Job, arm: _Arm, prediction: Prediction) -> Difference | No
     return Difference(prediction.name, estimate)
 
 
-def _as_number(value: Count | float) -> float:
-    return value[0] / value[1] if isinstance(value, Count) else value
-
-
 def _predict_all(job: _Job, arm: _Arm) -> tuple[PredictionResult, ...]:
     return tuple(
         predict(job.hypothesis, prediction, arm.collected[prediction.name])
         for prediction in job.hypothesis.predictions
         if prediction.name in arm.collected
     )
-
-
-def predict(hypothesis: Hypothesis, prediction: Prediction, found: _Values) -> PredictionResult:
-    level, needs = hypothesis.simultaneous_level, hypothesis.needs
-    first_runs = [unit[0] for unit in found.runs]
-    # A seed's unit holds all scales: there is nothing to stratify by.
-    strata = [run.scale if prediction.unit == "run" else "" for run in first_runs]
-    log10_params = [run.log10_params for run in first_runs]
-    runs = {run.run_id: run for unit in found.runs for run in unit}
-    scales = {run.scale for run in runs.values()}
-    if found.values:
-        estimate = prediction.analysis.estimate(
-            found.values, strata, log10_params, prediction.region, level
-        )
-    else:
-        estimate = Estimate(math.nan, None, level, None, None, 0, "none", "no run gives a value")
-    if len(scales) < needs.min_scales:
-        why = f"{len(scales)} scales, and the plan needs {needs.min_scales}"
-        estimate = replace(estimate, interval=None, p_value=None, why_no_interval=why)
-    if estimate.interval is None:
-        verdict, reason = Verdict.INCONCLUSIVE, estimate.why_no_interval or "no interval"
-    else:
-        verdict = decide(estimate.interval, prediction.region)
-        reason = _interval_reason(prediction, estimate, verdict)
-    shown = [_as_number(value) for value in found.values]
-    units = tuple(
-        UnitValue(_label(prediction, unit), tuple(run.run_id for run in unit), value)
-        for value, unit in zip(shown, found.runs, strict=True)
-    )
-    return PredictionResult(
-        name=prediction.name,
-        estimate=estimate,
-        region=prediction.region,
-        verdict=verdict,
-        reason=reason,
-        unit=prediction.unit,
-        n_runs=len(runs),
-        values=tuple(sorted(units, key=lambda u: u.label)),
-        units_compare=not isinstance(prediction.analysis, Slope),
-    )
-
-
-def _interval_reason(prediction: Prediction, estimate: Estimate, verdict: Verdict) -> str:
-    assert estimate.interval is not None
-    lo, hi = estimate.interval
-    shown = f"{prediction.name}: {estimate.value:.3g} [{lo:.3g}, {hi:.3g}]"
-    if verdict is Verdict.SUPPORTED:
-        return f"{shown} inside {prediction.region}"
-    if verdict is Verdict.REFUTED:
-        return f"{shown} outside {prediction.region}"
-    needed = runs_needed(estimate, prediction.region)
-    units = "runs" if prediction.unit == "run" else "seeds"
-    more = f"; about {needed - estimate.n_runs} more {units} would settle it" if needed else ""
-    return f"{shown} reaches across the edge of {prediction.region}{more}"
 
 
 def _reason(

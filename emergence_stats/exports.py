@@ -42,6 +42,6 @@ MODULES = {
 # Modules that read, check, show or look after data without deciding a number: no part of the
 # code that a registration freezes, even where an analysis module imports them.
 NOT_ANALYSIS = frozenset(
-    {"api", "cli", "errors", "evaluate", "exports", "project", "registration", "report",
-     "results", "schema", "selection", "store", "writing"}
+    {"api", "cli", "conclude", "errors", "evaluate", "exports", "project", "registration", "report",
+     "results", "schema", "selection", "store", "units", "writing"}
 )  # fmt: skip

@@ -1,0 +1,68 @@
+"""What an estimate gives for one unit of replication: a checked number, or the reason why none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from emergence_stats.errors import HypothesisError
+from emergence_stats.hypothesis import Count, Prediction, Share
+from emergence_stats.runs import Run, Undefined
+from emergence_stats.schema import Manifest
+
+
+@dataclass
+class Values:
+    """What one prediction got: a value and the runs behind it for each unit.
+
+    Of runs only what is known without their traces, so that those can go.
+    """
+
+    values: list[Any] = field(default_factory=list)
+    runs: list[list[Manifest]] = field(default_factory=list)
+
+
+def label(prediction: Prediction, unit: Sequence[Run | Manifest]) -> str:
+    return unit[0].run_id if prediction.unit == "run" else f"seed {unit[0].seed}"
+
+
+def as_number(value: Count | float) -> float:
+    return value[0] / value[1] if isinstance(value, Count) else value
+
+
+def value_of(
+    name: str, prediction: Prediction, unit: Sequence[Run], keywords: Mapping[str, Any]
+) -> Count | float:
+    """The estimate of one unit, checked. Raises `Undefined` as the estimate does, and
+    `HypothesisError` where it fails or gives no number; `name` is that of the hypothesis.
+    """
+    where = f"{name}, prediction {prediction.name!r}, {label(prediction, unit)}"
+    try:
+        value = prediction.estimate(unit[0] if prediction.unit == "run" else unit, **keywords)
+    except Undefined:
+        raise
+    except Exception as error:
+        import traceback
+
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise HypothesisError(
+            f"{where}: the estimate failed at {last.filename}:{last.lineno} with "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if isinstance(prediction.analysis, Share):
+        if not isinstance(value, tuple) or len(value) != 2:
+            raise HypothesisError(f"{where}: Share needs a Count, and the estimate gave {value!r}")
+        if not 0 <= value[0] <= value[1] or not value[1] > 0:
+            raise HypothesisError(f"{where}: {value[0]!r} of {value[1]!r} is no share")
+        return Count(float(value[0]), float(value[1]))
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise HypothesisError(f"{where}: the estimate gave {value!r}, not a number") from None
+    if not math.isfinite(number):
+        raise HypothesisError(
+            f"{where}: the estimate gave {number}; raise Undefined where a run has no value"
+        )
+    return number
