@@ -39,7 +39,7 @@ from emergence_stats.runs import Run, Undefined
 from emergence_stats.schema import Manifest
 from emergence_stats.selection import Selection, choose_runs, deviations, rests_on_unseen_runs
 from emergence_stats.store import RunFile, Store
-from emergence_stats.units import Values, as_number, label, value_of
+from emergence_stats.units import Values, as_number, label, read_run, value_of
 from emergence_stats.verdicts import COMBINE, Verdict
 
 READ_AHEAD = 4  # runs: enough to keep the reader busy, too few to fill the memory
@@ -190,15 +190,7 @@ def _read(store: Store, file: RunFile, jobs: list[_Job]) -> Run:
     wanted = [(job.hypothesis.needs, job.reads(file.manifest.run_id)) for job in jobs]
     needs = [need for need, measures in wanted if measures]
     measures = {measure for _, some in wanted for measure in some}
-    layers: set[int] | None = set()
-    for need in needs:
-        if need.layers == "all" or layers is None:
-            layers = None
-        elif need.layers == "blocks":
-            layers |= set(range(1, file.manifest.n_layers + 1))
-        else:
-            layers.add(file.manifest.n_layers)
-    return Run(file.manifest, store.read(file, measures, layers))
+    return read_run(store, file, needs, measures)
 
 
 # --- one value a unit -------------------------------------------------------------------------

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from emergence_stats.errors import HypothesisError
-from emergence_stats.hypothesis import Count, Prediction, Share
+from emergence_stats.hypothesis import Count, Needs, Prediction, Share
 from emergence_stats.runs import Run, Undefined
 from emergence_stats.schema import Manifest
+from emergence_stats.store import RunFile, Store
 
 
 @dataclass
@@ -30,6 +31,19 @@ def label(prediction: Prediction, unit: Sequence[Run | Manifest]) -> str:
 
 def as_number(value: Count | float) -> float:
     return value[0] / value[1] if isinstance(value, Count) else value
+
+
+def read_run(store: Store, file: RunFile, needs: Sequence[Needs], measures: Collection[str]) -> Run:
+    """A run with these measures, at the layers that any of `needs` asks for."""
+    layers: set[int] | None = set()
+    for need in needs:
+        if need.layers == "all" or layers is None:
+            layers = None
+        elif need.layers == "blocks":
+            layers |= set(range(1, file.manifest.n_layers + 1))
+        else:
+            layers.add(file.manifest.n_layers)
+    return Run(file.manifest, store.read(file, measures, layers))
 
 
 def value_of(
