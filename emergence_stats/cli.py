@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +16,7 @@ from emergence_stats.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from emergence_stats.hypothesis import Prediction
     from emergence_stats.project import Loaded, Project
     from emergence_stats.results import Result
     from emergence_stats.store import Store
@@ -341,6 +344,147 @@ def check(
     else:
         typer.echo(f"{len(results)} verdicts are as recorded")
     raise typer.Exit(1 if changes else 0)
+
+
+# --- how far a verdict holds -------------------------------------------------------------------
+
+
+@app.command()
+def multiverse(
+    name: str,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Specification curve: a file .svg, .png or .pdf."),
+    ] = None,
+    prediction: Annotated[
+        str | None, typer.Option(help="Whose estimates are drawn; default: the first.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Processes; default: cores.")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep and reuse no values.")] = False,
+    as_json: JsonOption = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every analysis.")] = False,
+) -> None:
+    """The verdict under every declared analysis choice."""
+    from emergence_stats import tables
+    from emergence_stats.multiverse import explore
+    from emergence_stats.report import print_line, print_table
+    from emergence_stats.valuecache import default_folder
+
+    project = _project()
+    loaded = project.load(project.named(name).name)
+    drawn = _prediction(loaded, prediction)
+    if output is not None:
+        from emergence_stats.pictures import check_suffix
+
+        check_suffix(output)
+    with _progress("units") as progress:
+        found = explore(
+            project,
+            loaded.name,
+            _store(project, traces),
+            suite=suite,
+            processes=jobs,
+            cache=None if no_cache else default_folder(),
+            progress=progress,
+        )
+    if output is not None:
+        from emergence_stats.pictures import save, specification_curve
+
+        save(specification_curve(found, drawn), output)
+    if as_json:
+        _print_json({"schema_version": 1, **found.to_dict()})
+        return
+    console = _console()
+    print_line(console, f"{name}: {tables.multiverse_statement(found)}")
+    print_table(console, *tables.multiverse_rows(found))
+    print_line(console, "* as registered")
+    flips = tables.flip_texts(found)
+    print_line(
+        console,
+        f"single choices that change the verdict: {'; '.join(flips)}"
+        if flips
+        else "no single choice changes the verdict",
+    )
+    if found.empty:
+        print_line(console, f"{found.empty} analyses have no data and count for nothing")
+    for absent in found.why_not:
+        print_line(
+            console,
+            f"no runs of suite {absent}; make them with: emergence-stats collect --suite {absent}",
+        )
+    if verbose:
+        print_line(console)
+        print_table(console, *tables.specification_rows(found))
+
+
+@app.command()
+def power(
+    name: str,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Picture: a file .svg, .png or .pdf.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=10, help="Simulated studies for each number.")] = 1000,
+    most: Annotated[int, typer.Option(min=2, max=1000, help="Seeds a scale at most.")] = 64,
+    as_json: JsonOption = False,
+) -> None:
+    """Chance of each verdict by the number of runs, from pilot runs."""
+    from emergence_stats import tables
+    from emergence_stats.power import power as simulate
+    from emergence_stats.report import print_line, print_table
+
+    project = _project()
+    loaded = project.load(project.named(name).name)
+    if output is not None:
+        from emergence_stats.pictures import check_suffix
+
+        check_suffix(output)
+    store = _store(project, traces)
+    with _progress("seeds a scale") as progress:
+        found = simulate(
+            loaded, store, suite=suite, draws=draws, most=most, progress=lambda n: progress(n, most)
+        )
+    if output is not None:
+        from emergence_stats.pictures import power_curve, save
+
+        save(power_curve(found), output)
+    if as_json:
+        _print_json({"schema_version": 1, **found.to_dict()})
+        return
+    console = _console()
+    whose = "runs that the plan had seen" if found.seen else "all runs there are: the plan saw none"
+    print_line(
+        console,
+        f"{name}: as {found.pilots} pilot runs show it ({whose}); {found.draws} simulated studies each",
+    )
+    print_table(console, *tables.power_rows(found))
+    if found.planned is not None:
+        print_line(console, "* as planned")
+    for text in tables.needed_texts(found):
+        print_line(console, text)
+
+
+def _prediction(loaded: Loaded, name: str | None) -> Prediction:
+    predictions = {p.name: p for p in loaded.hypothesis.predictions}
+    if name is not None and name not in predictions:
+        raise UsageError(f"{loaded.name} has no prediction {name!r}, only {', '.join(predictions)}")
+    return predictions[name or next(iter(predictions))]
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Progress on stderr, on a terminal alone."""
+    console = _console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    with console.status(what) as status:
+        yield lambda done, total: status.update(f"{what}: {done}/{total}")
 
 
 # --- runs -------------------------------------------------------------------------------------

@@ -108,15 +108,16 @@ def power(
     """
     hypothesis = loaded.hypothesis
     pilots, seen = _pilots(loaded, store, suite)
-    study = _Study(hypothesis, _values(loaded, store, pilots))
     planned = len(hypothesis.design.seeds) if hypothesis.design is not None else None
+    longest = max(most, planned or 0)
+    study = _Study(hypothesis, _values(loaded, store, pilots), draws, longest)
     found: dict[int, Chances] = {}
 
     def chances(seeds: int) -> Chances:
         if seeds not in found:
             if progress is not None:
                 progress(seeds)
-            found[seeds] = study.chances(seeds, draws)
+            found[seeds] = study.chances(seeds)
         return found[seeds]
 
     for seeds in [n for n in _GRID if n <= most] + ([planned] if planned else []):
@@ -209,10 +210,13 @@ class _Study:
     """Studies drawn from pilots: `strata` holds the units of each scale that one may draw.
 
     A unit that one may draw is the mean of its scale plus a deviation of one of its pilots. A scale with
-    a single pilot shows no deviation, and borrows those of the other scales.
+    a single pilot shows no deviation, and borrows those of the other scales. A study of n seeds is the
+    beginning of the same study of more, so that chances change smoothly with n.
     """
 
-    def __init__(self, hypothesis: Hypothesis, pilots: Sequence[_Pilot]) -> None:
+    def __init__(
+        self, hypothesis: Hypothesis, pilots: Sequence[_Pilot], draws: int, most: int
+    ) -> None:
         self.hypothesis = hypothesis
         by_stratum: dict[tuple[str, str], list[_Pilot]] = {}
         for pilot in pilots:
@@ -233,6 +237,8 @@ class _Study:
             units = [self._unit(centre, deviation) for deviation in own or borrowed]
             self.strata.append((some[0].runs, units))
         self.scales = {run.scale for pilot in pilots for run in pilot.runs}
+        rng = np.random.default_rng(_SEED)
+        self._drawn = [rng.integers(0, len(units), (draws, most)) for _, units in self.strata]
 
     def _unit(
         self, centre: dict[int, Count | float], deviation: dict[int, float]
@@ -246,18 +252,18 @@ class _Study:
             for number in centre.keys() & deviation.keys()
         }
 
-    def chances(self, seeds: int, draws: int) -> Chances:
-        rng = np.random.default_rng([_SEED, seeds])
+    def chances(self, seeds: int) -> Chances:
+        draws = len(self._drawn[0])
         counts = dict.fromkeys(Verdict, 0)
-        for _ in range(draws):
-            counts[self._verdict(rng, seeds)] += 1
+        for draw in range(draws):
+            counts[self._verdict(draw, seeds)] += 1
         chance = {verdict: count / draws for verdict, count in counts.items()}
         return Chances(seeds, seeds * len(self.scales), chance)
 
-    def _verdict(self, rng: np.random.Generator, seeds: int) -> Verdict:
+    def _verdict(self, draw: int, seeds: int) -> Verdict:
         found = [Values() for _ in self.hypothesis.predictions]
-        for runs, units in self.strata:
-            for i in rng.integers(0, len(units), seeds):
+        for (runs, units), drawn in zip(self.strata, self._drawn, strict=True):
+            for i in drawn[draw, :seeds]:
                 for number, value in units[i].items():
                     found[number].values.append(value)
                     found[number].runs.append(runs)
