@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from emergence_stats.hypothesis import Prediction
+    from emergence_stats.multiverse import Multiverse
+    from emergence_stats.power import Power
     from emergence_stats.project import Loaded, Project
     from emergence_stats.results import Result
     from emergence_stats.store import Store
@@ -39,6 +42,9 @@ TracesOption = Annotated[
 SuiteOption = Annotated[str | None, typer.Option("--suite", help="Use the runs of this suite.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Only JSON on stdout.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every run.")]
+ControlsOption = Annotated[
+    bool, typer.Option("--controls/--no-controls", help="Run the declared controls too.")
+]
 Names = Annotated[list[str], typer.Argument(metavar="NAME ...", help="Names of hypotheses.")]
 OptionalNames = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME ...]", help="Names of hypotheses.")
@@ -99,20 +105,34 @@ def _store(project: Project, uri: str | None) -> Store:
 
 
 def _evaluate(
-    project: Project, names: list[str] | None, traces: str | None, suite: str | None
+    project: Project,
+    names: list[str] | None,
+    traces: str | None,
+    suite: str | None,
+    controls: bool = True,
 ) -> list[Result]:
     from emergence_stats.evaluate import evaluate
 
     loaded = _load(project, names)
     store = _store(project, traces)
+    with _progress("reading runs") as progress:
+        results = evaluate(loaded, store, suite=suite, progress=progress, controls=controls)
+    if suite is not None or not (project.folder / "robustness.lock").exists():
+        return results
+    from emergence_stats.robustness import attach
+
+    return attach(results, project, store)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Progress on stderr, on a terminal alone."""
     console = _console(stderr=True)
     if not console.is_terminal:
-        return evaluate(loaded, store, suite=suite)
-    with console.status("reading runs") as status:
-        return evaluate(
-            loaded, store, suite=suite,
-            progress=lambda done, total: status.update(f"reading runs: {done}/{total}"),
-        )  # fmt: skip
+        yield lambda done, total: None
+        return
+    with console.status(what) as status:
+        yield lambda done, total: status.update(f"{what}: {done}/{total}")
 
 
 def _exit_status(results: list[Result]) -> int:
@@ -177,6 +197,7 @@ def test(
     names: Names,
     traces: TracesOption = None,
     suite: SuiteOption = None,
+    controls: ControlsOption = True,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -186,7 +207,7 @@ def test(
     from emergence_stats.report import print_details, print_line, tally, to_json
 
     began = time.perf_counter()
-    results = _evaluate(_project(), names, traces, suite)
+    results = _evaluate(_project(), names, traces, suite, controls)
     if as_json:
         typer.echo(to_json(results))
     else:
@@ -207,6 +228,7 @@ def report(
     ] = None,
     traces: TracesOption = None,
     suite: SuiteOption = None,
+    controls: ControlsOption = True,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -216,11 +238,13 @@ def report(
     from emergence_stats.files import write_whole
     from emergence_stats.report import print_details, print_summary, to_json, to_markdown
 
-    if not names and not all_:
-        raise UsageError("name hypotheses, or ask for --all")
-    if names and all_:
-        raise UsageError("names and --all exclude one another")
-    results = _evaluate(_project(), names, traces, suite)
+    project = _project()
+    _named(project, names, all_)
+    results = _evaluate(project, names, traces, suite, controls)
+    if len(results) > 1:
+        from emergence_stats.multiplicity import adjust
+
+        results = adjust(results)
     if as_json or format_ is Format.json:
         text = to_json(results) + "\n"
     elif format_ is Format.markdown:
@@ -349,9 +373,17 @@ def check(
 # --- how far a verdict holds -------------------------------------------------------------------
 
 
+RecordOption = Annotated[
+    bool, typer.Option("--record", help="Keep the result for reports (robustness.lock).")
+]
+
+
 @app.command()
 def multiverse(
-    name: str,
+    names: OptionalNames = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every hypothesis that declares one.")
+    ] = False,
     traces: TracesOption = None,
     suite: SuiteOption = None,
     output: Annotated[
@@ -365,41 +397,52 @@ def multiverse(
         int | None, typer.Option("--jobs", "-j", min=1, help="Processes; default: cores.")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep and reuse no values.")] = False,
+    record: RecordOption = False,
     as_json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every analysis.")] = False,
 ) -> None:
     """The verdict under every declared analysis choice."""
-    from emergence_stats import tables
     from emergence_stats.multiverse import explore
-    from emergence_stats.report import print_line, print_table
     from emergence_stats.valuecache import default_folder
 
     project = _project()
-    loaded = project.load(project.named(name).name)
-    drawn = _prediction(loaded, prediction)
-    if output is not None:
-        from emergence_stats.pictures import check_suffix
+    chosen = [one for one in _named(project, names, all_) if not all_ or one.hypothesis.multiverse]
+    _check_picture(output, chosen)
+    drawn = _prediction(chosen[0], prediction) if output is not None or prediction else None
+    store = _store(project, traces)
+    everything = []
+    for loaded in chosen:
+        with _progress(f"{loaded.name}, units") as progress:
+            found = explore(
+                project,
+                loaded.name,
+                store,
+                suite=suite,
+                processes=jobs,
+                cache=None if no_cache else default_folder(),
+                progress=progress,
+            )
+        everything.append(found)
+        if output is not None and drawn is not None:
+            from emergence_stats.pictures import save, specification_curve
 
-        check_suffix(output)
-    with _progress("units") as progress:
-        found = explore(
-            project,
-            loaded.name,
-            _store(project, traces),
-            suite=suite,
-            processes=jobs,
-            cache=None if no_cache else default_folder(),
-            progress=progress,
-        )
-    if output is not None:
-        from emergence_stats.pictures import save, specification_curve
+            save(specification_curve(found, drawn), output)
+        if record:
+            from emergence_stats.robustness import record_multiverse
 
-        save(specification_curve(found, drawn), output)
+            record_multiverse(project, store, found)
+        if not as_json:
+            _show_multiverse(found, verbose)
     if as_json:
-        _print_json({"schema_version": 1, **found.to_dict()})
-        return
+        _print_json(_one_or_all(everything, all_ or len(everything) > 1))
+
+
+def _show_multiverse(found: Multiverse, verbose: bool) -> None:
+    from emergence_stats import tables
+    from emergence_stats.report import print_line, print_table
+
     console = _console()
-    print_line(console, f"{name}: {tables.multiverse_statement(found)}")
+    print_line(console, f"{found.name}: {tables.multiverse_statement(found)}")
     print_table(console, *tables.multiverse_rows(found))
     print_line(console, "* as registered")
     flips = tables.flip_texts(found)
@@ -423,7 +466,8 @@ def multiverse(
 
 @app.command()
 def power(
-    name: str,
+    names: OptionalNames = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every hypothesis.")] = False,
     traces: TracesOption = None,
     suite: SuiteOption = None,
     output: Annotated[
@@ -431,36 +475,55 @@ def power(
     ] = None,
     draws: Annotated[int, typer.Option(min=10, help="Simulated studies for each number.")] = 1000,
     most: Annotated[int, typer.Option(min=2, max=1000, help="Seeds a scale at most.")] = 64,
+    record: RecordOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Chance of each verdict by the number of runs, from pilot runs."""
-    from emergence_stats import tables
     from emergence_stats.power import power as simulate
-    from emergence_stats.report import print_line, print_table
 
     project = _project()
-    loaded = project.load(project.named(name).name)
-    if output is not None:
-        from emergence_stats.pictures import check_suffix
-
-        check_suffix(output)
+    chosen = _named(project, names, all_)
+    _check_picture(output, chosen)
     store = _store(project, traces)
-    with _progress("seeds a scale") as progress:
-        found = simulate(
-            loaded, store, suite=suite, draws=draws, most=most, progress=lambda n: progress(n, most)
-        )
-    if output is not None:
-        from emergence_stats.pictures import power_curve, save
+    everything = []
+    for loaded in chosen:
+        with _progress(f"{loaded.name}, seeds a scale") as progress:
+            found = simulate(
+                loaded,
+                store,
+                suite=suite,
+                draws=draws,
+                most=most,
+                progress=partial(_up_to, progress, most),
+            )
+        everything.append(found)
+        if output is not None:
+            from emergence_stats.pictures import power_curve, save
 
-        save(power_curve(found), output)
+            save(power_curve(found), output)
+        if record:
+            from emergence_stats.robustness import record_power
+
+            record_power(project, store, found)
+        if not as_json:
+            _show_power(found)
     if as_json:
-        _print_json({"schema_version": 1, **found.to_dict()})
-        return
+        _print_json(_one_or_all(everything, all_ or len(everything) > 1))
+
+
+def _up_to(progress: Callable[[int, int], None], most: int, seeds: int) -> None:
+    progress(seeds, most)
+
+
+def _show_power(found: Power) -> None:
+    from emergence_stats import tables
+    from emergence_stats.report import print_line, print_table
+
     console = _console()
     whose = "runs that the plan had seen" if found.seen else "all runs there are: the plan saw none"
     print_line(
         console,
-        f"{name}: as {found.pilots} pilot runs show it ({whose}); {found.draws} simulated studies each",
+        f"{found.name}: as {found.pilots} pilot runs show it ({whose}); {found.draws} simulated studies each",
     )
     print_table(console, *tables.power_rows(found))
     if found.planned is not None:
@@ -469,22 +532,37 @@ def power(
         print_line(console, text)
 
 
+def _one_or_all(found: list[Any], many: bool) -> dict[str, Any]:
+    """JSON of one result, or of a list."""
+    if many:
+        return {"schema_version": 1, "results": [one.to_dict() for one in found]}
+    return {"schema_version": 1, **found[0].to_dict()}
+
+
+def _named(project: Project, names: list[str] | None, all_: bool) -> list[Loaded]:
+    if not names and not all_:
+        raise UsageError("name hypotheses, or ask for --all")
+    if names and all_:
+        raise UsageError("names and --all exclude one another")
+    return _load(project, names)
+
+
+def _check_picture(output: Path | None, chosen: list[Loaded]) -> None:
+    """A picture that cannot be written is reported before the work is done."""
+    if output is None:
+        return
+    from emergence_stats.pictures import check_suffix
+
+    check_suffix(output)
+    if len(chosen) > 1:
+        raise UsageError(f"{output}: a picture is of one hypothesis, and {len(chosen)} are named")
+
+
 def _prediction(loaded: Loaded, name: str | None) -> Prediction:
     predictions = {p.name: p for p in loaded.hypothesis.predictions}
     if name is not None and name not in predictions:
         raise UsageError(f"{loaded.name} has no prediction {name!r}, only {', '.join(predictions)}")
     return predictions[name or next(iter(predictions))]
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Progress on stderr, on a terminal alone."""
-    console = _console(stderr=True)
-    if not console.is_terminal:
-        yield lambda done, total: None
-        return
-    with console.status(what) as status:
-        yield lambda done, total: status.update(f"{what}: {done}/{total}")
 
 
 # --- runs -------------------------------------------------------------------------------------

@@ -301,6 +301,7 @@ def _conclude(job: _Job, store: Store) -> Result:
         plan=latest["plan"] if latest else None,
         suite=selection.suite,
         store=store.uri,
+        combine=hypothesis.combine,
     )
 
 

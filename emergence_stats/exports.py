@@ -43,5 +43,6 @@ MODULES = {
 # code that a registration freezes, even where an analysis module imports them.
 NOT_ANALYSIS = frozenset(
     {"api", "cli", "conclude", "errors", "evaluate", "exports", "project", "registration", "report",
-     "results", "schema", "selection", "store", "units", "writing"}
+     "results", "schema", "selection", "store", "units", "writing", "multiplicity", "multiverse", "pictures",
+     "power", "robustness", "tables", "valuecache"}
 )  # fmt: skip

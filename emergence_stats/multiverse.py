@@ -290,28 +290,22 @@ def explore(
     raises.
     """
     loaded = project.load(name)
-    hypothesis, state = loaded.hypothesis, state_of(loaded)
-    selection = choose_runs(hypothesis, state, store, suite)
-    if selection.suite is None or selection.why_nothing is not None:
-        raise UsageError(f"{name}: {selection.why_nothing}")
+    hypothesis = loaded.hypothesis
     if not hypothesis.multiverse:
         raise UsageError(f"{name} declares no multiverse: there is one analysis, that of `test`")
-    choices = choices_of(hypothesis, selection.suite)
-    suites = {selection.suite: selection.with_status("counted")}
-    for other in choices.get(SUITE, ()):
-        if other not in suites:
-            suites[other] = choose_runs(hypothesis, state, store, other).with_status("counted")
-    absent = tuple(other for other, ids in suites.items() if not ids)
+    chosen, suites = _suites(loaded, store, suite)
+    choices = choices_of(hypothesis, chosen)
+    absent = tuple(other for other, runs in suites.items() if not runs)
     if SUITE in choices:
         choices[SUITE] = tuple(s for s in choices[SUITE] if s not in absent)
     every = list(specifications(choices))
     wanted = _wanted(hypothesis, every)
-    files = {run.manifest.run_id: run for run in store.runs}
-    jobs = []
-    for its_suite, ids in suites.items():
-        for by_seed, requests in wanted.items():
-            units = _units(its_suite, [files[i] for i in ids], by_seed) if requests else []
-            jobs += [(unit, requests) for unit in units]
+    jobs = [
+        (unit, requests)
+        for its_suite, runs in suites.items()
+        for by_seed, requests in wanted.items()
+        for unit in (_units(its_suite, runs, by_seed) if requests else ())
+    ]
     found = _values(
         project,
         loaded,
@@ -324,10 +318,32 @@ def explore(
     by_suite: dict[tuple[str, bool], list[tuple[_Unit, dict[str, Any]]]] = {}
     for (unit, requests), values in zip(jobs, found, strict=True):
         by_suite.setdefault((unit.suite, requests is wanted[True]), []).append((unit, values))
-    analyses = [
-        _analyse(hypothesis, spec, by_suite, spec.get(SUITE, selection.suite)) for spec in every
-    ]
+    analyses = [_analyse(hypothesis, spec, by_suite, spec.get(SUITE, chosen)) for spec in every]
     return Multiverse(name, choices, tuple(analyses), absent)
+
+
+def _suites(
+    loaded: Loaded, store: Store, suite: str | None
+) -> tuple[str, dict[str, list[RunFile]]]:
+    """The suite of the registered analysis, and the runs that count of it and of each declared one."""
+    hypothesis, state = loaded.hypothesis, state_of(loaded)
+    selection = choose_runs(hypothesis, state, store, suite)
+    if selection.suite is None or selection.why_nothing is not None:
+        raise UsageError(f"{loaded.name}: {selection.why_nothing}")
+    selections = {selection.suite: selection}
+    for other in hypothesis.multiverse.get(SUITE, ()):
+        if other not in selections:
+            selections[other] = choose_runs(hypothesis, state, store, other)
+    files = {run.manifest.run_id: run for run in store.runs}
+    return selection.suite, {
+        name: [files[run_id] for run_id in chosen.with_status("counted")]
+        for name, chosen in selections.items()
+    }
+
+
+def runs_of_multiverse(loaded: Loaded, store: Store) -> list[RunFile]:
+    """All runs that `explore` would read."""
+    return [run for runs in _suites(loaded, store, None)[1].values() for run in runs]
 
 
 def _wanted(hypothesis: Hypothesis, every: Sequence[Choices]) -> dict[bool, list[_Request]]:

@@ -107,7 +107,7 @@ def power(
     there are too few: two of some scale.
     """
     hypothesis = loaded.hypothesis
-    pilots, seen = _pilots(loaded, store, suite)
+    pilots, seen = pilots_of(loaded, store, suite)
     planned = len(hypothesis.design.seeds) if hypothesis.design is not None else None
     longest = max(most, planned or 0)
     study = _Study(hypothesis, _values(loaded, store, pilots), draws, longest)
@@ -149,7 +149,8 @@ def _refine(
 # --- pilots -----------------------------------------------------------------------------------
 
 
-def _pilots(loaded: Loaded, store: Store, suite: str | None) -> tuple[list[RunFile], bool]:
+def pilots_of(loaded: Loaded, store: Store, suite: str | None = None) -> tuple[list[RunFile], bool]:
+    """Runs that the plan had seen, and True; where it saw none, all there are, and False."""
     hypothesis, registration = loaded.hypothesis, state_of(loaded).registration
     design = hypothesis.design
     suites = sorted({run.manifest.suite for run in store.runs})

@@ -88,6 +88,12 @@ def control_text(control: ControlResult) -> str:
     return f"{text}; the control shows the same: {control.shows}" if control.same else text
 
 
+def robustness_texts(result: Result) -> list[str]:
+    """What is recorded of other analyses and of other numbers of runs, a line each."""
+    found = [("multiverse", result.multiverse), ("power", result.power)]
+    return [f"{what}  {recorded.statement}" for what, recorded in found if recorded is not None]
+
+
 def control_rows(control: ControlResult) -> list[tuple[str, ...]]:
     """For each prediction its estimate in the control, and by how much the analysis is above."""
     differences = {d.prediction: d.estimate for d in control.differences}
@@ -215,6 +221,8 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
         for name, value, verdict, difference in rows:
             less = f"; analysis less control {difference}" if difference != "-" else ""
             print_line(console, f"           {name}: {value} {verdict}{less}")
+    for text in robustness_texts(result):
+        print_line(console, f"  {text}")
     for change in result.changes:
         print_line(console, f"  amended: {change}")
     for deviation in result.deviations:
@@ -239,6 +247,18 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
     print_line(console)
 
 
+_MULTIPLICITY_COLUMNS = ("hypothesis", "p", "Holm", "FDR", "verdict")
+
+
+def multiplicity_rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
+    """p-values of the claims that have one, smallest first, and adjusted over these."""
+    some = [(r.adjusted, r) for r in results if r.adjusted is not None]
+    return [
+        (r.name, *map(p_text, (a.p, a.holm, a.fdr)), f"{SYMBOL[r.verdict]} {r.verdict}")
+        for a, r in sorted(some, key=lambda pair: pair[0].p)
+    ]
+
+
 def print_summary(console: Console, results: Sequence[Result]) -> None:
     """The verdict table of `report`."""
     rows = [
@@ -254,6 +274,13 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
         whose = "all" if len(names) == len(results) > 1 else ", ".join(names)
         print_line(console, f"deviation, {whose}: {deviation}")
     print_line(console, tally(results))
+    rows = multiplicity_rows(results)
+    if rows:
+        print_line(console)
+        print_line(
+            console, f"p-values of {len(rows)} claims, adjusted over them (each claim: not so)"
+        )
+        print_table(console, _MULTIPLICITY_COLUMNS, rows)
 
 
 def to_json(results: Sequence[Result]) -> str:
@@ -304,11 +331,15 @@ def to_markdown(results: Sequence[Result]) -> str:
     ]
     if controls:
         lines += ["", *markdown_table(_CONTROL_COLUMNS, controls)]
+    multiplicity = multiplicity_rows(results)
+    if multiplicity:
+        lines += ["", *markdown_table(_MULTIPLICITY_COLUMNS, multiplicity)]
     for r in results:
         lines += ["", f"## {r.name}", "", r.claim, "", f"- {registration_text(r)}"]
         lines += [f"- runs: {runs_text(r)}", f"- paper: {paper_text(r)}"]
         pooled = pooled_text(r)
         lines += [f"- as the paper counts: {pooled}"] if pooled else []
+        lines += [f"- {text}" for text in robustness_texts(r)]
         lines += [f"- deviation: {text}" for text in r.deviations]
         lines += [f"- amended: {text}" for text in r.changes]
     lines += ["", tally(results), ""]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from emergence_stats.inference import Estimate
@@ -127,6 +127,26 @@ class ControlResult:
 
 
 @dataclass(frozen=True)
+class Adjusted:
+    """p-value of a claim, alone and adjusted over the claims of a report."""
+
+    p: float
+    holm: float
+    fdr: float
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A statement that was recorded and still holds, with its numbers; without, what is to be done."""
+
+    statement: str
+    numbers: Mapping[str, Any] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"statement": self.statement, **(self.numbers or {})}
+
+
+@dataclass(frozen=True)
 class RunUse:
     """What became of one run of the store: counted, pilot, excluded, refused or other suite."""
 
@@ -157,6 +177,10 @@ class Result:
     plan: str | None = None
     suite: str | None = None
     store: str = ""
+    combine: str = "all"
+    multiverse: Recorded | None = None
+    power: Recorded | None = None
+    adjusted: Adjusted | None = None
 
     @property
     def counted(self) -> int:
@@ -186,6 +210,9 @@ class Result:
             "pooled": dict(self.pooled),
             "predictions": [p.to_dict() for p in self.predictions],
             "controls": [c.to_dict() for c in self.controls],
+            "multiplicity": asdict(self.adjusted) if self.adjusted else None,
+            "multiverse": self.multiverse.to_dict() if self.multiverse else None,
+            "power": self.power.to_dict() if self.power else None,
             "suite": self.suite,
             "store": self.store,
             "run_counts": uses,
