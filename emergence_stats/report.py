@@ -274,13 +274,14 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
         whose = "all" if len(names) == len(results) > 1 else ", ".join(names)
         print_line(console, f"deviation, {whose}: {deviation}")
     print_line(console, tally(results))
-    rows = multiplicity_rows(results)
-    if rows:
+    adjusted = multiplicity_rows(results)
+    if adjusted:
         print_line(console)
         print_line(
-            console, f"p-values of {len(rows)} claims, adjusted over them (each claim: not so)"
+            console,
+            f"p-values of {len(adjusted)} claims (null hypothesis: not so), adjusted over them",
         )
-        print_table(console, _MULTIPLICITY_COLUMNS, rows)
+        print_table(console, _MULTIPLICITY_COLUMNS, adjusted)
 
 
 def to_json(results: Sequence[Result]) -> str:
