@@ -29,6 +29,7 @@ _FLIPS_AT_ONCE = 999  # memory stays small where runs are thousands
 _SEED = 20260217
 # Values that differ by less than this share of their size differ by the order of a sum, and agree.
 _ROUNDING = 1e-12
+_LARGEST_SIZE = 1e12  # of a sample, as far as the beta distribution can be inverted
 AT_BOUND = 0.01  # of the range of possible values: nearer to a bound is at it
 
 
@@ -101,7 +102,9 @@ def _stratified(values: Array, strata: Sequence[object], scale_weights: Array) -
     squares = np.bincount(index, (difference - mean_difference[index]) ** 2, n_strata)
     parts = scale_weights**2 * squares / (counts - 1) / counts
     variance = parts.sum()
-    df = variance**2 / (parts**2 / (counts - 1)).sum() if variance > 0 else float(len(values))
+    df = float(len(values))
+    if variance > 0:
+        df = 1 / ((parts / variance) ** 2 / (counts - 1)).sum()
     weights = (scale_weights / counts)[index]
     return _Contrast(float(scale_weights @ means), math.sqrt(variance), float(df), weights)
 
@@ -123,7 +126,8 @@ def _one_sample(values: Array) -> _Contrast:
 
 
 def _agree(values: Array) -> bool:
-    return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max())
+    # The same as `_stratified` asks of differences: values that do not agree have a variance.
+    return bool(np.abs(values - values[0]).max() <= _ROUNDING * np.abs(values).max())
 
 
 def mean(
@@ -147,13 +151,13 @@ def mean(
         return few
     if bounds is not None and bounds[0] <= x.min() and x.max() <= bounds[1]:
         return _bounded(x, strata, region, level, bounds, math.inf, _standardised_effect(x, region))
-    if _agree(x):
-        why = "all runs give the same value to the last digit, so their error is unknown"
-        return Estimate(float(x[0]), None, level, None, None, len(x), "none", why_no_interval=why)
     contrast = _mean_contrast(x, strata)
     if contrast.stderr == 0:
         # Seeds agree to the last digit within each scale: only scales tell how wrong we may be.
         contrast = _one_sample(x)
+    if contrast.stderr == 0:
+        why = "all runs give the same value to the last digit, so their error is unknown"
+        return Estimate(float(x[0]), None, level, None, None, len(x), "none", why_no_interval=why)
     half = t_quantile(0.5 + level / 2, contrast.df) * contrast.stderr
     return Estimate(
         value=contrast.value,
@@ -280,10 +284,13 @@ def _bounded(
     lo, width = bounds[0], bounds[1] - bounds[0]
     rate = (x - lo) / width
     contrast = _mean_contrast(rate, strata)
-    agree = _agree(x)
+    value = float(x[0]) if _agree(x) else lo + width * min(max(contrast.value, 0.0), 1.0)
+    p = (value - lo) / width
+    # Values whose mean is the bound itself agree on it, as far as numbers can tell.
+    agree = _agree(rate) or min(p, 1 - p) <= _ROUNDING
     if contrast.stderr == 0 and not agree:
         contrast = _one_sample(rate)
-    p = float(rate[0]) if agree else min(max(contrast.value, 0.0), 1.0)
+        p = min(max(contrast.value, 0.0), 1.0)
     size, df = float(len(x)), contrast.df
     if not agree:
         at_bound = float(np.mean((rate <= AT_BOUND) | (rate >= 1 - AT_BOUND)))
@@ -296,8 +303,7 @@ def _bounded(
         else:
             variance, df = largest, math.inf
         adjust = t_quantile(0.5 + level / 2, trials - 1) / t_quantile(0.5 + level / 2, df)
-        size = min(p * (1 - p) / variance * adjust**2, trials)
-    value = float(x[0]) if agree else lo + width * p
+        size = min(p * (1 - p) / variance * adjust**2, trials, _LARGEST_SIZE)
     ends = clopper_pearson(p * size, size, level)
     shown = "" if bounds == (0.0, 1.0) else f" on [{lo:g}, {bounds[1]:g}]"
     return Estimate(

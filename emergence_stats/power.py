@@ -11,7 +11,7 @@ them; few pilots that agree promise more than they know.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from emergence_stats.errors import UsageError
 from emergence_stats.hypothesis import Count, Hypothesis, Mean, Prediction
 from emergence_stats.project import Loaded
 from emergence_stats.registration import state_of
-from emergence_stats.runs import Undefined
+from emergence_stats.runs import Run, Undefined
 from emergence_stats.schema import Manifest
 from emergence_stats.store import RunFile, Store
 from emergence_stats.units import Values, as_number, read_run, value_of
@@ -110,7 +110,8 @@ def power(
     pilots, seen = pilots_of(loaded, store, suite)
     planned = len(hypothesis.design.seeds) if hypothesis.design is not None else None
     longest = max(most, planned or 0)
-    study = _Study(hypothesis, _values(loaded, store, pilots), draws, longest)
+    units = pilot_units(loaded.name, hypothesis, _read_by_seed(hypothesis, store, pilots))
+    study = Study(hypothesis, units, draws, longest)
     found: dict[int, Chances] = {}
 
     def chances(seeds: int) -> Chances:
@@ -172,31 +173,39 @@ def pilots_of(loaded: Loaded, store: Store, suite: str | None = None) -> tuple[l
 
 
 @dataclass
-class _Pilot:
+class Pilot:
     """A pilot unit: its runs, and its values by prediction number; lacking where undefined."""
 
     runs: list[Manifest]
     values: dict[int, Count | float]
 
 
-def _values(loaded: Loaded, store: Store, files: Sequence[RunFile]) -> list[_Pilot]:
-    """Units of one run, then those of the runs of one seed, as far as predictions ask for them."""
-    hypothesis = loaded.hypothesis
+def _read_by_seed(
+    hypothesis: Hypothesis, store: Store, files: Sequence[RunFile]
+) -> Iterator[list[Run]]:
     needs = hypothesis.needs
     by_seed: dict[int, list[RunFile]] = {}
     for file in files:
         by_seed.setdefault(file.manifest.seed, []).append(file)
-    pilots = []
     for some in by_seed.values():
         runs = [read_run(store, file, [needs], needs.measures) for file in some]
-        runs = [run for run in runs if all(m in run.measures for m in needs.measures)]
+        yield [run for run in runs if all(m in run.measures for m in needs.measures)]
+
+
+def pilot_units(name: str, hypothesis: Hypothesis, by_seed: Iterable[Sequence[Run]]) -> list[Pilot]:
+    """Units of one run each, and of the runs of one seed, as far as predictions ask for them.
+
+    `by_seed`: the runs of one seed after another. `name` is that of the hypothesis, for errors.
+    """
+    pilots = []
+    for runs in by_seed:
         for kind, units in (("run", [[run] for run in runs]), ("seed", [runs] if runs else [])):
             for unit in units:
-                pilot = _Pilot([run.manifest for run in unit], {})
+                pilot = Pilot([run.manifest for run in unit], {})
                 for number, prediction in enumerate(hypothesis.predictions):
                     if prediction.unit == kind:
                         try:
-                            pilot.values[number] = value_of(loaded.name, prediction, unit, {})
+                            pilot.values[number] = value_of(name, prediction, unit, {})
                         except Undefined:
                             continue
                 if pilot.values:
@@ -207,7 +216,7 @@ def _values(loaded: Loaded, store: Store, files: Sequence[RunFile]) -> list[_Pil
 # --- simulated studies ------------------------------------------------------------------------
 
 
-class _Study:
+class Study:
     """Studies drawn from pilots: `strata` holds the units of each scale that one may draw.
 
     A unit that one may draw is the mean of its scale plus a deviation of one of its pilots. A scale with
@@ -216,10 +225,10 @@ class _Study:
     """
 
     def __init__(
-        self, hypothesis: Hypothesis, pilots: Sequence[_Pilot], draws: int, most: int
+        self, hypothesis: Hypothesis, pilots: Sequence[Pilot], draws: int, most: int
     ) -> None:
         self.hypothesis = hypothesis
-        by_stratum: dict[tuple[str, str], list[_Pilot]] = {}
+        by_stratum: dict[tuple[str, str], list[Pilot]] = {}
         for pilot in pilots:
             unit = hypothesis.predictions[next(iter(pilot.values))].unit
             scale = pilot.runs[0].scale if unit == "run" else ""
@@ -275,7 +284,7 @@ class _Study:
         return COMBINE[self.hypothesis.combine](verdicts)
 
 
-def _centre(pilots: Sequence[_Pilot]) -> dict[int, Count | float]:
+def _centre(pilots: Sequence[Pilot]) -> dict[int, Count | float]:
     """Mean value by prediction number; of counts the mean share, of the mean number of trials."""
     found: dict[int, Count | float] = {}
     for number in {number for pilot in pilots for number in pilot.values}:
@@ -287,7 +296,7 @@ def _centre(pilots: Sequence[_Pilot]) -> dict[int, Count | float]:
     return found
 
 
-def _deviations(pilots: Sequence[_Pilot]) -> list[dict[int, float]]:
+def _deviations(pilots: Sequence[Pilot]) -> list[dict[int, float]]:
     """Widened deviations of each pilot from the mean, by prediction number; none of a single pilot."""
     if len(pilots) < 2:
         return []

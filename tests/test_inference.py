@@ -172,6 +172,18 @@ def test_a_bounded_mean_is_the_same_on_any_scale():
     assert wide.p_value == pytest.approx(on_unit.p_value)
 
 
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=12), st.booleans(), st.integers(1, 3))
+def test_an_interval_on_bounds_holds_the_mean_and_stays_within(values, near, scales):
+    if near:  # nearer to a bound than numbers can tell of their mean
+        values = [1 - abs(v) * 1e-12 for v in values]
+    strata = [i % scales for i in range(len(values))]
+    found = inference.mean(values, strata, Region.at_least(0.0), 0.95, bounds=(-1.0, 1.0))
+    lo, hi = found.interval
+    assert -1 <= lo <= found.value + 1e-9
+    assert found.value - 1e-9 <= hi <= 1
+    assert 0 <= found.p_value <= 1
+
+
 def test_values_beyond_their_bounds_have_none():
     x = [0.1, 0.4, 1.2, 0.6]
     found = inference.mean(x, ["a"] * 4, ANY, 0.95, bounds=(0.0, 1.0))

@@ -1,0 +1,1 @@
+"""How often verdicts are wrong, on simulated studies whose truth is known. Nothing here is measured."""

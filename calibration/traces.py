@@ -1,0 +1,157 @@
+"""Traces of simulated runs with a planted truth, for the whole way from traces to verdicts.
+
+RankMe starts at 12, falls to a floor, and comes back at the recovery; accuracy rises at emergence.
+Log steps of emergence are the task's own mean, plus an effect of the run and one of the task-level: of
+these two the share `icc` lies between runs. What the recovery has to do with emergence, and the depth
+of a block with its collapse, is what a world decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from emergence_stats.runs import Run, TraceSet
+from emergence_stats.schema import Manifest
+
+Floats = NDArray[np.float64]
+
+TASKS = ("copy", "reverse", "compare", "parity", "add", "mod", "sort", "mul")
+LEVELS = 3
+LAYERS = 4
+LAST = 4000
+START = 12.0
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true in a simulated world.
+
+    `related`: recovery comes a factor of two before the emergence of its own task-level; otherwise all
+    task-levels recover about step 400, whatever they learn: an early, universal event. `top_down`:
+    deeper blocks fall earlier; otherwise the order of blocks is drawn anew for each task-level. `drift`:
+    by what the log floor grows over the scales. `late`: share of task-levels that have not emerged at
+    the end.
+    """
+
+    name: str
+    icc: float = 0.5
+    checkpoints: int = 60
+    noise: float = 0.02
+    related: bool = False
+    top_down: bool = False
+    drift: float = 0.0
+    late: float = 0.1
+
+    def steps(self) -> NDArray[np.int64]:
+        spaced = np.geomspace(2, LAST, self.checkpoints - 2).round().astype(np.int64)
+        return np.unique(np.r_[0, 1, spaced])
+
+
+def simulated_run(world: World, scale: int, scales: int, seed: int) -> Run:
+    """One run; `scale` of `scales`, 0 the smallest."""
+    rng = np.random.default_rng([20260217, scale, seed])
+    n = len(TASKS) * LEVELS
+    task = np.repeat(np.array(TASKS), LEVELS)
+    level = np.tile(np.arange(LEVELS), len(TASKS))
+    spread = 0.8
+    of_task = np.repeat(np.linspace(-0.8, 0.8, len(TASKS)), LEVELS)
+    middle = np.log(LAST) - spread * 1.6 * _normal_quantile(1 - world.late)
+    effects = world.icc**0.5 * rng.normal() + (1 - world.icc) ** 0.5 * rng.normal(size=n)
+    emergence = middle + of_task + spread * effects
+    recovery = emergence - np.log(2) if world.related else rng.normal(np.log(400), 0.5, n)
+    recovery = np.maximum(recovery, np.log(40))
+    steps = world.steps()
+    log_step = np.log(np.maximum(steps, 0.5))
+    accuracy = 1 / (1 + np.exp(-(log_step - emergence[:, None]) / 0.15))
+    accuracy = np.round(accuracy * 200) / 200  # of 200 samples
+    floor = np.exp(np.log(2.0) + world.drift * (scale / max(scales - 1, 1) - 0.5))
+    floor = floor * np.exp(rng.normal(0, 0.05, n))
+    order = np.tile(np.arange(LAYERS)[::-1], (n, 1))
+    if not world.top_down:
+        order = np.argsort(rng.random((n, LAYERS)), axis=1)
+    half = np.log(5.0) + 0.35 * order + rng.normal(0, 0.1, (n, 1))  # (n, layers)
+    down = 1 / (1 + np.exp(-(log_step - half[..., None]) / 0.2))
+    up = 1 / (1 + np.exp(-(log_step - recovery[:, None, None]) / 0.2))
+    clean = START + (floor[:, None, None] - START) * down + 4 * up
+    # Neighbouring blocks share most of their noise.
+    errors = rng.normal(size=(n, LAYERS, len(steps)))
+    for block in range(1, LAYERS):
+        errors[:, block] = 0.8 * errors[:, block - 1] + 0.6 * errors[:, block]
+    rankme = clean * np.exp(world.noise * errors)
+    traces = {
+        "accuracy": _traces("accuracy", task, level, np.full(n, -1), steps, accuracy),
+        "rankme": _traces(
+            "rankme",
+            np.repeat(task, LAYERS),
+            np.repeat(level, LAYERS),
+            np.tile(np.arange(1, LAYERS + 1), n),
+            steps,
+            rankme.reshape(n * LAYERS, -1),
+        ),
+    }
+    return Run(_manifest(world, scale, scales, seed), _EMPTY).replacing(traces)
+
+
+def population(world: World, scales: int, seeds: int) -> list[Run]:
+    return [simulated_run(world, s, scales, seed) for s in range(scales) for seed in range(seeds)]
+
+
+def _normal_quantile(p: float) -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri(p))
+
+
+def _traces(
+    measure: str, task: NDArray, level: NDArray, layer: NDArray, steps: NDArray, values: Floats
+) -> TraceSet:
+    order = np.lexsort((layer, level, task))
+    n, k = values.shape
+    return TraceSet(
+        measure,
+        task[order],
+        level[order],
+        layer[order],
+        np.tile(steps, (n, 1)),
+        values[order],
+        np.full((n, k), np.nan),
+        np.full(n, k),
+    )
+
+
+_EMPTY = pa.table(
+    {
+        "step": pa.array([], pa.int64()),
+        "task": pa.array([], pa.string()),
+        "level": pa.array([], pa.int16()),
+        "layer": pa.array([], pa.int16()),
+        "measure": pa.array([], pa.string()),
+        "value": pa.array([], pa.float64()),
+        "stderr": pa.array([], pa.float64()),
+    }
+)
+
+
+def _manifest(world: World, scale: int, scales: int, seed: int) -> Manifest:
+    n_params = round(10_000 * 210 ** (scale / max(scales - 1, 1)))
+    return Manifest(
+        run_id=f"simulated-{scale}-{seed}",
+        suite="simulated",
+        scale=f"s{scale}",
+        n_params=n_params,
+        n_layers=LAYERS,
+        seed=seed,
+        created="2026-01-01T00:00:00+00:00",
+        config={"simulated": world.name},
+        software={},
+        device="none",
+        rows=0,
+        sha256="",
+    )
+
+
+NO_MANIFEST = _manifest(World("none"), 0, 1, 0)  # for values that come from no trace
