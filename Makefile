@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: report test lint check docs clean
+.PHONY: report test lint check docs calibrate clean
 
 # Test every hypothesis on the shipped traces. Refuted or inconclusive is a result, not a failure.
 report: $(VENV)/base
@@ -23,6 +23,11 @@ lint: $(VENV)/dev
 # Put what commands print into README.md and docs/.
 docs: $(VENV)/dev
 	$(BIN)/python docs/fill.py
+
+# Simulated studies whose truth is known: minutes. REPEATS: a CSV of real repeated runs (docs/trust.md).
+calibrate: $(VENV)/dev
+	$(BIN)/python -m calibration $(if $(REPEATS),--repeats $(REPEATS)) > docs/calibration.md.new
+	mv docs/calibration.md.new docs/calibration.md
 
 check: $(VENV)/dev
 	$(BIN)/emergence-stats register --check
