@@ -5,15 +5,18 @@ The one place that decides this; every run of the store gets its place, and none
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from emergence_stats.hypothesis import Hypothesis
-from emergence_stats.registration import State
+from emergence_stats.registration import State, identity
 from emergence_stats.results import RunUse
 from emergence_stats.schema import Manifest
 from emergence_stats.store import Store
+
+_CLOCKS = timedelta(days=1)  # by which clocks and time zones may differ
 
 
 @dataclass
@@ -101,6 +104,13 @@ def deviations(
     if len(registration.entries) > 1:
         first = registration.entries[0]["registered"]
         yield f"registered {len(registration.entries)} times, first {first}"
+    times = [_moment(entry["registered"]) for entry in registration.entries]
+    for number, (before, after) in enumerate(itertools.pairwise(times), 2):
+        if after < before:
+            yield (
+                f"registration {number} is dated before the one that it follows: a clock was wrong, or "
+                "set back"
+            )
     manifests = {run.manifest.run_id: run.manifest for run in store.runs}
     counted = [manifests[run_id] for run_id in selection.with_status("counted")]
     if not rests_on_unseen_runs(state, counted):
@@ -114,6 +124,13 @@ def deviations(
             f"{len(early)} of the unseen runs are dated before the registration "
             f"({early[0]}{', ...' if len(early) > 1 else ''})"
         )
+    future = [m.run_id for m in counted if _moment(m.created) > datetime.now(UTC) + _CLOCKS]
+    if future:
+        yield (
+            f"{len(future)} of the unseen runs are dated in the future "
+            f"({future[0]}{', ...' if len(future) > 1 else ''})"
+        )
+    yield from _repeated(counted)
     if design is None:
         yield "the plan has no stopping rule (design), so any number of runs would have done"
         return
@@ -127,7 +144,6 @@ def deviations(
     planned = set(design.runs())
     missing = planned - set(there)
     beyond = [key for key in there if key not in planned]
-    twice = len(there) - len(set(there))
     if missing:
         scale, seed = sorted(missing)[0]
         yield (
@@ -137,8 +153,26 @@ def deviations(
     if beyond:
         scale, seed = beyond[0]
         yield f"{len(beyond)} runs beyond the confirmatory set (first {scale} seed {seed})"
+    twice = len(there) - len(set(there))
     if twice:
-        yield f"{twice} runs repeat the scale and seed of another"
+        yield f"{twice} runs have the scale and seed of another"
+
+
+def _repeated(counted: list[Manifest]) -> Iterator[str]:
+    """The same training under two names is one run, and counting it twice narrows intervals."""
+    first: dict[str, str] = {}
+    repeats = []
+    for m in counted:
+        training = identity(m)["training"]
+        if training in first:
+            repeats.append((m.run_id, first[training]))
+        first.setdefault(training, m.run_id)
+    if repeats:
+        run_id, other = repeats[0]
+        yield (
+            f"{len(repeats)} of the unseen runs repeat the training of another: the same scale, seed and "
+            f"configuration ({run_id} as {other}{', ...' if len(repeats) > 1 else ''})"
+        )
 
 
 def _moment(text: str) -> datetime:

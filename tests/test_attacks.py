@@ -1,0 +1,310 @@
+"""Ways to cheat by accident, and what the report then says. Nothing of it may pass in silence."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from emergence_stats.errors import (
+    EmergenceStatsError,
+    HypothesisError,
+    RegistrationError,
+    TraceError,
+)
+from emergence_stats.evaluate import evaluate
+from emergence_stats.project import Project
+from emergence_stats.registration import register, state_of
+from emergence_stats.store import Store
+from emergence_stats.verdicts import Verdict
+from tests.conftest import add_run
+
+CLAIM = '''
+"""Final accuracy is high."""
+from emergence_stats import Claim, Design, Hypothesis, Needs, Prediction, Region
+from ._shared import last_values
+
+
+def final_accuracy(run, last=1):
+    """Mean accuracy at the end."""
+    return last_values(run, last).mean()
+
+
+learns = Hypothesis(
+    claim=Claim("Models learn the tasks."),
+    needs=Needs(measures=["accuracy"]),
+    predictions=[Prediction("final accuracy", final_accuracy, Region.at_least(0.5))],
+    design=Design("sim", ("d32",), (10, 11, 12, 13, 14)),
+)
+'''
+SHARED = """
+def last_values(run, last):
+    return run.traces("accuracy").values[:, -last:]
+"""
+PILOTS, PLANNED = range(3), range(10, 15)
+
+
+@pytest.fixture
+def root(project):
+    (project / "hypotheses" / "learns.py").write_text(CLAIM)
+    (project / "hypotheses" / "_shared.py").write_text(SHARED)
+    return project
+
+
+def collect(root, seeds, **options):
+    for seed in seeds:
+        add_run(root / "data", seed, tasks=("add", "mod"), **options)
+
+
+def frozen(root):
+    loaded = Project(root).load("learns")
+    data = root / "data"
+    seen = [run.manifest for run in Store.open(data).runs] if any(data.iterdir()) else []
+    register(loaded, seen, "data")
+
+
+def outcome(root):
+    return evaluate([Project(root).load("learns")], Store.open(root / "data"))[0]
+
+
+def said(result, *words):
+    text = " | ".join(result.deviations)
+    return all(word in text for word in words)
+
+
+def as_planned(root):
+    collect(root, PILOTS)
+    frozen(root)
+    collect(root, PLANNED)
+
+
+def test_the_honest_way(root):
+    as_planned(root)
+    result = outcome(root)
+    assert result.confirmatory
+    assert result.verdict is Verdict.SUPPORTED
+    assert result.deviations == ()
+    assert result.counted == 5
+
+
+# --- data -------------------------------------------------------------------------------------
+
+
+def test_a_pilot_seed_trained_again_for_another_suite_is_a_pilot(root):
+    """The same training under another suite, which measures more."""
+    collect(root, PILOTS)
+    frozen(root)
+    for seed in PILOTS:
+        add_run(root / "data", seed, suite="deep", tasks=("add", "mod"), noise=0.03)
+    result = evaluate([Project(root).load("learns")], Store.open(root / "data"), suite="deep")[0]
+    assert not result.confirmatory
+
+
+def test_a_run_dropped_after_looking_is_missing(root):
+    as_planned(root)
+    for suffix in (".json", ".parquet"):
+        (root / "data" / "sim" / f"sim-d32-s12{suffix}").unlink()
+    result = outcome(root)
+    assert said(result, "not complete", "1 of 5", "d32 seed 12")
+
+
+def test_seeds_added_until_it_pleases_are_beyond_the_plan(root):
+    as_planned(root)
+    collect(root, [15, 16])
+    result = outcome(root)
+    assert said(result, "2 runs beyond the confirmatory set", "seed 15")
+
+
+def test_looking_before_the_set_is_complete_shows(root):
+    collect(root, PILOTS)
+    frozen(root)
+    collect(root, [10, 11])
+    assert said(outcome(root), "not complete", "3 of 5")
+
+
+def test_a_run_copied_under_another_name_is_no_second_run(root):
+    as_planned(root)
+    add_run(root / "data", 10, name="sim-again", tasks=("add", "mod"))
+    assert said(outcome(root), "repeat the training of another", "sim-again")
+
+
+def test_the_order_of_the_store_changes_nothing(root, tmp_path):
+    as_planned(root)
+    before = outcome(root)
+    moved = tmp_path / "moved"
+    shutil.copytree(root / "data" / "sim", moved)
+    shutil.rmtree(root / "data" / "sim")
+    (root / "data" / "sim").mkdir()
+    for path in sorted(moved.iterdir(), reverse=True):
+        shutil.copy(path, root / "data" / "sim" / path.name)
+    assert outcome(root).to_dict() == before.to_dict()
+
+
+def test_edited_traces_are_an_error(root):
+    as_planned(root)
+    path = root / "data" / "sim" / "sim-d32-s10.parquet"
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(TraceError, match="sim-d32-s10"):
+        outcome(root)
+
+
+# --- plans ------------------------------------------------------------------------------------
+
+
+def test_an_estimator_edited_after_registration_makes_it_exploratory(root):
+    as_planned(root)
+    module = root / "hypotheses" / "learns.py"
+    module.write_text(module.read_text().replace(".mean()", ".max()"))
+    result = outcome(root)
+    assert not result.confirmatory
+    assert result.registration == "amended"
+    assert any("learns.py: changed" in change for change in result.changes)
+
+
+def test_a_helper_edited_after_registration_makes_it_exploratory(root):
+    as_planned(root)
+    (root / "hypotheses" / "_shared.py").write_text(SHARED.replace("-last:", "-2 * last:"))
+    result = outcome(root)
+    assert not result.confirmatory
+    assert any("_shared.py: changed" in change for change in result.changes)
+
+
+def test_a_region_moved_after_seeing_the_data_and_registered_again_is_exploratory(root):
+    as_planned(root)
+    module = root / "hypotheses" / "learns.py"
+    module.write_text(module.read_text().replace("at_least(0.5)", "at_least(0.9)"))
+    frozen(root)
+    result = outcome(root)
+    assert result.registration == "registered"
+    assert not result.confirmatory
+    assert result.basis == "exploratory"
+    assert said(result, "registered 2 times")
+
+
+def test_a_region_moved_and_moved_back_was_registered_three_times(root):
+    """Back to the first plan, all runs have been seen by a plan all the same."""
+    as_planned(root)
+    module = root / "hypotheses" / "learns.py"
+    original = module.read_text()
+    for text in (original.replace("at_least(0.5)", "at_least(0.9)"), original):
+        module.write_text(text)
+        frozen(root)
+    result = outcome(root)
+    assert not result.confirmatory
+    assert said(result, "registered 3 times")
+
+
+def test_registering_after_the_data_exist_is_exploratory(root):
+    collect(root, PLANNED)
+    frozen(root)
+    assert not outcome(root).confirmatory
+
+
+def test_registering_while_the_data_lie_elsewhere_shows_by_their_dates(root):
+    early = (datetime.now(UTC) - timedelta(hours=3)).isoformat(timespec="seconds")
+    frozen(root)
+    collect(root, PLANNED, created=early)  # brought in after the registration
+    assert said(outcome(root), "5 of the unseen runs are dated before the registration")
+
+
+def altered(root, change):
+    """Change the lock as somebody would who also mends the hashes."""
+    from emergence_stats.registration import digest
+
+    path = root / "hypotheses" / "learns.lock"
+    lock = json.loads(path.read_text())
+    change(lock["entries"])
+    before = ""
+    for entry in lock["entries"]:
+        entry["previous"] = before
+        before = entry["digest"] = digest({k: v for k, v in entry.items() if k != "digest"})
+    path.write_text(json.dumps(lock))
+
+
+def test_a_clock_set_back_before_registering_again_shows(root):
+    as_planned(root)
+    module = root / "hypotheses" / "learns.py"
+    module.write_text(module.read_text().replace("at_least(0.5)", "at_least(0.4)"))
+    frozen(root)
+    altered(root, lambda entries: entries[1].update(registered="2020-01-01T00:00:00+00:00"))
+    collect(root, [20])
+    assert said(outcome(root), "registration 2 is dated before the one that it follows")
+
+
+def test_runs_from_a_clock_set_forward_show(root):
+    collect(root, PILOTS)
+    frozen(root)
+    late = (datetime.now(UTC) + timedelta(days=30)).isoformat(timespec="seconds")
+    collect(root, PLANNED, created=late)
+    assert said(outcome(root), "dated in the future")
+
+
+def test_an_edited_lock_is_an_error(root):
+    as_planned(root)
+    path = root / "hypotheses" / "learns.lock"
+    path.write_text(
+        path.read_text().replace('"scale"', '"scala"').replace("sim-d32-s1", "sim-d32-s9")
+    )
+    with pytest.raises(RegistrationError, match="altered"):
+        outcome(root)
+
+
+def test_a_lock_taken_away_leaves_it_unregistered(root):
+    as_planned(root)
+    (root / "hypotheses" / "learns.lock").unlink()
+    result = outcome(root)
+    assert result.registration == "unregistered"
+    assert not result.confirmatory
+
+
+def test_an_entry_taken_from_the_middle_is_an_error(root):
+    as_planned(root)
+    module = root / "hypotheses" / "learns.py"
+    for threshold in ("0.4", "0.3"):
+        module.write_text(CLAIM.replace("at_least(0.5)", f"at_least({threshold})"))
+        frozen(root)
+    path = root / "hypotheses" / "learns.lock"
+    lock = json.loads(path.read_text())
+    del lock["entries"][1]
+    path.write_text(json.dumps(lock))
+    with pytest.raises(RegistrationError, match="altered"):
+        state_of(Project(root).load("learns"))
+
+
+# --- slips of the pen ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("predictions=[", "multiverse={'lats': [1, 2]}, predictions=["),
+        ("predictions=[", "controls=[C('x', 'y', keywords={'lats': 2})], predictions=["),
+        ("predictions=[", "controls=[C('x', 'y')], predictions=["),
+        ("predictions=[", "controls=[C('x', 'y', suite='s', predictions=['z'])], predictions=["),
+        ("needs=", "neeeds="),
+        ('measures=["accuracy"]', 'measure=["accuracy"]'),
+    ],
+)
+def test_a_mistyped_name_is_an_error(root, old, new):
+    text = CLAIM.replace("import Claim", "import Control as C, Claim").replace(old, new)
+    (root / "hypotheses" / "learns.py").write_text(text)
+    collect(root, PLANNED)
+    with pytest.raises(HypothesisError, match="learns"):
+        outcome(root)
+
+
+def test_a_nan_is_an_error(root):
+    collect(root, PLANNED)
+    (root / "hypotheses" / "_shared.py").write_text(SHARED.rstrip() + " * float('nan')\n")
+    with pytest.raises(EmergenceStatsError, match="nan"):
+        outcome(root)
+
+
+def test_a_dropped_seed_changes_the_interval(root):
+    as_planned(root)
+    whole = outcome(root).predictions[0].estimate
+    for suffix in (".json", ".parquet"):
+        (root / "data" / "sim" / f"sim-d32-s14{suffix}").unlink()
+    fewer = outcome(root).predictions[0].estimate
+    assert fewer.n_runs == whole.n_runs - 1
+    assert fewer.interval != whole.interval
