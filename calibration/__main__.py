@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import ndtri
 
-from calibration import repeats, values
+from calibration import rejected, repeats, values
 from calibration.study import ALLOWED, Outcome, enumerated_sign_flips, run, verdicts
 from calibration.values import DESIGNS, Cell, Design
 from calibration.worlds import FALSE, NULLS, TRUE, populate
@@ -70,6 +70,7 @@ def document(repetitions: int, repeats_csv: Path | None) -> Iterator[str]:
     yield from _section("Shares of task-levels", _shares(), repetitions, _SHARES)
     yield from _section("Means on bounded ranges", _bounded(), repetitions, _BOUNDED)
     yield from _section("Slopes over scales", _slopes(), repetitions, _SLOPES)
+    yield from _section("Methods that are not used", iter(rejected.cells()), repetitions, _REJECTED)
     yield from _agreeing()
     yield from _sign_flips()
     yield from _verdicts(repetitions)
@@ -89,13 +90,13 @@ _MEANS = (
 )
 _SHARES = (
     f"Beta-binomial shares of {values.TASKS} task-levels. Korn and Graubard's interval with the doubt of "
-    "runs at a bound (`emergence_stats/inference.py`). Without the doubt the same interval covers .885 "
-    "at a share of .97, ICC .5 and 25 runs."
+    "runs at a bound (`emergence_stats/inference.py`)."
 )
 _BOUNDED = (
     "The same interval for a mean on [-1, 1], of beta distributions; spread: variance as a share of the "
-    "largest possible one. Student's t covers .72 at a mean of .94, spread .5 and 25 runs."
+    "largest possible one."
 )
+_REJECTED = "What other methods would do in situations of the tables above."
 _SLOPES = "Change over 210-fold parameters; errors from the seeds, so curvature is no noise."
 
 
