@@ -72,9 +72,17 @@ def specification_curve(multiverse: Multiverse, prediction: Prediction) -> Figur
             continue
         x, y = [i for i, _ in mine], [e.value for _, e in mine]
         ends = [e.interval or (e.value, e.value) for _, e in mine]
-        top.vlines(x, [lo for lo, _ in ends], [hi for _, hi in ends], COLOUR[verdict], alpha=0.35)
+        top.vlines(
+            x, [lo for lo, _ in ends], [hi for _, hi in ends], colors=COLOUR[verdict], alpha=0.35
+        )
         top.scatter(
-            x, y, 9, COLOUR[verdict], MARKER[verdict], label=f"{verdict} ({len(mine)})", zorder=3
+            x,
+            y,
+            s=9,
+            c=COLOUR[verdict],
+            marker=MARKER[verdict],
+            label=f"{verdict} ({len(mine)})",
+            zorder=3,
         )
     registered = next((i for i, a in enumerate(analyses) if a is multiverse.registered), None)
     if registered is not None:
@@ -85,7 +93,7 @@ def specification_curve(multiverse: Multiverse, prediction: Prediction) -> Figur
     top.legend(fontsize=7, loc="best")
     for row, (choice, value) in enumerate(rows):
         x = [i for i, a in enumerate(analyses) if a.choices[choice] == value]
-        bottom.scatter(x, [row] * len(x), 6, "black", "|")
+        bottom.scatter(x, [row] * len(x), s=6, c="black", marker="|")
     bottom.set_yticks(
         range(len(rows)), [f"{choice} = {value}" for choice, value in rows], fontsize=6
     )

@@ -1,0 +1,299 @@
+"""Multiverse, power and multiplicity: what they count, that they agree with a single test, and caches."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from emergence_stats import Store
+from emergence_stats.errors import RegistrationError, UsageError
+from emergence_stats.evaluate import evaluate
+from emergence_stats.multiplicity import adjust, claim_p
+from emergence_stats.multiverse import choices_of, explore, specifications
+from emergence_stats.pictures import check_suffix, power_curve, save, specification_curve
+from emergence_stats.power import power
+from emergence_stats.project import Project
+from emergence_stats.registration import register
+from emergence_stats.robustness import attach, record_multiverse, record_power
+from emergence_stats.valuecache import ValueCache
+from emergence_stats.verdicts import Verdict
+from tests.conftest import add_run
+
+CLAIM = '''
+"""Models learn, and the floor is low."""
+from emergence_stats import Claim, Count, Design, Hypothesis, Mean, Needs, Prediction, Region, Share
+from emergence_stats import Undefined
+
+
+def final_accuracy(run, last=1, scale=1.0):
+    """Mean accuracy at the end."""
+    if scale is None:
+        raise Undefined("no scale")
+    return scale * run.traces("accuracy").values[:, -last:].mean()
+
+
+def solved(runs, threshold=0.5):
+    """Task-levels that are solved, over the runs of a seed."""
+    values = [run.traces("accuracy").values[:, -1] >= threshold for run in runs]
+    return Count(float(sum(v.sum() for v in values)), float(sum(map(len, values))))
+
+
+learns = Hypothesis(
+    claim=Claim("Models learn the tasks."),
+    needs=Needs(measures=["accuracy"]),
+    predictions=[
+        Prediction("final accuracy", final_accuracy, Region.at_least(0.6), Mean()),
+        Prediction("solved", solved, Region.at_least(0.5), Share(), unit="seed"),
+    ],
+    level=0.8,
+    design=Design("sim", ("d32", "d64"), (0, 1, 2, 3, 4, 5)),
+    multiverse={
+        "last": [1, 3],
+        "scale": [0.1, 1.0, None],
+        "threshold": [0.5, 2.0],
+        "suite": ["sim", "other", "absent"],
+    },
+)
+'''
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two suites, two scales, six seeds."""
+    folder = tmp_path_factory.mktemp("runs")
+    for suite in ("sim", "other"):
+        for seed in range(6):
+            for scale, n_params in (("d32", 50_000), ("d64", 900_000)):
+                add_run(
+                    folder, seed, suite=suite, scale=scale, n_params=n_params, tasks=("add", "mod")
+                )
+    return folder
+
+
+@pytest.fixture
+def root(project, runs):
+    (project / "hypotheses" / "learns.py").write_text(CLAIM)
+    shutil.copytree(runs, project / "data", dirs_exist_ok=True)
+    return project
+
+
+def explored(root, **options):
+    return explore(Project(root), "learns", Store.open(root / "data"), processes=1, **options)
+
+
+# --- multiverse -------------------------------------------------------------------------------
+
+
+def test_all_combinations_are_analysed_the_registered_one_first(root):
+    found = explored(root)
+    assert len(found.analyses) == 2 * 3 * 2 * 2
+    assert found.why_not == ("absent",)
+    assert dict(found.registered.choices) == {
+        "last": 1, "scale": 1.0, "threshold": 0.5, "suite": "sim",
+    }  # fmt: skip
+    assert len({tuple(a.choices.values()) for a in found.analyses}) == len(found.analyses)
+
+
+def test_the_registered_analysis_is_that_of_test(root):
+    found = explored(root).registered
+    (result,) = evaluate([Project(root).load("learns")], Store.open(root / "data"))
+    assert found.verdict is result.verdict
+    for prediction in result.predictions:
+        assert found.estimates[prediction.name].interval == prediction.estimate.interval
+        assert found.verdicts[prediction.name] is prediction.verdict
+
+
+def test_choices_change_the_estimates_that_know_them_alone(root):
+    by_choice = {tuple(a.choices.values()): a for a in explored(root).analyses}
+    base, tenth = by_choice[1, 1.0, 0.5, "sim"], by_choice[1, 0.1, 0.5, "sim"]
+    assert tenth.estimates["final accuracy"].value == pytest.approx(
+        0.1 * base.estimates["final accuracy"].value
+    )
+    assert tenth.estimates["solved"] == base.estimates["solved"]
+    none = by_choice[1, 1.0, 2.0, "sim"]  # a threshold that nothing reaches
+    assert none.estimates["solved"].value == 0
+    assert none.verdict is Verdict.REFUTED
+
+
+def test_flips_are_single_choices(root):
+    flips = explored(root).flips()
+    assert ("threshold", 2.0, Verdict.REFUTED) in flips
+    assert ("scale", 0.1, Verdict.REFUTED) in flips
+    assert all(choice != "last" for choice, _, _ in flips)
+
+
+def test_shares_are_of_the_analyses_that_have_data(root):
+    found = explored(root)
+    total = sum(found.share(verdict) for verdict in Verdict)
+    assert total == pytest.approx(1)
+    assert found.share(Verdict.REFUTED, "threshold", 2.0) == 1
+    # without a scale the first prediction has no value, and the second decides nothing by itself
+    assert found.share(Verdict.INCONCLUSIVE, "scale", None) == 0.5
+
+
+def test_a_default_that_is_not_declared_is_added(root):
+    module = root / "hypotheses" / "learns.py"
+    module.write_text(CLAIM.replace('"last": [1, 3]', '"last": [2, 3]'))
+    hypothesis = Project(root).load("learns").hypothesis
+    assert choices_of(hypothesis, "sim")["last"] == (1, 2, 3)
+    assert next(specifications(choices_of(hypothesis, "sim")))["last"] == 1
+
+
+def test_two_processes_find_what_one_finds(root):
+    one = explored(root)
+    two = explore(Project(root), "learns", Store.open(root / "data"), processes=2)
+    assert two.to_dict() == one.to_dict()
+
+
+def test_the_cache_gives_the_same_and_forgets_what_changed(root, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    first = explored(root, cache=cache)
+    computed = []
+    monkeypatch.setattr("emergence_stats.multiverse._work", lambda *a: computed.append(a) or {})
+    assert explored(root, cache=cache).to_dict() == first.to_dict()
+    assert computed == []
+    module = root / "hypotheses" / "learns.py"
+    module.write_text(module.read_text().replace("* run.traces", "*run.traces"))
+    with pytest.raises(KeyError):
+        explored(root, cache=cache)
+    assert computed  # another source: everything anew
+
+
+def test_a_broken_cache_is_computed_anew(root, tmp_path):
+    cache = tmp_path / "cache"
+    first = explored(root, cache=cache)
+    for path in cache.rglob("*.json"):
+        path.write_text("{")
+    assert explored(root, cache=cache).to_dict() == first.to_dict()
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    cache = ValueCache(blocked, {})
+    cache.write(["a"], {"k": 1.0})
+    assert cache.read(["a"]) == {}
+
+
+def test_a_hypothesis_without_a_multiverse_says_so(root):
+    module = root / "hypotheses" / "learns.py"
+    text = module.read_text()
+    a, b = text.index("    multiverse={"), text.index("    },\n", text.index("multiverse"))
+    module.write_text(text[:a] + text[b + 7 :])
+    with pytest.raises(UsageError, match="declares no multiverse"):
+        explored(root)
+
+
+# --- power ------------------------------------------------------------------------------------
+
+
+def test_power_grows_with_runs_and_chances_sum_to_one(root):
+    found = power(Project(root).load("learns"), Store.open(root / "data"), draws=200, most=12)
+    assert found.pilots == 12
+    assert not found.seen
+    for row in found.rows:
+        assert sum(row.chance.values()) == pytest.approx(1)
+        assert row.runs == 2 * row.seeds
+    supported = [row.chance[Verdict.SUPPORTED] for row in found.rows]
+    assert supported[-1] > 0.9
+    assert supported[-1] >= supported[0]
+    needed = found.needed(Verdict.SUPPORTED, 0.8)
+    assert needed is not None
+    below = [row for row in found.rows if row.seeds < needed.seeds]
+    assert all(row.chance[Verdict.SUPPORTED] < 0.8 for row in below)
+    assert found.planned == 6
+    assert found.at(6) is not None
+
+
+def test_power_rests_on_what_the_plan_had_seen(root):
+    loaded = Project(root).load("learns")
+    store = Store.open(root / "data")
+    sim = [r.manifest for r in store.runs if r.manifest.suite == "sim" and r.manifest.seed < 2]
+    register(loaded, sim, "data")
+    found = power(loaded, store, draws=50, most=4)
+    assert found.seen
+    assert found.pilots == 4
+
+
+def test_power_is_the_same_each_time(root):
+    loaded, store = Project(root).load("learns"), Store.open(root / "data")
+    one, two = (power(loaded, store, draws=50, most=6).to_dict() for _ in range(2))
+    assert one == two
+
+
+def test_one_pilot_tells_nothing_of_how_much_runs_differ(project):
+    (project / "hypotheses" / "learns.py").write_text(CLAIM)
+    add_run(project / "data", 0, tasks=("add",))
+    with pytest.raises(UsageError, match="two of some scale are needed"):
+        power(Project(project).load("learns"), Store.open(project / "data"))
+
+
+# --- many claims, pictures, records -----------------------------------------------------------
+
+
+def results(root):
+    store = Store.open(root / "data")
+    project = Project(root)
+    return project, store, evaluate([project.load("learns")], store)
+
+
+def test_a_claim_is_as_surprising_as_its_weakest_prediction(root):
+    _, _, (result,) = results(root)
+    assert claim_p(result) == max(p.estimate.p_value for p in result.predictions)
+    (adjusted,) = adjust([result])
+    assert adjusted.adjusted.holm == adjusted.adjusted.p == claim_p(result)
+    assert adjusted.verdict is result.verdict
+
+
+def test_pictures_repeat_to_the_byte(root, tmp_path):
+    found = explored(root)
+    prediction = Project(root).load("learns").hypothesis.predictions[0]
+    powered = power(Project(root).load("learns"), Store.open(root / "data"), draws=20, most=4)
+    for name, draw in (
+        ("curve", lambda: specification_curve(found, prediction)),
+        ("power", lambda: power_curve(powered)),
+    ):
+        paths = [tmp_path / f"{name}{i}.svg" for i in range(2)]
+        for path in paths:
+            save(draw(), path)
+        assert paths[0].read_bytes() == paths[1].read_bytes()
+        assert b"<svg" in paths[0].read_bytes()
+
+
+@pytest.mark.parametrize("name", ["curve.txt", "nowhere/curve.svg"])
+def test_a_picture_that_cannot_be_is_an_error_before_the_work(tmp_path, name):
+    with pytest.raises(UsageError):
+        check_suffix(tmp_path / name)
+
+
+def test_records_are_shown_while_they_hold_and_no_longer(root):
+    project, store, found = results(root)
+    record_multiverse(project, store, explored(root))
+    record_power(project, store, power(project.load("learns"), store, draws=20, most=4))
+    (shown,) = attach(found, project, store)
+    assert shown.multiverse.numbers["analyses"] == 24
+    assert "of" in shown.multiverse.statement
+    assert "planned runs" in shown.power.statement
+    document = json.loads(json.dumps(shown.to_dict()))
+    assert document["multiverse"]["flips"]
+    # another run: the statements are of other data now
+    add_run(root / "data", 9, scale="d32", tasks=("add", "mod"))
+    _, store, found = results(root)
+    (shown,) = attach(found, project, store)
+    assert "other runs" in shown.multiverse.statement
+    assert shown.multiverse.numbers is None
+    assert "emergence-stats power learns --record" in shown.power.statement
+
+
+def test_a_broken_record_is_an_error(root):
+    project, store, found = results(root)
+    (root / "hypotheses" / "robustness.lock").write_text("[]")
+    with pytest.raises(RegistrationError, match="robustness"):
+        attach(found, project, store)
+
+
+def test_values_of_a_multiverse_are_numbers(root):
+    found = explored(root).to_dict()
+    json.dumps(found, allow_nan=False)
+    assert all(np.isfinite(v) for v in found["shares"].values())
