@@ -59,12 +59,17 @@ class Events:
         -1: the deepest layer first. A task-level whose layers all have their event in one
         interval shows no order and has 0.
         """
-        keys = np.array([f"{t}\0{v}" for t, v in self.task_levels()])
-        taus = []
-        for key in np.unique(keys):
-            mask = keys == key
-            taus.append(kendall_tau_b(self.layer[mask], self.lo[mask], self.hi[mask]))
-        return np.array(taus)
+        _, task = np.unique(self.task, return_inverse=True)
+        _, key = np.unique(task * (self.level.max() + 2) + self.level, return_inverse=True)
+        rows = np.argsort(key, kind="stable")
+        sizes = np.bincount(key)
+        starts = np.cumsum(sizes) - sizes
+        taus = np.empty(len(sizes))
+        for size in np.unique(sizes):  # task-levels of as many layers, together
+            same = np.flatnonzero(sizes == size)
+            at = rows[starts[same][:, None] + np.arange(size)]
+            taus[same] = kendall_tau_b(self.layer[at], self.lo[at], self.hi[at])
+        return taus
 
 
 def precedence(first: Events, second: Events) -> NDArray[np.int64]:
@@ -78,22 +83,23 @@ def precedence(first: Events, second: Events) -> NDArray[np.int64]:
 
 
 def interval_order(lo: Floats, hi: Floats) -> NDArray[np.int64]:
-    """Sign of time_i - time_j for all pairs (n, n), 0 where their intervals overlap."""
-    before = hi[:, None] <= lo[None, :]
-    return before.T.astype(np.int64) - before.astype(np.int64)
+    """Sign of time_i - time_j for all pairs (..., n, n), 0 where their intervals overlap."""
+    before = hi[..., :, None] <= lo[..., None, :]
+    return before.swapaxes(-1, -2).astype(np.int64) - before.astype(np.int64)
 
 
-def kendall_tau_b(x: NDArray, lo: Floats, hi: Floats) -> float:
-    """Kendall's tau-b of a number and an interval-censored time; unresolved pairs are ties.
+def kendall_tau_b(x: NDArray, lo: Floats, hi: Floats) -> Floats:
+    """Kendall's tau-b of a number and an interval-censored time (..., n); unresolved pairs are ties.
 
     On a shared grid the same as tau-b of the interval's rank (Kendall 1945). 0 where either side
     is all ties.
     """
-    pairs = np.triu_indices(len(x), 1)
-    order_x = np.sign(np.asarray(x, float)[:, None] - np.asarray(x, float)[None, :])[pairs]
-    order_t = interval_order(lo, hi)[pairs]
-    untied = np.count_nonzero(order_x) * np.count_nonzero(order_t)
-    return float((order_x * order_t).sum() / np.sqrt(untied)) if untied else 0.0
+    i, j = np.triu_indices(np.shape(x)[-1], 1)
+    order_x = np.sign(np.asarray(x, float)[..., i] - np.asarray(x, float)[..., j])
+    before, after = hi[..., i] <= lo[..., j], hi[..., j] <= lo[..., i]
+    order_t = after.astype(np.int64) - before.astype(np.int64)
+    untied = np.count_nonzero(order_x, axis=-1) * np.count_nonzero(order_t, axis=-1)
+    return (order_x * order_t).sum(-1) / np.sqrt(np.maximum(untied, 1))
 
 
 # --- finding events in traces -----------------------------------------------------------------
