@@ -335,6 +335,13 @@ def to_markdown(results: Sequence[Result]) -> str:
     multiplicity = multiplicity_rows(results)
     if multiplicity:
         lines += ["", *markdown_table(_MULTIPLICITY_COLUMNS, multiplicity)]
+    robustness = [
+        (r.name, *(x.statement if x is not None else "-" for x in (r.multiverse, r.power)))
+        for r in results
+        if r.multiverse is not None or r.power is not None
+    ]
+    if robustness:
+        lines += ["", *markdown_table(("hypothesis", "multiverse", "power"), robustness)]
     for r in results:
         lines += ["", f"## {r.name}", "", r.claim, "", f"- {registration_text(r)}"]
         lines += [f"- runs: {runs_text(r)}", f"- paper: {paper_text(r)}"]

@@ -2,7 +2,7 @@
 
     python examples/order_of_measures.py
 
-Of the confirmatory runs of suite pocket_deep, by the estimates that the hypotheses register
+Of the confirmatory runs of suite pocket_deep, of all its runs before there are any, by the estimates that the hypotheses register
 (`hypotheses/_order.py`). Exploratory: a description of these runs, and no test.
 """
 
@@ -19,11 +19,10 @@ shared = import_module("._order", order.__package__)
 store = es.Store.open(project.traces)
 
 lags, knows = {m: [] for m in order.ORDER}, {m: [] for m in order.ORDER}
-for file in store.runs:
-    if (file.manifest.scale, file.manifest.seed) not in set(shared.DEEP.runs()):
-        continue
-    if file.manifest.suite != shared.DEEP.suite:
-        continue
+files = [file for file in store.runs if file.manifest.suite == shared.DEEP.suite]
+planned = set(shared.DEEP.runs())
+confirmatory = [file for file in files if (file.manifest.scale, file.manifest.seed) in planned]
+for file in confirmatory or files:
     run = es.Run(file.manifest, store.read(file, measures=["accuracy", *order.ORDER]))
     for measure in order.ORDER:
         lags[measure].append(shared.lag_behind(run, measure, shared.How()))

@@ -20,7 +20,7 @@ A change that all task-levels make at one time may be near their emergence, or a
 control "mismatched tasks" measures each lag from the behaviour of another task of the same run.
 
 Choices were fixed on pilot runs of suite pocket_deep (seed 0), before any confirmatory run of that suite
-existed. Registered twice: the first confirmatory set was seeds 20 to 27; then the interval of bounded
+existed. Registered anew later: the first confirmatory set was seeds 20 to 27; then the interval of bounded
 means was changed (docs/registrations.md), and controls were added.
 """
 
