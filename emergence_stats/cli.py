@@ -453,7 +453,7 @@ def _show_multiverse(found: Multiverse, verbose: bool) -> None:
         else "no single choice changes the verdict",
     )
     if found.empty:
-        print_line(console, f"{found.empty} analyses have no data and count for nothing")
+        print_line(console, f"{found.empty} analyses have no interval and count for nothing")
     for absent in found.why_not:
         print_line(
             console,

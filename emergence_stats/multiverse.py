@@ -74,13 +74,18 @@ class Analysis:
     verdicts: Mapping[str, Verdict]
     n_runs: int
 
+    @property
+    def counts(self) -> bool:
+        """Whether any of its estimates has an interval."""
+        return any(estimate.interval is not None for estimate in self.estimates.values())
+
 
 @dataclass(frozen=True)
 class Multiverse:
     """All analyses of a hypothesis, the registered one first; `choices` with the registered values first.
 
-    Analyses for which the store has nothing, as a pooling that its runs were not measured with, are
-    `empty` and count for nothing. `why_not`: suites that are declared and not in the store.
+    Analyses without any interval, as of a pooling that the runs were not measured with or of a suite with
+    a single run, are `empty` and count for nothing. `why_not`: suites that are declared and not in the store.
     """
 
     name: str
@@ -94,7 +99,7 @@ class Multiverse:
 
     @property
     def empty(self) -> int:
-        return sum(a.n_runs == 0 for a in self.analyses)
+        return sum(not a.counts for a in self.analyses)
 
     def share(self, verdict: Verdict, keyword: str | None = None, value: Any = None) -> float:
         """Share of the analyses with this verdict, of all or of those in which a choice has a value.
@@ -104,7 +109,7 @@ class Multiverse:
         some = [
             a
             for a in self.analyses
-            if a.n_runs and (keyword is None or a.choices[keyword] == value)
+            if a.counts and (keyword is None or a.choices[keyword] == value)
         ]
         return sum(a.verdict is verdict for a in some) / len(some) if some else math.nan
 
@@ -114,7 +119,7 @@ class Multiverse:
         found = []
         for a in self.analyses:
             changed = [k for k in a.choices if a.choices[k] != base.choices[k]]
-            if len(changed) == 1 and a.n_runs and a.verdict is not base.verdict:
+            if len(changed) == 1 and a.counts and a.verdict is not base.verdict:
                 found.append((changed[0], a.choices[changed[0]], a.verdict))
         return found
 

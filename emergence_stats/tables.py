@@ -24,12 +24,12 @@ def multiverse_statement(multiverse: Multiverse) -> str:
     """The whole in one sentence."""
     registered = multiverse.registered.verdict
     n = len(multiverse.analyses) - multiverse.empty
-    same = sum(a.verdict is registered and a.n_runs > 0 for a in multiverse.analyses)
+    same = sum(a.verdict is registered and a.counts for a in multiverse.analyses)
     opposite = {Verdict.SUPPORTED: Verdict.REFUTED, Verdict.REFUTED: Verdict.SUPPORTED}
     text = f"{registered} in {same} of {n} analyses ({percent(same / n if n else math.nan)})"
     if registered in opposite:
         contrary = opposite[registered]
-        count = sum(a.verdict is contrary and a.n_runs > 0 for a in multiverse.analyses)
+        count = sum(a.verdict is contrary and a.counts for a in multiverse.analyses)
         text += f", {contrary} in {count}"
     return text
 
@@ -44,7 +44,7 @@ def multiverse_rows(multiverse: Multiverse) -> Table:
     rows = []
     for choice, values in multiverse.choices.items():
         for value in values:
-            n = sum(a.n_runs > 0 and a.choices[choice] == value for a in multiverse.analyses)
+            n = sum(a.counts and a.choices[choice] == value for a in multiverse.analyses)
             star = " *" if value == multiverse.registered.choices[choice] else ""
             shares = [percent(multiverse.share(v, choice, value)) for v in Verdict]
             rows.append((choice, f"{value}{star}", str(n), *shares))
@@ -52,7 +52,7 @@ def multiverse_rows(multiverse: Multiverse) -> Table:
 
 
 def specification_rows(multiverse: Multiverse) -> Table:
-    """Every analysis that has data, by the estimate of the first prediction."""
+    """Every analysis that counts, by the estimate of the first prediction."""
     names = list(multiverse.registered.estimates)
     columns = (*multiverse.choices, "runs", *names, "verdict")
 
@@ -66,7 +66,7 @@ def specification_rows(multiverse: Multiverse) -> Table:
             *(value_text(a.estimates[name]) for name in names),
             f"{SYMBOL[a.verdict]} {a.verdict}" + (" *" if a is multiverse.registered else ""),
         )
-        for a in sorted((a for a in multiverse.analyses if a.n_runs), key=key)
+        for a in sorted((a for a in multiverse.analyses if a.counts), key=key)
     ]
     return columns, rows
 
