@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from emergence_stats.errors import RegistrationError
+from emergence_stats.errors import RegistrationError, UsageError
 from emergence_stats.files import write_whole
 from emergence_stats.multiverse import Multiverse, runs_of_multiverse
 from emergence_stats.power import Power, pilots_of
@@ -66,6 +66,19 @@ def _inputs(loaded: Loaded, runs: Sequence[RunFile]) -> dict[str, str]:
     }
 
 
+def _inputs_of(loaded: Loaded, store: Store, kind: str) -> dict[str, str] | None:
+    """What a record would rest on in this store, None where it has no runs for it."""
+    try:
+        runs = (
+            runs_of_multiverse(loaded, store)
+            if kind == "multiverse"
+            else pilots_of(loaded, store)[0]
+        )
+    except UsageError:
+        return None
+    return _inputs(loaded, runs)
+
+
 def read(path: Path) -> dict[str, Any]:
     """Records by hypothesis, none where there is no file. `RegistrationError` where it is broken."""
     if not path.exists():
@@ -105,9 +118,9 @@ def _shown(
     entry = recorded.get(result.name, {}).get(kind)
     if entry is None:
         return Recorded(f"not recorded; record it with: {command}", None)
-    runs = (
-        runs_of_multiverse(loaded, store) if kind == "multiverse" else pilots_of(loaded, store)[0]
-    )
-    if {k: entry.get(k) for k in ("plan", "runs")} != _inputs(loaded, runs):
+    inputs = _inputs_of(loaded, store, kind)
+    if inputs is None:
+        return None  # somebody else's store: there is nothing to say
+    if {k: entry.get(k) for k in ("plan", "runs")} != inputs:
         return Recorded(f"recorded for another plan or other runs; anew with: {command}", None)
     return Recorded(entry["statement"], {k: v for k, v in entry.items() if k != "statement"})

@@ -286,6 +286,17 @@ def test_records_are_shown_while_they_hold_and_no_longer(root):
     assert "emergence-stats power learns --record" in shown.power.statement
 
 
+def test_a_store_without_the_suite_of_the_plan_is_no_error(root, tmp_path):
+    project, store, _ = results(root)
+    record_multiverse(project, store, explored(root))
+    record_power(project, store, power(project.load("learns"), store, draws=20, most=4))
+    add_run(tmp_path / "elsewhere", 0, suite="theirs", tasks=("add", "mod"))
+    theirs = Store.open(tmp_path / "elsewhere")
+    (shown,) = attach(evaluate([project.load("learns")], theirs), project, theirs)
+    assert shown.multiverse is None
+    assert shown.power is None
+
+
 def test_a_broken_record_is_an_error(root):
     project, store, found = results(root)
     (root / "hypotheses" / "robustness.lock").write_text("[]")
