@@ -42,7 +42,7 @@ MODULES = {
 # Modules that read, check, show or look after data without deciding a number: no part of the
 # code that a registration freezes, even where an analysis module imports them.
 NOT_ANALYSIS = frozenset(
-    {"api", "cli", "conclude", "errors", "evaluate", "exports", "project", "registration", "report",
+    {"api", "app", "cli", "commands_hypotheses", "commands_robustness", "commands_runs", "conclude", "errors", "evaluate", "exports", "project", "registration", "report",
      "results", "schema", "selection", "store", "units", "writing", "multiplicity", "multiverse", "pictures",
      "power", "robustness", "tables", "valuecache"}
 )  # fmt: skip

@@ -231,6 +231,74 @@ def test_orphaned_and_missing_records_both_fail(project):
     assert "other: no recorded verdict" in done.stdout
 
 
+# --- how far a verdict holds ------------------------------------------------------------------
+
+
+@pytest.fixture
+def varied_project(project):
+    module = project / "hypotheses" / "learns.py"
+    module.write_text(
+        module.read_text().replace(
+            "    predictions=", '    multiverse={"last": [1, 2, 5]},\n    predictions='
+        )
+    )
+    fill(project, range(5))
+    return project
+
+
+def test_a_multiverse_is_shown_drawn_and_kept_for_reports(varied_project, tmp_path):
+    picture = tmp_path / "curve.svg"
+    options = ("--jobs", 1, "-o", picture, "--record", "-v")
+    done = run("multiverse", "learns", *options, cwd=varied_project, XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "learns: supported in 3 of 3 analyses (100%)" in done.stdout
+    assert "no single choice changes the verdict" in done.stdout
+    assert picture.read_text().count("<svg") == 1
+    assert (tmp_path / "emergence-stats").is_dir()
+    shown = run("test", "learns", cwd=varied_project).stdout
+    assert "multiverse  supported in 3 of 3 analyses" in shown
+    assert "power  not recorded" in shown
+    result = result_of(run("test", "learns", "--json", cwd=varied_project))
+    assert result["multiverse"]["analyses"] == 3
+
+
+def test_json_of_multiverse_and_power_is_json_and_nothing_else(varied_project, tmp_path):
+    for command, rows in (("multiverse", "specifications"), ("power", "rows")):
+        done = run(
+            command, "learns", "--json", *(["--draws", 20, "--most", 3] if rows == "rows" else []),
+            cwd=varied_project, XDG_CACHE_HOME=str(tmp_path),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert len(json.loads(done.stdout)[rows]) >= 2
+
+
+def test_power_says_how_many_runs(varied_project):
+    done = run("power", "learns", "--draws", 50, "--most", 5, cwd=varied_project)
+    assert done.returncode == 0, done.stderr
+    assert "all runs there are: the plan saw none" in done.stdout
+    assert re.search(r"supported with a chance of 80%: \d+ runs", done.stdout)
+
+
+def test_questions_that_make_no_sense_are_errors_at_once(varied_project):
+    failed(run("multiverse", cwd=varied_project), "--all")
+    failed(run("multiverse", "learns", "-o", "curve.txt", cwd=varied_project), "curve.txt", ".svg")
+    failed(
+        run("multiverse", "learns", "--prediction", "x", cwd=varied_project),
+        "no prediction 'x'", "final accuracy",
+    )  # fmt: skip
+    failed(run("power", "learns", "--suite", "none", cwd=varied_project), "none", "sim")
+
+
+def test_a_report_shows_controls_and_many_claims_at_once(planted):
+    done = run("report", "--all", "--traces", planted, cwd=OURS)
+    assert "adjusted over them" in done.stdout
+    shown = run("test", "precursor_rates", "--traces", planted, cwd=OURS).stdout
+    assert "control  mismatched tasks (10 runs of sim): supported" in shown
+    assert "shuffled answers: no value" in shown
+    bare = run("test", "precursor_rates", "--no-controls", "--traces", planted, cwd=OURS).stdout
+    assert "mismatched tasks" not in bare
+
+
 # --- bad input --------------------------------------------------------------------------------
 
 

@@ -1,0 +1,260 @@
+"""Commands about hypotheses: list, describe, test, report, register, check."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emergence_stats.app import (
+    ControlsOption,
+    JsonOption,
+    Names,
+    OptionalNames,
+    SuiteOption,
+    TracesOption,
+    VerboseOption,
+    app,
+    console_on,
+    evaluated,
+    exit_status,
+    load_named,
+    named_or_all,
+    open_project,
+    open_store,
+    print_json,
+)
+from emergence_stats.errors import UsageError
+
+if TYPE_CHECKING:
+    from emergence_stats.project import Loaded
+
+
+class Format(StrEnum):
+    console = "console"
+    markdown = "markdown"
+    json = "json"
+
+
+@app.command("list")
+def list_(as_json: JsonOption = False) -> None:
+    """Hypotheses: claim, registration, last recorded verdict."""
+    from emergence_stats import recorded
+    from emergence_stats.registration import state_of
+    from emergence_stats.report import print_table
+
+    project = open_project()
+    path = project.folder / "verdicts.lock"
+    verdicts = recorded.read(path) if path.exists() else {}
+    rows = [
+        {
+            "name": loaded.name,
+            "claim": loaded.hypothesis.claim.text,
+            "registration": state_of(loaded).status,
+            "verdict": verdicts.get(loaded.name, {}).get("verdict"),
+        }
+        for loaded in load_named(project, None)
+    ]
+    if as_json:
+        print_json({"schema_version": 1, "hypotheses": rows})
+        return
+    columns = ("name", "registration", "verdict", "claim")
+    print_table(console_on(), columns, [[str(row[c] or "-") for c in columns] for row in rows])
+
+
+@app.command()
+def describe(name: str, as_json: JsonOption = False) -> None:
+    """The plan in words: claim, needs, unit, predictions, regions, choices."""
+    from emergence_stats.registration import state_of
+
+    project = open_project()
+    loaded = project.load(project.named(name).name)
+    state = state_of(loaded)
+    if as_json:
+        plan = {"name": name, "registration": state.status, "changes": list(state.changes)}
+        print_json({"schema_version": 1, **plan, **loaded.hypothesis.declaration()})
+        return
+    from emergence_stats.describe import describe_lines
+
+    typer.echo("\n".join(describe_lines(loaded, state)))
+
+
+@app.command()
+def test(
+    names: Names,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    controls: ControlsOption = True,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Test hypotheses. Exit status 1: refuted; 3: inconclusive; 0: supported."""
+    import time
+
+    from emergence_stats.report import print_details, print_line, tally, to_json
+
+    began = time.perf_counter()
+    results = evaluated(open_project(), names, traces, suite, controls)
+    if as_json:
+        typer.echo(to_json(results))
+    else:
+        console = console_on()
+        for result in results:
+            print_details(console, result, verbose)
+        print_line(console, f"{tally(results)} in {time.perf_counter() - began:.1f} s")
+    raise typer.Exit(exit_status(results))
+
+
+@app.command()
+def report(
+    names: OptionalNames = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every hypothesis.")] = False,
+    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.console,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file, not to stdout.")
+    ] = None,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    controls: ControlsOption = True,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """The whole picture: verdicts of all hypotheses, or of those named."""
+    from io import StringIO
+
+    from emergence_stats.files import write_whole
+    from emergence_stats.report import print_details, print_summary, to_json, to_markdown
+
+    project = open_project()
+    named_or_all(project, names, all_)
+    results = evaluated(project, names, traces, suite, controls)
+    if len(results) > 1:
+        from emergence_stats.multiplicity import adjust
+
+        results = adjust(results)
+    if as_json or format_ is Format.json:
+        text = to_json(results) + "\n"
+    elif format_ is Format.markdown:
+        text = to_markdown(results)
+    else:
+        from rich.console import Console
+
+        buffer = StringIO()
+        console = Console(file=buffer) if output is not None else console_on()
+        print_summary(console, results)
+        if verbose:
+            for result in results:
+                print_details(console, result, verbose=True)
+        text = buffer.getvalue()
+    if output is not None:
+        write_whole(output, text)
+    else:
+        sys.stdout.write(text)
+    raise typer.Exit(exit_status(results))
+
+
+@app.command()
+def register(
+    names: OptionalNames = None,
+    check_: Annotated[bool, typer.Option("--check", help="Verify, write nothing.")] = False,
+    traces: TracesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Freeze hypotheses: hash plan and source, list the runs seen. --check verifies them."""
+    from emergence_stats import registration as locks
+
+    project = open_project()
+    if check_:
+        _register_check(load_named(project, names), as_json)
+        return
+    if not names:
+        raise UsageError("name the hypotheses to register (or --check to verify all)")
+    loaded = load_named(project, names)
+    uri = traces or project.traces
+    seen = []
+    if "://" in uri or Path(uri).exists():
+        seen = [run.manifest for run in open_store(project, uri).runs]
+    shown = uri
+    if "://" not in uri and Path(uri).resolve().is_relative_to(project.root):
+        shown = Path(uri).resolve().relative_to(project.root).as_posix()
+    rows = []
+    for one in loaded:
+        before = locks.read_lock(one.source.lock)
+        after = locks.register(one, seen, shown)
+        entries = len(after.entries)
+        new = before is None or entries > len(before.entries)
+        rows.append(
+            {
+                "name": one.name,
+                "plan": after.latest["plan"],
+                "registered": after.latest["registered"],
+                "runs_seen": len(after.latest["runs"]),
+                "entries": entries,
+                "new": new,
+            }
+        )
+        if not as_json:
+            what = "registered" if new else "was registered already, nothing written"
+            seen_text = f"{rows[-1]['runs_seen']} runs seen"
+            typer.echo(f"{one.name}: {what} ({after.latest['plan'][:7]}, {seen_text})")
+    if as_json:
+        print_json({"schema_version": 1, "registrations": rows})
+
+
+def _register_check(loaded: list[Loaded], as_json: bool) -> None:
+    from emergence_stats.registration import state_of
+
+    states = {one.name: state_of(one) for one in loaded}
+    if as_json:
+        rows = [
+            {"name": name, "registration": state.status, "changes": list(state.changes)}
+            for name, state in states.items()
+        ]
+        print_json({"schema_version": 1, "registrations": rows})
+    else:
+        for name, state in states.items():
+            typer.echo(f"{name}: {state.status}")
+            for change in state.changes:
+                typer.echo(f"  {change}")
+    bad = [name for name, state in states.items() if state.status != "registered"]
+    if bad:
+        sys.stderr.write(
+            f"emergence-stats: {len(bad)} of {len(states)} not as registered: {', '.join(bad)}. "
+            f"Register anew with: emergence-stats register {' '.join(bad)}\n"
+        )
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    update: Annotated[bool, typer.Option("--update", help="Record the present verdicts.")] = False,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare with the recorded verdicts (verdicts.lock). Exit status 1: something changed."""
+    from emergence_stats import recorded
+
+    project = open_project()
+    path = project.folder / "verdicts.lock"
+    before = {} if update else recorded.read(path)
+    results = evaluated(project, None, traces, suite)
+    if update:
+        recorded.write(path, results)
+        changes: list[str] = []
+    else:
+        changes = recorded.compare(before, results)
+    if as_json:
+        verdicts = {result.name: str(result.verdict) for result in results}
+        print_json({"schema_version": 1, "verdicts": verdicts, "changes": changes})
+    elif update:
+        typer.echo(f"recorded {len(results)} verdicts in {path}")
+    elif changes:
+        typer.echo("\n".join(changes))
+        typer.echo("if this is right, record it: emergence-stats check --update")
+    else:
+        typer.echo(f"{len(results)} verdicts are as recorded")
+    raise typer.Exit(1 if changes else 0)
