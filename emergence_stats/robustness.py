@@ -114,13 +114,14 @@ def _shown(
     loaded = project.load(result.name)
     if kind == "multiverse" and not loaded.hypothesis.multiverse:
         return None
+    design = loaded.hypothesis.design
+    if design is not None and result.suite != design.suite:
+        return None  # somebody else's runs: there is nothing to say
     command = _COMMANDS[kind].format(result.name)
     entry = recorded.get(result.name, {}).get(kind)
     if entry is None:
         return Recorded(f"not recorded; record it with: {command}", None)
     inputs = _inputs_of(loaded, store, kind)
-    if inputs is None:
-        return None  # somebody else's store: there is nothing to say
     if {k: entry.get(k) for k in ("plan", "runs")} != inputs:
         return Recorded(f"recorded for another plan or other runs; anew with: {command}", None)
     return Recorded(entry["statement"], {k: v for k, v in entry.items() if k != "statement"})

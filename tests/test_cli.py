@@ -293,7 +293,7 @@ def test_a_report_shows_controls_and_many_claims_at_once(planted):
     done = run("report", "--all", "--traces", planted, cwd=OURS)
     assert "adjusted over them" in done.stdout
     shown = run("test", "precursor_rates", "--traces", planted, cwd=OURS).stdout
-    assert "control  mismatched tasks (10 runs of sim): supported" in shown
+    assert "control  mismatched tasks (10 runs of sim): inconclusive" in shown
     assert "shuffled answers: no value" in shown
     bare = run("test", "precursor_rates", "--no-controls", "--traces", planted, cwd=OURS).stdout
     assert "mismatched tasks" not in bare
