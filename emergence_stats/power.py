@@ -155,9 +155,10 @@ def pilots_of(loaded: Loaded, store: Store, suite: str | None = None) -> tuple[l
     hypothesis, registration = loaded.hypothesis, state_of(loaded).registration
     design = hypothesis.design
     suites = sorted({run.manifest.suite for run in store.runs})
-    chosen = suite or (design.suite if design is not None else None)
-    if chosen is None and len(suites) == 1:
-        chosen = suites[0]
+    planned = design.suite if design is not None else None
+    chosen = suite or planned
+    if suite is None and chosen not in suites and len(suites) == 1:
+        chosen = suites[0]  # somebody else's runs, as `test` takes them
     if chosen not in suites:
         what = f"suite {chosen!r}" if chosen else "no suite chosen"
         raise UsageError(f"{loaded.name}: {what}; the store has {', '.join(suites)} (see --suite)")
@@ -166,7 +167,7 @@ def pilots_of(loaded: Loaded, store: Store, suite: str | None = None) -> tuple[l
         for run in store.runs
         if run.manifest.suite == chosen
         and run.manifest.n_layers >= hypothesis.needs.min_layers
-        and (design is None or suite is not None or run.manifest.scale in design.scales)
+        and (design is None or chosen != planned or run.manifest.scale in design.scales)
     ]
     seen = [r for r in runs if registration is not None and registration.saw(r.manifest)]
     return (seen, True) if seen else (runs, False)

@@ -216,6 +216,15 @@ def test_power_rests_on_what_the_plan_had_seen(root):
     assert found.pilots == 4
 
 
+def test_power_takes_somebody_elses_runs_as_a_test_does(root, tmp_path):
+    for seed in range(3):
+        add_run(tmp_path / "elsewhere", seed, suite="theirs", scale="x9", tasks=("add", "mod"))
+    theirs = Store.open(tmp_path / "elsewhere")
+    found = power(Project(root).load("learns"), theirs, draws=20, most=3)
+    assert found.pilots == 3
+    assert found.scales == ("x9",)
+
+
 def test_power_is_the_same_each_time(root):
     loaded, store = Project(root).load("learns"), Store.open(root / "data")
     one, two = (power(loaded, store, draws=50, most=6).to_dict() for _ in range(2))
