@@ -236,8 +236,9 @@ def _collect_arm(job: _Job, arm: _Arm, usable: list[Run]) -> None:
             units = [usable] if usable else []
         for unit in units:
             variants = [unit]
-            if changed:
-                variants = [list(some) for some in zip(*(changed[r.run_id] for r in unit))]  # noqa: B905  # as many as all have
+            if changed:  # as many variants of the unit as all of its runs have
+                of_runs = (changed[run.run_id] for run in unit)
+                variants = [list(some) for some in zip(*of_runs, strict=False)]
             value = _unit_value(job, arm, prediction, unit, variants)
             if value is not None:
                 found.values.append(value)
