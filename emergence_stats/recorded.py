@@ -42,13 +42,18 @@ def read(path: Path) -> dict[str, Any]:
             f"{path}: there are no recorded verdicts; record them with "
             "`emergence-stats check --update`"
         )
+    return read_record(path, "verdicts")
+
+
+def read_record(path: Path, of: str) -> dict[str, Any]:
+    """Entries of a record by hypothesis. `RegistrationError` where it is none of what is asked for."""
     try:
-        recorded = json.loads(path.read_text("utf-8"))["verdicts"]
+        recorded = json.loads(path.read_text("utf-8"))[of]
         if not isinstance(recorded, dict):
-            raise TypeError("verdicts is not an object")
+            raise TypeError(f"{of} is not an object")
     except (ValueError, KeyError, TypeError) as error:
         raise RegistrationError(
-            f"{path}: not a record of verdicts ({error!r}); restore it from version control"
+            f"{path}: not a record of {of} ({error!r}); restore it from version control"
         ) from None
     return recorded
 

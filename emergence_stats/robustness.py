@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from emergence_stats.errors import RegistrationError, UsageError
+from emergence_stats.errors import UsageError
 from emergence_stats.files import write_whole
 from emergence_stats.multiverse import Multiverse, runs_of_multiverse
 from emergence_stats.power import Power, pilots_of
 from emergence_stats.project import Loaded, Project
+from emergence_stats.recorded import read_record
 from emergence_stats.registration import current_plan, digest, plan_digest
 from emergence_stats.results import Recorded, Result
 from emergence_stats.store import RunFile, Store
@@ -83,16 +84,7 @@ def read(path: Path) -> dict[str, Any]:
     """Records by hypothesis, none where there is no file. `RegistrationError` where it is broken."""
     if not path.exists():
         return {}
-    try:
-        found = json.loads(path.read_text("utf-8"))["robustness"]
-        if not isinstance(found, dict):
-            raise TypeError("robustness is not an object")
-    except (ValueError, KeyError, TypeError) as error:
-        raise RegistrationError(
-            f"{path}: not a record of robustness ({error!r}); restore it from version control, or "
-            "remove it and record anew"
-        ) from None
-    return found
+    return read_record(path, "robustness")
 
 
 def attach(results: Sequence[Result], project: Project, store: Store) -> list[Result]:
