@@ -84,9 +84,11 @@ def multiverse(
             )
         everything.append(found)
         if output is not None and drawn is not None:
-            from emergence_stats.pictures import save, specification_curve
+            from emergence_stats.curve import curve_of
+            from emergence_stats.drawing import save
+            from emergence_stats.pictures import specification_curve
 
-            save(specification_curve(found, drawn), output)
+            save(specification_curve(curve_of(found, drawn.name), drawn.region), output)
         if record:
             from emergence_stats.robustness import record_multiverse
 
@@ -158,7 +160,8 @@ def power(
             )
         everything.append(found)
         if output is not None:
-            from emergence_stats.pictures import power_curve, save
+            from emergence_stats.drawing import save
+            from emergence_stats.pictures import power_curve
 
             save(power_curve(found), output)
         if record:
@@ -203,7 +206,7 @@ def _check_picture(output: Path | None, chosen: list[Loaded]) -> None:
     """A picture that cannot be written is reported before the work is done."""
     if output is None:
         return
-    from emergence_stats.pictures import check_suffix
+    from emergence_stats.drawing import check_suffix
 
     check_suffix(output)
     if len(chosen) > 1:

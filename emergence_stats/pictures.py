@@ -1,144 +1,116 @@
-"""Pictures as SVG, PNG or PDF by the file's suffix; the same input gives the same bytes of SVG.
-
-Verdicts differ by marker and word as well as by colour.
-"""
+"""Pictures of a multiverse and of power."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from emergence_stats.curve import Curve
+from emergence_stats.drawing import COLOUR, FAINT, INK, MARKER, MUTED, REGION, WIDTH, in_style
 from emergence_stats.errors import UsageError
-from emergence_stats.hypothesis import Prediction
 from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from emergence_stats.multiverse import Multiverse
     from emergence_stats.power import Power
     from emergence_stats.regions import Region
 
-SUFFIXES = (".svg", ".png", ".pdf")
-COLOUR = {Verdict.SUPPORTED: "#1b7837", Verdict.REFUTED: "#b2182b", Verdict.INCONCLUSIVE: "#9a7d0a"}
-MARKER = {Verdict.SUPPORTED: "o", Verdict.REFUTED: "x", Verdict.INCONCLUSIVE: "s"}
 
-
-def check_suffix(path: Path) -> None:
-    """`UsageError` for a file that is no picture, before hours of work are lost on it."""
-    if path.suffix not in SUFFIXES:
-        raise UsageError(f"{path}: pictures end in {', '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}")
-
-
-def save(figure: Figure, path: Path) -> None:
-    import matplotlib as mpl
-
-    check_suffix(path)
-    metadata = {"Date": None} if path.suffix == ".svg" else None
-    with mpl.rc_context({"svg.hashsalt": "emergence-stats"}):
-        figure.savefig(path, metadata=metadata, bbox_inches="tight")
-
-
-def specification_curve(multiverse: Multiverse, prediction: Prediction) -> Figure:
-    """Estimates of one prediction in all analyses, in their order, and below the choices of each.
+@in_style
+def specification_curve(curve: Curve, region: Region) -> Figure:
+    """Estimates in all analyses, in their order, and below the choices of each.
 
     Raises `UsageError` where no analysis has data.
     """
     from matplotlib.figure import Figure
 
-    name = prediction.name
-    analyses = [a for a in multiverse.analyses if a.estimates[name].n_runs]
-    if not analyses:
-        raise UsageError(f"{multiverse.name}: no analysis of {name!r} has data to draw")
-    analyses.sort(key=lambda a: a.estimates[name].value)
-    rows: list[tuple[str, Any]] = [
-        (choice, value) for choice, values in multiverse.choices.items() for value in values
+    if not curve.points:
+        raise UsageError(f"{curve.name}: no analysis of {curve.prediction!r} has data to draw")
+    points = sorted(curve.points, key=lambda p: p.value)
+    rows = [
+        (number, which, f"{choice} = {text}")
+        for number, (choice, texts) in enumerate(curve.choices.items())
+        for which, text in enumerate(texts)
     ]
-    figure = Figure(figsize=(7.5, 2.6 + 0.2 * len(rows)))
-    top, bottom = figure.subplots(
-        2, 1, sharex=True, gridspec_kw={"height_ratios": [2.2, 0.2 * len(rows)]}
-    )
-    every = [x for a in analyses for e in [a.estimates[name]] for x in e.interval or (e.value,)]
-    _shade(top, prediction.region, every)
+    below = 0.15 * len(rows)
+    figure = Figure(figsize=(WIDTH, 2.5 + below))
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.0, below])
+    shade(top, region, [x for p in points for x in p.interval or (p.value,)])
     for verdict in Verdict:
-        mine = [
-            (i, a.estimates[name]) for i, a in enumerate(analyses) if a.verdicts[name] is verdict
-        ]
+        mine = [(i, p) for i, p in enumerate(points) if p.verdict is verdict]
         if not mine:
             continue
-        x, y = [i for i, _ in mine], [e.value for _, e in mine]
-        ends = [e.interval or (e.value, e.value) for _, e in mine]
-        top.vlines(
-            x, [lo for lo, _ in ends], [hi for _, hi in ends], colors=COLOUR[verdict], alpha=0.35
-        )
+        at, colour = [i for i, _ in mine], COLOUR[verdict]
+        ends = [p.interval or (p.value, p.value) for _, p in mine]
+        lower, upper = zip(*ends, strict=True)
+        top.vlines(at, lower, upper, colors=colour, alpha=0.4, linewidth=0.8)
         top.scatter(
-            x,
-            y,
-            s=9,
-            c=COLOUR[verdict],
+            at,
+            [p.value for _, p in mine],
+            s=7,
+            c=colour,
             marker=MARKER[verdict],
+            linewidth=0.8,
             label=f"{verdict} ({len(mine)})",
             zorder=3,
         )
-    registered = next((i for i, a in enumerate(analyses) if a is multiverse.registered), None)
-    if registered is not None:
-        for axes in (top, bottom):
-            axes.axvline(registered, color="black", linewidth=0.7, linestyle=":")
-    top.set_ylabel(name)
-    top.set_title(f"{multiverse.name}: {len(analyses)} analyses; dotted: as registered", fontsize=9)
-    top.legend(fontsize=7, loc="best")
-    for row, (choice, value) in enumerate(rows):
-        x = [i for i, a in enumerate(analyses) if a.choices[choice] == value]
-        bottom.scatter(x, [row] * len(x), s=6, c="black", marker="|")
-    bottom.set_yticks(
-        range(len(rows)), [f"{choice} = {value}" for choice, value in rows], fontsize=6
-    )
+    for at, point in enumerate(points):
+        if curve.registered(point):
+            for axes in (top, bottom):
+                axes.axvline(at, color=INK, linewidth=0.8, linestyle=":", zorder=0)
+    top.set_ylabel(curve.prediction)
+    top.set_title(f"{len(points)} analyses; dotted: as registered", loc="left")
+    top.legend(loc="best")
+    for row, (number, which, _) in enumerate(rows):
+        at = [i for i, p in enumerate(points) if p.chosen[number] == which]
+        bottom.scatter(at, [row] * len(at), s=7, c=INK, marker="|", linewidth=0.7)
+    bottom.set_yticks(range(len(rows)), [text for *_, text in rows], fontsize=6.5)
     bottom.set_ylim(len(rows) - 0.5, -0.5)
     bottom.set_xlabel("analyses, by estimate")
     return figure
 
 
+@in_style
 def power_curve(power: Power) -> Figure:
     """Chance of each verdict by the number of runs."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.5, 3.2))
+    figure = Figure(figsize=(WIDTH, 2.7))
     axes = figure.subplots()
     runs = [row.runs for row in power.rows]
     for verdict in Verdict:
-        chance = [row.chance[verdict] for row in power.rows]
         axes.plot(
             runs,
-            chance,
+            [row.chance[verdict] for row in power.rows],
             color=COLOUR[verdict],
             marker=MARKER[verdict],
-            markersize=4,
+            markersize=3.5,
+            linewidth=1.2,
             label=str(verdict),
         )
     for target in (0.8, 0.9):
-        axes.axhline(target, color="grey", linewidth=0.6, linestyle=":")
+        axes.axhline(target, color=FAINT, linewidth=0.8, zorder=0)
     if power.planned is not None:
         planned = power.planned * len(power.scales)
-        axes.axvline(planned, color="black", linewidth=0.7, linestyle="--", label="planned")
+        axes.axvline(planned, color=MUTED, linewidth=0.8, linestyle="--", label="planned")
     axes.set_xscale("log")
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel(f"runs ({len(power.scales)} scales)")
-    axes.set_ylabel("chance")
-    axes.set_title(f"{power.name}, as {power.pilots} pilot runs show it", fontsize=9)
-    axes.legend(fontsize=7)
+    axes.set_ylabel("chance of each verdict")
+    axes.set_title(f"as {power.pilots} pilot runs show it", loc="left")
+    axes.legend()
     return figure
 
 
-def _shade(axes: Axes, region: Region, ends: Sequence[float]) -> None:
-    """The claim region, as far as values at `ends` and a margin reach."""
+def shade(axes: Axes, region: Region, ends: Sequence[float]) -> None:
+    """The claim region, as far up and down as `ends` and a margin reach; sets the limits."""
     margin = 0.05 * (max(ends) - min(ends)) or 1.0
     low, high = min(ends) - margin, max(ends) + margin
     axes.set_ylim(low, high)
     lo = low if region.lo is None else max(low, region.lo)
     hi = high if region.hi is None else min(high, region.hi)
     if lo < hi:
-        axes.axhspan(lo, hi, color="#c6dbef", alpha=0.5, linewidth=0, label=f"claim: {region}")
+        axes.axhspan(lo, hi, color=REGION, linewidth=0, zorder=0, label=f"claim: {region}")

@@ -58,6 +58,23 @@ class Power:
     draws: int
     planned: int | None
 
+    @classmethod
+    def from_dict(cls, name: str, found: Mapping[str, Any]) -> Power:
+        """What `to_dict` wrote."""
+        rows = (
+            Chances(row["seeds"], row["runs"], {v: row[str(v)] for v in Verdict})
+            for row in found["rows"]
+        )
+        return cls(
+            name,
+            tuple(rows),
+            tuple(found["scales"]),
+            found["pilot_runs"],
+            found["pilots_seen_by_plan"],
+            found["draws"],
+            found["planned_seeds"],
+        )
+
     def needed(self, verdict: Verdict, chance: float) -> Chances | None:
         """The fewest seeds that give this verdict with this chance, None where none simulated do."""
         return next((row for row in self.rows if row.chance[verdict] >= chance), None)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from emergence_stats.curve import curve_of
 from emergence_stats.errors import UsageError
 from emergence_stats.files import write_whole
 from emergence_stats.multiverse import Multiverse, runs_of_multiverse
@@ -36,6 +37,7 @@ def record_multiverse(project: Project, store: Store, found: Multiverse) -> None
     loaded = project.load(found.name)
     whole = found.to_dict()
     kept = {k: whole[k] for k in ("analyses", "empty", "shares", "by_choice", "flips", "without")}
+    kept["curve"] = curve_of(found, loaded.hypothesis.predictions[0].name).to_dict()
     flips = flip_texts(found)
     statement = multiverse_statement(found)
     statement += f"; changed by {', '.join(flips)}" if flips else "; changed by no single choice"
@@ -46,7 +48,7 @@ def record_multiverse(project: Project, store: Store, found: Multiverse) -> None
 def record_power(project: Project, store: Store, found: Power) -> None:
     loaded = project.load(found.name)
     whole = found.to_dict()
-    kept = {k: whole[k] for k in ("pilot_runs", "planned_seeds", "draws", "rows", "needed")}
+    kept = {k: v for k, v in whole.items() if k != "name"}
     entry = {"statement": power_statement(found), **kept}
     _record(project, loaded, "power", entry, pilots_of(loaded, store)[0])
 

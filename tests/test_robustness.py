@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from emergence_stats import Store
+from emergence_stats.curve import Curve, curve_of
+from emergence_stats.drawing import check_suffix, save
 from emergence_stats.errors import RegistrationError, UsageError
 from emergence_stats.evaluate import evaluate
 from emergence_stats.multiplicity import adjust, claim_p
 from emergence_stats.multiverse import choices_of, explore, specifications
-from emergence_stats.pictures import check_suffix, power_curve, save, specification_curve
-from emergence_stats.power import power
+from emergence_stats.pictures import power_curve, specification_curve
+from emergence_stats.power import Power, power
 from emergence_stats.project import Project
 from emergence_stats.registration import register
 from emergence_stats.robustness import attach, record_multiverse, record_power
@@ -260,7 +262,7 @@ def test_pictures_repeat_to_the_byte(root, tmp_path):
     prediction = Project(root).load("learns").hypothesis.predictions[0]
     powered = power(Project(root).load("learns"), Store.open(root / "data"), draws=20, most=4)
     for name, draw in (
-        ("curve", lambda: specification_curve(found, prediction)),
+        ("curve", lambda: specification_curve(curve_of(found, prediction.name), prediction.region)),
         ("power", lambda: power_curve(powered)),
     ):
         paths = [tmp_path / f"{name}{i}.svg" for i in range(2)]
@@ -286,6 +288,11 @@ def test_records_are_shown_while_they_hold_and_no_longer(root):
     assert "planned runs" in shown.power.statement
     document = json.loads(json.dumps(shown.to_dict()))
     assert document["multiverse"]["flips"]
+    curve = Curve.from_dict("learns", document["multiverse"]["curve"])
+    assert len(curve.points) == len(curve_of(explored(root), curve.prediction).points)
+    assert curve.points[0].value == pytest.approx(found[0].predictions[0].estimate.value, rel=1e-5)
+    assert curve.registered(curve.points[0])
+    assert Power.from_dict("learns", document["power"]).rows[0].seeds == 2
     # another run: the statements are of other data now
     add_run(root / "data", 9, scale="d32", tasks=("add", "mod"))
     _, store, found = results(root)
