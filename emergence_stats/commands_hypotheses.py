@@ -26,6 +26,7 @@ from emergence_stats.app import (
     open_project,
     open_store,
     print_json,
+    progress_of,
 )
 from emergence_stats.errors import UsageError
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 class Format(StrEnum):
     console = "console"
     markdown = "markdown"
+    html = "html"
     json = "json"
 
 
@@ -125,11 +127,13 @@ def report(
     """The whole picture: verdicts of all hypotheses, or of those named."""
     from io import StringIO
 
-    from emergence_stats.files import write_whole
+    from emergence_stats.files import check_folder, write_whole
     from emergence_stats.report import print_details, print_summary, to_json, to_markdown
 
     project = open_project()
     named_or_all(project, names, all_)
+    if output is not None:
+        check_folder(output)
     results = evaluated(project, names, traces, suite, controls)
     if len(results) > 1:
         from emergence_stats.multiplicity import adjust
@@ -139,6 +143,13 @@ def report(
         text = to_json(results) + "\n"
     elif format_ is Format.markdown:
         text = to_markdown(results)
+    elif format_ is Format.html:
+        from emergence_stats.html_report import Provenance, page
+
+        store = open_store(project, traces)
+        made = Provenance.now(project.root, store.uri)
+        with progress_of("drawing claims") as progress:
+            text = page(results, project, store, made, progress)
     else:
         from rich.console import Console
 

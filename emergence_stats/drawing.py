@@ -12,18 +12,23 @@ import functools
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from emergence_stats.errors import UsageError
+from emergence_stats.files import check_folder
 from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
+F = TypeVar("F")  # a figure, or None where there is nothing to draw
 
 SUFFIXES = (".svg", ".png", ".pdf")
-WIDTH = 4.5  # inches: 430 pixels of a screen, less than half as much again as a phone has
+WIDTH = 4.1  # inches: 394 pixels, which a phone shows nearly whole, so that text stays readable
+
+SMALL = 8  # points
 
 INK, MUTED, FAINT = "#24292f", "#6a737d", "#d0d7de"
 REGION = "#cfe3f8"  # the claim region
@@ -40,7 +45,7 @@ _DARK = {
     COLOUR[Verdict.REFUTED]: "#ff8a80",
     COLOUR[Verdict.INCONCLUSIVE]: "#e0bb3c",
 }
-_STYLE = {
+_STYLE: Any = {  # matplotlib's stubs want the name of every setting as a type
     "font.size": 8.5,
     "axes.titlesize": 8.5,
     "axes.labelsize": 8.5,
@@ -54,9 +59,9 @@ _STYLE = {
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "legend.fontsize": 7.5,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
     "legend.frameon": False,
     "lines.color": INK,
     "figure.facecolor": "none",
@@ -69,11 +74,11 @@ _STYLE = {
 }
 
 
-def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def in_style(draw: Callable[P, F]) -> Callable[P, F]:
     """A function that draws, in the style of this module."""
 
     @functools.wraps(draw)
-    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def styled(*args: P.args, **kwargs: P.kwargs) -> F:
         import matplotlib as mpl
 
         with mpl.rc_context(_STYLE):
@@ -82,12 +87,30 @@ def in_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return styled
 
 
+def log_axis(axes: Axes, which: str) -> None:
+    """Make the "x" or "y" axis logarithmic, with plain numbers at powers of ten alone."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axes.set(**{f"{which}scale": "log"})
+    axis.set_major_locator(LogLocator(10, numticks=6))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+    axis.set_minor_locator(NullLocator())
+
+
+def short(value: float) -> str:
+    """A power of ten in a few characters: 0.1, 100, 10k, 1M."""
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor:
+            return f"{value / factor:g}{letter}"
+    return f"{value:g}"
+
+
 def check_suffix(path: Path) -> None:
     """`UsageError` for a file that is no picture, before hours of work are lost on it."""
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path}: pictures end in {', '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}")
+    check_folder(path)
 
 
 def save(figure: Figure, path: Path) -> None:

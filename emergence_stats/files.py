@@ -5,6 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from emergence_stats.errors import UsageError
+
+
+def check_folder(path: Path) -> None:
+    """`UsageError` for a file in a folder that is not there, before the work for it is done."""
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}")
+
 
 def write_whole(path: Path, text: str) -> None:
     """Replace `path` by `text` in one step: a reader sees the old file or the new one.

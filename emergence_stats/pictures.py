@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emergence_stats.curve import Curve
-from emergence_stats.drawing import COLOUR, FAINT, INK, MARKER, MUTED, REGION, WIDTH, in_style
+from emergence_stats.drawing import (
+    COLOUR,
+    FAINT,
+    INK,
+    MARKER,
+    MUTED,
+    REGION,
+    WIDTH,
+    in_style,
+    log_axis,
+)
 from emergence_stats.errors import UsageError
 from emergence_stats.verdicts import Verdict
 
@@ -57,10 +67,10 @@ def specification_curve(curve: Curve, region: Region) -> Figure:
             label=f"{verdict} ({len(mine)})",
             zorder=3,
         )
-    for at, point in enumerate(points):
+    for number, point in enumerate(points):
         if curve.registered(point):
             for axes in (top, bottom):
-                axes.axvline(at, color=INK, linewidth=0.8, linestyle=":", zorder=0)
+                axes.axvline(number, color=INK, linewidth=0.8, linestyle=":", zorder=0)
     top.set_ylabel(curve.prediction)
     top.set_title(f"{len(points)} analyses; dotted: as registered", loc="left")
     top.legend(loc="best")
@@ -96,7 +106,7 @@ def power_curve(power: Power) -> Figure:
     if power.planned is not None:
         planned = power.planned * len(power.scales)
         axes.axvline(planned, color=MUTED, linewidth=0.8, linestyle="--", label="planned")
-    axes.set_xscale("log")
+    log_axis(axes, "x")
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel(f"runs ({len(power.scales)} scales)")
     axes.set_ylabel("chance of each verdict")

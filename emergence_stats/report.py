@@ -143,7 +143,7 @@ def interval_bar(result: PredictionResult, width: int = 41) -> str | None:
 
 
 _CONTROL_COLUMNS = ("hypothesis", "control", "runs", "earns", "the same?", "estimates")
-_COLUMNS = ("prediction", "estimate", "CI", "region", "p", "effect", "runs", "verdict")
+PREDICTION_COLUMNS = ("prediction", "estimate", "CI", "region", "p", "effect", "runs", "verdict")
 
 
 def prediction_row(result: PredictionResult) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
     print_line(console, f"  {registration_text(result)}; runs: {runs_text(result)}")
     rows = [prediction_row(p) for p in result.predictions]
     level = result.predictions[0].estimate.level
-    columns = [f"{level:.1%} CI" if c == "CI" else c for c in _COLUMNS]
+    columns = [f"{level:.1%} CI" if c == "CI" else c for c in PREDICTION_COLUMNS]
     print_table(console, columns, rows)
     wide = max(len(p.name) for p in result.predictions)
     for p in result.predictions:
@@ -247,7 +247,7 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
     print_line(console)
 
 
-_MULTIPLICITY_COLUMNS = ("hypothesis", "p", "Holm", "FDR", "verdict")
+MULTIPLICITY_COLUMNS = ("hypothesis", "p", "Holm", "FDR", "verdict")
 
 
 def multiplicity_rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
@@ -281,7 +281,7 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
             console,
             f"p-values of {len(adjusted)} claims (null hypothesis: not so), adjusted over them",
         )
-        print_table(console, _MULTIPLICITY_COLUMNS, adjusted)
+        print_table(console, MULTIPLICITY_COLUMNS, adjusted)
 
 
 def to_json(results: Sequence[Result]) -> str:
@@ -317,7 +317,7 @@ def to_markdown(results: Sequence[Result]) -> str:
         for p in r.predictions
         for row in [prediction_row(p)]
     ]
-    lines += ["", *markdown_table(("hypothesis", *_COLUMNS), predictions)]
+    lines += ["", *markdown_table(("hypothesis", *PREDICTION_COLUMNS), predictions)]
     controls = [
         (
             r.name,
@@ -334,7 +334,7 @@ def to_markdown(results: Sequence[Result]) -> str:
         lines += ["", *markdown_table(_CONTROL_COLUMNS, controls)]
     multiplicity = multiplicity_rows(results)
     if multiplicity:
-        lines += ["", *markdown_table(_MULTIPLICITY_COLUMNS, multiplicity)]
+        lines += ["", *markdown_table(MULTIPLICITY_COLUMNS, multiplicity)]
     robustness = [
         (r.name, *(x.statement if x is not None else "-" for x in (r.multiverse, r.power)))
         for r in results

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from emergence_stats.errors import HypothesisError
 from emergence_stats.hypothesis import Count, Needs, Prediction, Share
@@ -35,6 +35,20 @@ def as_number(value: Count | float) -> float:
 
 def read_run(store: Store, file: RunFile, needs: Sequence[Needs], measures: Collection[str]) -> Run:
     """A run with these measures, at the layers that any of `needs` asks for."""
+    return read_as(Run, store, file, needs, measures)
+
+
+R = TypeVar("R", bound=Run)
+
+
+def read_as(
+    kind: type[R],
+    store: Store,
+    file: RunFile,
+    needs: Sequence[Needs],
+    measures: Collection[str],
+) -> R:
+    """The same as a `kind` of run."""
     layers: set[int] | None = set()
     for need in needs:
         if need.layers == "all" or layers is None:
@@ -43,7 +57,7 @@ def read_run(store: Store, file: RunFile, needs: Sequence[Needs], measures: Coll
             layers |= set(range(1, file.manifest.n_layers + 1))
         else:
             layers.add(file.manifest.n_layers)
-    return Run(file.manifest, store.read(file, measures, layers))
+    return kind(file.manifest, store.read(file, measures, layers))
 
 
 def value_of(

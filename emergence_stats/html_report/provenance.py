@@ -1,0 +1,61 @@
+"""What a page says of how it was made."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+_PACKAGES = ("emergence-stats", "numpy", "scipy", "pyarrow", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """`made` in UTC; `revision`: of the project's repository, None where there is none."""
+
+    command: str
+    made: str
+    store: str
+    revision: str | None
+    versions: dict[str, str]
+
+    @classmethod
+    def now(cls, root: Path, store: str, arguments: Sequence[str] | None = None) -> Provenance:
+        """That of a page made now. `root`: the project's folder; `store` is named relative to it."""
+        path = Path(store)
+        if path.is_absolute() and path.is_relative_to(root):
+            store = path.relative_to(root).as_posix()
+        return cls(
+            command=shlex.join(
+                ["emergence-stats", *(sys.argv[1:] if arguments is None else arguments)]
+            ),
+            made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            store=store,
+            revision=_revision(root),
+            versions={
+                "Python": platform.python_version(),
+                **{name: version(name) for name in _PACKAGES},
+            },
+        )
+
+
+def _revision(root: Path) -> str | None:
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    head = git("rev-parse", "HEAD")
+    if not head:
+        return None
+    return f"{head[:12]}, with changes" if git("status", "--porcelain") else head[:12]
