@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,7 +32,9 @@ from emergence_stats.app import (
 from emergence_stats.errors import UsageError
 
 if TYPE_CHECKING:
-    from emergence_stats.project import Loaded
+    from emergence_stats.project import Loaded, Project
+    from emergence_stats.recorded import Change
+    from emergence_stats.results import Result
 
 
 class Format(StrEnum):
@@ -39,6 +42,7 @@ class Format(StrEnum):
     markdown = "markdown"
     html = "html"
     json = "json"
+    junit = "junit"
 
 
 @app.command("list")
@@ -125,11 +129,13 @@ def report(
     verbose: VerboseOption = False,
 ) -> None:
     """The whole picture: verdicts of all hypotheses, or of those named."""
+    import time
     from io import StringIO
 
     from emergence_stats.files import check_folder, write_whole
     from emergence_stats.report import print_details, print_summary, to_json, to_markdown
 
+    began = time.perf_counter()
     project = open_project()
     named_or_all(project, names, all_)
     if output is not None:
@@ -143,6 +149,10 @@ def report(
         text = to_json(results) + "\n"
     elif format_ is Format.markdown:
         text = to_markdown(results)
+    elif format_ is Format.junit:
+        from emergence_stats.junit import of_report
+
+        text = of_report(results, project, time.perf_counter() - began)
     elif format_ is Format.html:
         from emergence_stats.html_report import Provenance, page
 
@@ -239,33 +249,93 @@ def _register_check(loaded: list[Loaded], as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+class CheckFormat(StrEnum):
+    console = "console"
+    json = "json"
+    junit = "junit"
+    github = "github"
+
+
 @app.command()
 def check(
     update: Annotated[bool, typer.Option("--update", help="Record the present verdicts.")] = False,
+    format_: Annotated[
+        CheckFormat | None,
+        typer.Option("--format", help="How to say it; default: github in its CI, else console."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file, not to stdout.")
+    ] = None,
     traces: TracesOption = None,
     suite: SuiteOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare with the recorded verdicts (verdicts.lock). Exit status 1: something changed."""
-    from emergence_stats import recorded
+    import time
 
+    from emergence_stats import recorded
+    from emergence_stats.files import check_folder, write_whole
+
+    began = time.perf_counter()
+    if output is not None:
+        check_folder(output)
     project = open_project()
     path = project.folder / "verdicts.lock"
     before = {} if update else recorded.read(path)
     results = evaluated(project, None, traces, suite)
+    changes = [] if update else recorded.compare(before, results)
     if update:
         recorded.write(path, results)
-        changes: list[str] = []
-    else:
-        changes = recorded.compare(before, results)
-    if as_json:
-        verdicts = {result.name: str(result.verdict) for result in results}
-        print_json({"schema_version": 1, "verdicts": verdicts, "changes": changes})
+    how = CheckFormat.json if as_json else format_ or _default_format()
+    if how is CheckFormat.json:
+        text = _check_json(results, changes)
+    elif how is CheckFormat.junit:
+        from emergence_stats.junit import of_check
+
+        text = of_check(results, changes, project, time.perf_counter() - began)
     elif update:
-        typer.echo(f"recorded {len(results)} verdicts in {path}")
-    elif changes:
-        typer.echo("\n".join(changes))
-        typer.echo("if this is right, record it: emergence-stats check --update")
+        text = f"recorded {len(results)} verdicts in {path}\n"
     else:
-        typer.echo(f"{len(results)} verdicts are as recorded")
+        lines = [line for change in changes for line in change.lines()]
+        lines.append(
+            "if this is right, record it: emergence-stats check --update"
+            if changes
+            else f"{len(results)} verdicts are as recorded"
+        )
+        text = "\n".join(lines) + "\n"
+        if how is CheckFormat.github:
+            text += _for_github(results, before, changes, project)
+    if output is not None:
+        write_whole(output, text)
+    else:
+        sys.stdout.write(text)
     raise typer.Exit(1 if changes else 0)
+
+
+def _default_format() -> CheckFormat:
+    return CheckFormat.github if os.environ.get("GITHUB_ACTIONS") == "true" else CheckFormat.console
+
+
+def _check_json(results: list[Result], changes: list[Change]) -> str:
+    import json
+
+    document = {
+        "schema_version": 1,
+        "verdicts": {result.name: str(result.verdict) for result in results},
+        "changes": [line for change in changes for line in change.lines()],
+        "changed": [change.to_dict() for change in changes],
+    }
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _for_github(
+    results: list[Result], before: dict[str, Any], changes: list[Change], project: Project
+) -> str:
+    """Annotations; the summary goes into the file that GitHub names for it."""
+    from emergence_stats.github import annotations_of, summary
+
+    page = os.environ.get("GITHUB_STEP_SUMMARY")
+    if page:
+        with Path(page).open("a", encoding="utf-8") as stream:
+            stream.write(summary(results, changes))
+    return "".join(f"{a}\n" for a in annotations_of(results, before, changes, project))

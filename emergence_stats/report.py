@@ -143,6 +143,19 @@ def interval_bar(result: PredictionResult, width: int = 41) -> str | None:
 
 
 _CONTROL_COLUMNS = ("hypothesis", "control", "runs", "earns", "the same?", "estimates")
+
+
+def details_text(result: Result) -> str:
+    """One hypothesis in full, with every run, as plain lines."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    buffer = StringIO()
+    print_details(Console(file=buffer, width=200), result, verbose=True)
+    return buffer.getvalue().rstrip()
+
+
 PREDICTION_COLUMNS = ("prediction", "estimate", "CI", "region", "p", "effect", "runs", "verdict")
 
 

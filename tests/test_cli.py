@@ -217,7 +217,7 @@ def test_recorded_verdicts_notice_a_change(project):
     fill(project, [5])
     done = run("check", cwd=project)
     assert done.returncode == 1
-    assert "learns: runs: 5 -> 6" in done.stdout
+    assert "runs 5 -> 6" in done.stdout
 
 
 def test_orphaned_and_missing_records_both_fail(project):

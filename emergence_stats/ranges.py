@@ -1,0 +1,50 @@
+"""Names that differ by their last number, in short: ``pocket-d16L2-s[0-12,30-34]``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+_NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]*)$", re.DOTALL)
+_SHORT = re.compile(r"(.*)\[([0-9,-]+)\]$", re.DOTALL)
+
+
+def ranges(names: Iterable[str]) -> list[str]:
+    """The names in short, sorted; those without a number at their end as they are.
+
+    Names hold no brackets, as those of runs do not.
+    """
+    plain: list[str] = []
+    numbered: dict[str, list[int]] = {}
+    for name in sorted(set(names)):
+        found = _NUMBERED.match(name)
+        if found:
+            numbered.setdefault(found[1], []).append(int(found[2]))
+        else:
+            plain.append(name)
+    for stem, numbers in numbered.items():
+        if len(numbers) == 1:
+            plain.append(f"{stem}{numbers[0]}")
+        else:
+            plain.append(f"{stem}[{','.join(_runs(sorted(numbers)))}]")
+    return sorted(plain)
+
+
+def members(short: Iterable[str]) -> Iterator[str]:
+    """The names that `ranges` put in short."""
+    for text in short:
+        found = _SHORT.match(text)
+        if found is None:
+            yield text
+            continue
+        for part in found[2].split(","):
+            first, _, last = part.partition("-")
+            for number in range(int(first), int(last or first) + 1):
+                yield f"{found[1]}{number}"
+
+
+def _runs(numbers: list[int]) -> Iterator[str]:
+    for _, pairs in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
+        run = [number for _, number in pairs]
+        yield str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}"
