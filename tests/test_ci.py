@@ -143,7 +143,7 @@ def test_a_verdict_that_changed_comes_first_with_its_reason(three):
     ]
     assert changed[0]["predictions"] == ["low, at the end"]
     assert changed[1]["why"][0] == "4 counted no more, not in the store (sim-d32-s[1-4])"
-    assert "run" in changed[1]["why"][1]
+    assert "1 unit of replication" in changed[1]["why"][1]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a-s", "b", "c0", "run."]), st.integers(0, 40))))
