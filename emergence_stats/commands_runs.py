@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -19,9 +20,6 @@ from emergence_stats.app import (
     traces_app,
 )
 from emergence_stats.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 @app.command()
@@ -101,6 +99,140 @@ def traces_ls(
         for m in runs
     ]
     print_table(console_on(), columns, cells)
+
+
+@traces_app.command("import")
+def traces_import(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE ...", help="Files, or folders of event or result files."),
+    ],
+    suite: Annotated[
+        str | None, typer.Option("--suite", help="The suite that the runs make up.")
+    ] = None,
+    traces: TracesOption = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="csv, parquet, jsonl, wandb, tensorboard or lm-eval; default: by name."
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TARGET=COLUMN",
+            help="run, scale, seed, n_params, n_layers, step, task, level, layer, measure, value, stderr or created; COLUMN may be a text with {columns}.",
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="TARGET=VALUE", help="The same for all rows."),
+    ] = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=COLUMN", help="A column that is a measure, and its name in the store."
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Only rows with this value.")
+    ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGEX",
+            help="Read task, level, layer, measure from a metric's name by groups of these names.",
+        ),
+    ] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="A table with a row a run, or a row a scale: n_params, seed and so on."),
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="A TOML file that says all this; options go before it.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace runs that are there.")
+    ] = False,
+    drop_not_finite: Annotated[
+        bool, typer.Option("--drop-not-finite", help="Leave out values that are NaN or infinite.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring measurements of somebody else into the store: tables, W&B, TensorBoard, lm-evaluation-harness."""
+    from dataclasses import asdict
+
+    from emergence_stats.app import progress_of
+    from emergence_stats.importing import Mapping, import_traces, read_sources
+    from emergence_stats.importing.mapping import pairs
+    from emergence_stats.importing.sources import FORMATS, read_facts
+    from emergence_stats.report import print_table
+
+    wanted = Mapping(
+        columns=pairs(column or [], "--column"),
+        constants=pairs(set_ or [], "--set"),
+        measures=pairs(measure or [], "--measure"),
+        where=pairs(where or [], "--where"),
+        names=names,
+    )
+    said: dict[str, str] = {}
+    if mapping is not None:
+        of_file, said = Mapping.read(mapping)
+        wanted = wanted.over(of_file)
+    suite = suite or said.get("suite")
+    if suite is None:
+        raise UsageError("name the suite that the runs make up, with --suite")
+    kind = format_ or said.get("format")
+    if kind is not None and kind not in FORMATS:
+        raise UsageError(f"there is no format {kind!r}; formats are {', '.join(FORMATS)}")
+    if runs is None and mapping is not None and "runs" in said:
+        runs = mapping.parent / said["runs"]
+    uri = traces or open_project().traces
+    if "://" in uri:
+        raise UsageError(f"import writes to a local folder, and {uri} is a URI")
+    facts = read_facts(runs, wanted) if runs is not None else None
+    found = list(read_sources(sources, kind, wanted, facts))
+    with progress_of("writing runs") as progress:
+        done = import_traces(
+            found,
+            uri,
+            suite,
+            facts=facts,
+            replace_runs=replace,
+            drop_not_finite=drop_not_finite,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    empty = sum(rows.empty for rows in found)
+    dropped = sum(len(rows) for rows in found) - sum(one.rows for one in done)
+    if as_json:
+        counts = {"empty_cells": empty, "not_finite": dropped, "written": not dry_run}
+        rows = [asdict(one) for one in done]
+        print_json({"schema_version": 1, "store": uri, "suite": suite, **counts, "runs": rows})
+        return
+    columns = ("run", "scale", "seed", "parameters", "rows", "steps", "tasks", "measures")
+    cells = [
+        (
+            one.run_id,
+            one.scale,
+            str(one.seed),
+            f"{one.n_params:,}",
+            f"{one.rows:,}",
+            f"{one.steps[0]}-{one.steps[1]}",
+            str(len(one.tasks)),
+            ", ".join(one.measures),
+        )
+        for one in done
+    ]
+    print_table(console_on(), columns, cells)
+    left = [f"{empty:,} cells are empty"] * bool(empty)
+    left += [f"{dropped:,} values are not finite and were left out"] * bool(dropped)
+    what = "would be written" if dry_run else "written"
+    total = sum(one.rows for one in done)
+    typer.echo(
+        "; ".join([f"{len(done)} runs, {total:,} rows {what} to {uri}, suite {suite}", *left])
+    )
 
 
 @traces_app.command("validate")
