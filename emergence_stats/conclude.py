@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from emergence_stats.digits import number
 from emergence_stats.hypothesis import Hypothesis, Prediction, Slope
 from emergence_stats.inference import Estimate, runs_needed
 from emergence_stats.results import PredictionResult, UnitValue
@@ -67,7 +68,7 @@ def predict(hypothesis: Hypothesis, prediction: Prediction, found: Values) -> Pr
 def _interval_reason(prediction: Prediction, estimate: Estimate, verdict: Verdict) -> str:
     assert estimate.interval is not None
     lo, hi = estimate.interval
-    shown = f"{prediction.name}: {estimate.value:.3g} [{lo:.3g}, {hi:.3g}]"
+    shown = f"{prediction.name}: {number(estimate.value)} [{number(lo)}, {number(hi)}]"
     if verdict is Verdict.SUPPORTED:
         return f"{shown} inside {prediction.region}"
     if verdict is Verdict.REFUTED:

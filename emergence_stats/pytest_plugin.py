@@ -215,7 +215,8 @@ class Evaluated:
 
 def per_unit(p: PredictionResult) -> list[str]:
     """Estimate, interval and region, and the value of every run (or seed), those outside marked."""
-    from emergence_stats.report import number, value_text
+    from emergence_stats.digits import number
+    from emergence_stats.report import value_text
 
     outside = p.outside()
     wide = max((len(v.label) for v in p.values), default=0)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from emergence_stats.digits import number
 from emergence_stats.inference import Estimate
 from emergence_stats.results import ControlResult, PredictionResult, Result, document
 from emergence_stats.verdicts import Verdict
@@ -24,10 +25,6 @@ OUTCOME = {
 _STYLE = {Verdict.SUPPORTED: "green", Verdict.REFUTED: "red", Verdict.INCONCLUSIVE: "yellow"}
 _WORST_SHOWN = 3
 _CONTROL_ROWS_SHOWN = 3
-
-
-def number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
 
 
 def p_text(p: float | None) -> str:

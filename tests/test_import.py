@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -341,3 +342,18 @@ def test_the_evaluations_of_pythia_are_imported_whole(tmp_path):
     j = traces.steps[i].tolist().index(int(one["step"]))
     assert traces.values[i, j] == float(one["value"])
     assert traces.stderr[i, j] == float(one["stderr"])
+
+
+@there
+def test_the_example_on_pythia_says_what_its_page_says(tmp_path):
+    root = Path(__file__).parent.parent
+    shutil.copytree(root / "examples" / "pythia", tmp_path / "pythia")
+    here = tmp_path / "pythia"
+    table = OUTSIDE / "pythia_evals" / "pythia_v1_checkpoints.csv"
+    done = es("traces", "import", table, "--mapping", "import.toml", cwd=here)
+    assert "16 runs, 3,888 rows written" in done.stdout, done.stderr
+    done = es("test", "larger_earlier", "same_order", cwd=here)
+    assert done.returncode == 3
+    page = (root / "docs" / "import.md").read_text("utf-8")
+    for line in done.stdout.splitlines()[:-1]:  # the last one has the seconds
+        assert f"    {line}".rstrip() in page.splitlines()

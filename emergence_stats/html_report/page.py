@@ -80,7 +80,6 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = report.number
     template = environment.get_template("page.html.jinja")
     return template.render(
         sections=sections,
