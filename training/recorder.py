@@ -1,0 +1,267 @@
+"""Record traces in a training loop of one's own: RankMe of named layers, and whatever else is measured.
+
+    recorder = Recorder(model, {"copy": tokens}, layers="blocks.*", steps=log_steps(4000))
+    for step, batch in enumerate(data):
+        recorder.record(step)
+        ...                                    # the update
+    recorder.record(step + 1)
+    recorder.save("data", suite="mine", scale="d64", seed=0, config={"lr": 1e-3})
+
+Works with any `torch.nn.Module`. Layers are looked at through hooks that are there only while something is
+measured, so that the steps in between cost nothing, and training goes on as if nobody had looked.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+
+from emergence_stats.schema import Manifest
+from emergence_stats.writing import write_run
+from training.measures.rankme import rankme
+from training.run import device_name, software
+
+Batch = Any  # what the model takes: a tensor, a tuple of arguments, or a mapping of keywords
+Metrics = Callable[[Any, Batch], Mapping[str, float]]
+
+
+def log_steps(last: int, ratio: float = 1.1) -> tuple[int, ...]:
+    """0, and from 1 to `last` steps that grow by `ratio` each, or by one where that is more.
+
+    Event times are intervals between such steps, and are compared on a logarithmic scale.
+    """
+    if last < 1 or not ratio > 1:
+        raise ValueError(f"log_steps({last}, {ratio}): at least one step, and a ratio above 1")
+    steps, step = [0], 1.0
+    while step < last:
+        steps.append(round(step))
+        step = max(step * ratio, steps[-1] + 1)
+    return tuple(dict.fromkeys((*steps, last)))
+
+
+class Recorder:
+    """Traces of one model.
+
+    `batches`: by task, or by (task, level), the fixed samples that RankMe is taken on and `metrics` sees: a
+    tensor, a tuple of arguments, or a mapping of keywords (of which an `attention_mask` leaves padding out).
+    Use the same for all runs: RankMe grows with their number.
+    `layers`: names of modules, from input to output, where ``*`` stands for one part of a name
+    (``"transformer.h.*"``); they are layers 1 to L. `embedding` is layer 0, `final` (after the last norm)
+    layer L + 1. A hidden state is (samples, positions, width), and mean-pooled over positions, or
+    (samples, width); where a module gives a tuple, its first part.
+    `metrics`: a function of the model's output and the batch that gives numbers by name, as ``accuracy``.
+    `steps`: those at which to measure; None: at every call.
+
+    Raises `ValueError` where there is no such module.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: Mapping[str | tuple[str, int], Batch],
+        *,
+        layers: str | Sequence[str] = (),
+        embedding: str | None = None,
+        final: str | None = None,
+        metrics: Metrics | None = None,
+        steps: Collection[int] | None = None,
+    ) -> None:
+        self.model = model
+        self.batches = {
+            key if isinstance(key, tuple) else (key, None): batch for key, batch in batches.items()
+        }
+        self.metrics = metrics
+        self.steps = None if steps is None else frozenset(steps)
+        blocks = _matching(model, [layers] if isinstance(layers, str) else layers)
+        self.n_layers = len(blocks)
+        self._modules = dict(enumerate(blocks, 1))
+        for name, number in ((embedding, 0), (final, self.n_layers + 1)):
+            if name is not None:
+                (self._modules[number],) = _matching(model, [name])
+        self._rows: list[
+            tuple[int, str | None, int | None, int | None, str, float, float | None]
+        ] = []
+        self._seconds = 0.0
+
+    def due(self, step: int) -> bool:
+        return self.steps is None or step in self.steps
+
+    def record(self, step: int, **values: float) -> bool:
+        """Measure the model as it is after `step` updates, if that step is due; whether it was.
+
+        `values`: numbers of the whole model by name, as ``train_loss``, kept at the same steps.
+        """
+        if not self.due(step):
+            return False
+        began = time.perf_counter()
+        for name, value in values.items():
+            self.log(step, name, float(value))
+        with _evaluating(self.model), torch.no_grad():
+            for (task, level), batch in self.batches.items():
+                self._measure(step, task, level, batch)
+        self._seconds += time.perf_counter() - began
+        return True
+
+    def log(
+        self,
+        step: int,
+        measure: str,
+        value: float,
+        *,
+        task: str | None = None,
+        level: int | None = None,
+        layer: int | None = None,
+        stderr: float | None = None,
+    ) -> None:
+        """Add one measurement of your own. A name of yours, unless it is that of the trace format."""
+        self._rows.append((step, task, level, layer, measure, float(value), stderr))
+
+    def _measure(self, step: int, task: str, level: int | None, batch: Batch) -> None:
+        with _watching(self._modules, _mask(batch)) as pooled:
+            output = _call(self.model, batch)
+        if pooled:
+            states = sorted(pooled.items())
+            same = len({state.shape for _, state in states}) == 1
+            ranks = (
+                rankme(torch.stack([state for _, state in states])).tolist()
+                if same
+                else [rankme(state).item() for _, state in states]
+            )
+            for (layer, _), rank in zip(states, ranks, strict=True):
+                self.log(step, "rankme", rank, task=task, level=level, layer=layer)
+        if self.metrics is not None:
+            for name, value in self.metrics(output, batch).items():
+                self.log(step, name, float(value), task=task, level=level)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was recorded so far, to be kept with a checkpoint of the model."""
+        return {"rows": list(self._rows), "seconds": self._seconds}
+
+    def load_state_dict(self, state: Mapping[str, Any], last_step: int | None = None) -> None:
+        """Go on from what `state_dict` gave; `last_step`: forget what came after it."""
+        self._rows = [row for row in state["rows"] if last_step is None or row[0] <= last_step]
+        self._seconds = state["seconds"]
+
+    def table(self) -> pa.Table:
+        """What was recorded, in the columns of the trace format. A step recorded twice counts once."""
+        rows = {(row[4], row[1], row[2], row[3], row[0]): row for row in self._rows}.values()
+        kinds = (
+            ("step", pa.int64()),
+            ("task", pa.string()),
+            ("level", pa.int16()),
+            ("layer", pa.int16()),
+            ("measure", pa.string()),
+            ("value", pa.float64()),
+            ("stderr", pa.float64()),
+        )
+        cells = list(zip(*rows, strict=True)) or [()] * len(kinds)
+        return pa.table(
+            {
+                name: pa.array(column, kind)
+                for (name, kind), column in zip(kinds, cells, strict=True)
+            }
+        )
+
+    def save(
+        self,
+        store: str | Path,
+        *,
+        suite: str,
+        scale: str,
+        seed: int,
+        config: Mapping[str, Any],
+        run_id: str | None = None,
+    ) -> Manifest:
+        """Write the run into a trace store, all of it or nothing; one of the same name is replaced.
+
+        `config`: all that determines the run. Two runs with the same scale, seed and config are taken
+        for the same training. Raises `TraceError` for values that are not finite.
+        """
+        device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
+        return write_run(
+            store,
+            self.table(),
+            run_id=run_id or f"{suite}-{scale}-s{seed}",
+            suite=suite,
+            scale=scale,
+            n_params=sum(p.numel() for p in self.model.parameters()),
+            n_layers=self.n_layers,
+            seed=seed,
+            config=config,
+            software=software(),
+            device=device_name(device),
+            further={"seconds_recording": round(self._seconds, 3)},
+        )
+
+
+def _matching(model: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
+    modules = dict(model.named_modules())
+    found = []
+    for pattern in patterns:
+        compiled = re.compile(re.escape(pattern).replace(r"\*", r"[^.]+"))
+        mine = [module for name, module in modules.items() if name and compiled.fullmatch(name)]
+        if not mine:
+            names = ", ".join(name for name in list(modules)[:12] if name)
+            raise ValueError(f"the model has no module {pattern!r}; it has {names}, ...")
+        found += mine
+    return found
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while; every module is then as it was."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+@contextmanager
+def _watching(modules: Mapping[int, nn.Module], mask: Tensor | None) -> Iterator[dict[int, Tensor]]:
+    """Pooled hidden states (samples, width) by layer of the forward passes inside."""
+    pooled: dict[int, Tensor] = {}
+
+    def keep(number: int) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            pooled[number] = _pooled(output[0] if isinstance(output, tuple) else output, mask)
+
+        return hook
+
+    handles = [module.register_forward_hook(keep(number)) for number, module in modules.items()]
+    try:
+        yield pooled
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _pooled(states: Tensor, mask: Tensor | None) -> Tensor:
+    """(samples, positions, width) -> (samples, width), the mean over positions, in float64."""
+    states = states.double()
+    if states.ndim == 2:
+        return states
+    if mask is None:
+        return states.mean(1)
+    weight = mask.to(states)[..., None]
+    return (states * weight).sum(1) / weight.sum(1).clamp_min(1)
+
+
+def _mask(batch: Batch) -> Tensor | None:
+    return batch.get("attention_mask") if isinstance(batch, Mapping) else None
+
+
+def _call(model: nn.Module, batch: Batch) -> Any:
+    if isinstance(batch, Mapping):
+        return model(**batch)
+    return model(*batch) if isinstance(batch, tuple | list) else model(batch)
