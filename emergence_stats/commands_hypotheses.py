@@ -71,21 +71,57 @@ def list_(as_json: JsonOption = False) -> None:
     print_table(console_on(), columns, [[str(row[c] or "-") for c in columns] for row in rows])
 
 
+class DescribeFormat(StrEnum):
+    console = "console"
+    markdown = "markdown"
+    json = "json"
+
+
+class FormName(StrEnum):
+    aspredicted = "aspredicted"
+    osf = "osf"
+
+
 @app.command()
-def describe(name: str, as_json: JsonOption = False) -> None:
-    """The plan in words: claim, needs, unit, predictions, regions, choices."""
+def describe(
+    name: str,
+    format_: Annotated[
+        DescribeFormat, typer.Option("--format", help="How to write it.")
+    ] = DescribeFormat.console,
+    form: Annotated[
+        FormName | None, typer.Option(help="As the fields of this preregistration form.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file, not to stdout.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The plan as the methods section of a paper, or as a preregistration to file."""
+    import json
+
+    from emergence_stats import preregistration
+    from emergence_stats.files import check_folder, write_whole
     from emergence_stats.registration import state_of
 
+    if output is not None:
+        check_folder(output)
     project = open_project()
     loaded = project.load(project.named(name).name)
     state = state_of(loaded)
-    if as_json:
-        plan = {"name": name, "registration": state.status, "changes": list(state.changes)}
-        print_json({"schema_version": 1, **plan, **loaded.hypothesis.declaration()})
-        return
-    from emergence_stats.describe import describe_lines
+    chosen = str(form) if form is not None else None
+    if as_json or format_ is DescribeFormat.json:
+        plan = preregistration.as_json(loaded, state, chosen)
+        text = json.dumps(plan, indent=2, allow_nan=False) + "\n"
+    elif format_ is DescribeFormat.markdown or chosen is not None:
+        text = preregistration.as_markdown(loaded, state, chosen)
+    else:
+        from emergence_stats.describe import describe_lines
 
-    typer.echo("\n".join(describe_lines(loaded, state)))
+        text = "\n".join(describe_lines(loaded, state)) + "\n"
+    if output is not None:
+        write_whole(output, text)
+    else:
+        sys.stdout.write(text)
 
 
 @app.command()

@@ -503,6 +503,26 @@ def test_list_and_describe(project):
     assert declared["design"]["seeds"] == [30, 31, 32, 33, 34]
 
 
+def test_describe_reads_as_methods_and_fills_the_forms(project):
+    fill(project, [0])
+    run("register", "learns", cwd=project)
+    methods = run("describe", "learns", "--format", "markdown", cwd=project).stdout
+    headings = [line[3:] for line in methods.splitlines() if line.startswith("## ")]
+    assert headings[:6] == ["Claim", "Data", "Sample", "Exclusions", "Predictions", "Inference"]
+    assert "final accuracy: claimed >= 0.5. Mean accuracy at the end. Choices: last=1." in methods
+    plan = json.loads(
+        run("describe", "learns", "--form", "aspredicted", "--json", cwd=project).stdout
+    )
+    questions = plan["form"]["fields"]
+    assert len(questions) == 9
+    assert "1 training runs were there" in next(iter(questions.values()))
+    assert all(questions.values())
+    assert run("describe", "learns", "--form", "osf", "-o", "plan.md", cwd=project).returncode == 0
+    written = (project / "plan.md").read_text()
+    assert "## Stopping rule" in written
+    assert plan["plan"] in written
+
+
 def test_plan_says_what_is_missing(project, tmp_path):
     done = run("plan", "top_down", "--traces", tmp_path / "none", cwd=OURS)
     assert "20 missing" in done.stdout
