@@ -71,6 +71,22 @@ def list_(as_json: JsonOption = False) -> None:
     print_table(console_on(), columns, [[str(row[c] or "-") for c in columns] for row in rows])
 
 
+@app.command()
+def new(
+    name: str,
+    claim: Annotated[str | None, typer.Option(help="What is claimed, in a sentence.")] = None,
+    measure: Annotated[str | None, typer.Option(help="The measure to begin with.")] = None,
+) -> None:
+    """Write a new hypothesis module that runs, to start from."""
+    from emergence_stats.scaffold import write_module
+    from emergence_stats.startup import import_pyarrow
+
+    import_pyarrow()
+    path = write_module(open_project(), name, claim, measure)
+    typer.echo(f"wrote {path}")
+    typer.echo(f"edit it, then: emergence-stats test {name} -v")
+
+
 class DescribeFormat(StrEnum):
     console = "console"
     markdown = "markdown"

@@ -5,7 +5,7 @@ The only place of this package that imports `training`, and only when called.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,20 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
     cost_text = f"{sum(known) / 60:.0f} minutes of one core" if known else "cost unknown"
     rest = f", {unknown} of unknown cost" if known and unknown else ""
     yield f"{len(missing)} missing: {cost_text}{rest}"
+    if plan["suite"] not in _trainable():
+        yield f"suite {plan['suite']} is none that `collect` trains: train and import them"
+        return
     suite = "" if plan["confirmatory"] else f" --suite {plan['suite']}"
     yield f"make them with: emergence-stats collect {plan['name']}{suite}"
+
+
+def _trainable() -> Collection[str]:
+    """Names of the suites that the training backend declares, none where it is not installed."""
+    if find_spec("training") is None:
+        return ()
+    from training.suites import SUITES
+
+    return SUITES.keys()
 
 
 def _design(loaded: Loaded, suite: str | None) -> Design:

@@ -69,7 +69,10 @@ def _project(config: pytest.Config, folder: Path) -> Project:
 
     projects = config.stash.setdefault(_PROJECTS, {})
     if folder not in projects:
-        projects[folder] = Project(folder)
+        project = Project(folder)
+        if not (project.root / "pyproject.toml").exists():  # then it is where one stands
+            project = Project(config.invocation_params.dir)
+        projects[folder] = project
     return projects[folder]
 
 

@@ -28,6 +28,7 @@ def snapshot(result: Result) -> dict[str, Any]:
         "runs": result.counted,
         "counted": ranges(use.run_id for use in result.runs if use.status == "counted"),
         "controls": {control.name: str(control.verdict) for control in result.controls},
+        "deviations": list(result.deviations),
         "predictions": {
             p["name"]: {
                 "verdict": p["verdict"],
@@ -119,6 +120,11 @@ def change_of(old: Mapping[str, Any], result: Result) -> Change | None:
         was, now = (verdicts.get(name, "absent") for verdicts in earned)
         if was != now:
             details.append(f"control {name}: {was} -> {now}")
+    recorded = old.get("deviations", new["deviations"])
+    details += [f"deviation: {text}" for text in new["deviations"] if text not in recorded]
+    details += [
+        f"no deviation any more: {text}" for text in recorded if text not in new["deviations"]
+    ]
     before, after = old.get("verdict"), new["verdict"]
     parts = [f"{before} -> {after}" if before != after else f"{after} as before"]
     for field, name in (("basis", ""), ("registration", ""), ("runs", "runs ")):

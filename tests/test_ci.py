@@ -205,6 +205,11 @@ def test_hypotheses_are_collected_as_tests_where_their_folder_is_named(three):
     assert "1 passed" in one.stdout
 
 
+def test_a_folder_without_a_pyproject_is_a_project_too(three):
+    (three / "pyproject.toml").unlink()
+    assert "3 passed" in pytest_in(three, "hypotheses").stdout
+
+
 def test_a_change_fails_with_the_value_of_every_run(three):
     fill(three, [5])
     done = pytest_in(three, "hypotheses/learns.py")

@@ -616,3 +616,38 @@ def test_an_installed_package_offers_its_claims(project, tmp_path):
     fill(project, range(4))
     done = run("test", "learns", "--json", cwd=project, PYTHONPATH=str(site))
     assert result_of(done)["verdict"] == "supported"
+
+
+# --- a new hypothesis -------------------------------------------------------------------------
+
+
+def test_a_new_module_runs_as_it_is(project):
+    fill(project, range(4))
+    done = run("new", "copy_last", "--claim", 'It isn\'t "learned".', cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "emergence-stats test copy_last -v" in done.stdout
+    tested = run("test", "copy_last", "--json", cwd=project)
+    assert tested.returncode == 0, tested.stderr
+    result = result_of(tested)
+    assert result["claim"] == 'It isn\'t "learned".'
+    assert result["predictions"][0]["n_runs"] == 4
+    assert "3 of 3 analyses" in run("multiverse", "copy_last", "--jobs", 1, cwd=project).stdout
+
+
+def test_a_new_module_begins_with_a_measure_that_is_there(project):
+    fill(project, range(2))
+    failed(run("new", "other", "--measure", "nothing", cwd=project), "it has accuracy", "rankme")
+    assert run("new", "other", "--measure", "rankme", cwd=project).returncode == 0
+    assert 'measures=["rankme"]' in (project / "hypotheses" / "other.py").read_text().replace(
+        "'", '"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("learns", "already"), ("my-claim", "my_claim"), ("class", "module"), ("_x", "module")],
+)
+def test_a_name_that_cannot_be_is_refused(project, name, words):
+    before = sorted((project / "hypotheses").iterdir())
+    failed(run("new", "--", name, cwd=project), words)
+    assert sorted((project / "hypotheses").iterdir()) == before
