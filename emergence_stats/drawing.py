@@ -82,7 +82,10 @@ def in_style(draw: Callable[P, F]) -> Callable[P, F]:
         import matplotlib as mpl
 
         with mpl.rc_context(_STYLE):
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+        if figure is not None:  # a notebook shows it without `%matplotlib inline`
+            figure._repr_svg_ = functools.partial(svg, figure)  # type: ignore[attr-defined]
+        return figure
 
     return styled
 

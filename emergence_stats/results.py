@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emergence_stats.inference import Estimate
 from emergence_stats.regions import Region
 from emergence_stats.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 RESULT_VERSION = 1
 
@@ -236,11 +239,31 @@ class Result:
             rows.append({"hypothesis": self.name, **row, "ci_low": lo, "ci_high": hi})
         return pd.DataFrame(rows)
 
+    def units_frame(self):
+        """One row a prediction and unit (a run, or a seed), as a pandas DataFrame (needs pandas)."""
+        import pandas as pd
+
+        rows = [
+            {"prediction": p.name, "unit": v.label, "value": v.value, "outside": v in outside}
+            for p in self.predictions
+            for outside in [p.outside()]
+            for v in p.values
+        ]
+        return pd.DataFrame(rows)
+
+    def plot(self) -> Figure:
+        """Estimate and interval of each prediction against its claim region, as a matplotlib figure."""
+        from emergence_stats.html_report.charts import forest
+
+        return forest(self)
+
     def __str__(self) -> str:
         return f"{self.name}: {self.verdict} ({self.basis}). {self.reason}"
 
     def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False))
+        from emergence_stats.html_report.notebook import snippet
+
+        return snippet(self)
 
 
 def document(results: Sequence[Result]) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""Results in a notebook: what is displayed, and the example that is shipped, executed."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+import emergence_stats as es
+from tests.conftest import add_run
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def test_the_example_runs_and_shows_a_verdict_with_a_picture():
+    notebook = nbformat.read(EXAMPLES / "a_claim_in_a_notebook.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)  # they would grow stale
+    NotebookClient(notebook, resources={"metadata": {"path": str(EXAMPLES)}}, timeout=120).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type == "error"]
+    first = outputs[0]["data"]["text/html"]
+    assert "top_down" in first
+    assert "data:image/svg+xml" in first
+    assert any("image/svg+xml" in output.get("data", {}) for output in outputs)
+
+
+def test_a_result_is_a_table_a_picture_and_frames(project):
+    for seed in range(4):
+        add_run(project / "data", seed, tasks=("add", "mod"))
+    result = es.test("learns")
+    assert "final accuracy" in result._repr_html_()
+    frame = result.units_frame()
+    assert frame["unit"].tolist() == [f"sim-d32-s{seed}" for seed in range(4)]
+    assert result.to_frame().loc[0, "estimate"] == pytest.approx(frame["value"].mean())
+    (axes,) = result.plot().axes
+    drawn = [text.get_text() for text in axes.texts]
+    assert drawn == ["final accuracy"]
+
+
+def test_strings_of_a_claim_are_escaped(project):
+    module = project / "hypotheses" / "learns.py"
+    module.write_text(module.read_text().replace("Models learn", "<b>Models</b> learn"))
+    add_run(project / "data", 0, tasks=("add", "mod"))
+    assert "&lt;b&gt;Models" in es.test("learns")._repr_html_()
