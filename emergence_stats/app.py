@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emergence_stats.errors import UsageError
+from emergence_stats.errors import EmergenceStatsError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,10 +42,41 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every
 ControlsOption = Annotated[
     bool, typer.Option("--controls/--no-controls", help="Run the declared controls too.")
 ]
-Names = Annotated[list[str], typer.Argument(metavar="NAME ...", help="Names of hypotheses.")]
-OptionalNames = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME ...]", help="Names of hypotheses.")
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only what has to be said: no progress, no tables.")
 ]
+
+
+def _names_that_begin(incomplete: str) -> list[str]:
+    """For completion in a shell."""
+    try:
+        return [name for name in open_project().sources if name.startswith(incomplete)]
+    except EmergenceStatsError:
+        return []
+
+
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="Name of a hypothesis.", autocompletion=_names_that_begin),
+]
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME ...", help="Names of hypotheses.", autocompletion=_names_that_begin
+    ),
+]
+OptionalNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME ...]", help="Names of hypotheses.", autocompletion=_names_that_begin
+    ),
+]
+
+
+class Colour(StrEnum):
+    auto = "auto"
+    always = "always"
+    never = "never"
 
 
 def _version(show: bool) -> None:
@@ -60,17 +92,37 @@ def _main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    color: Annotated[
+        Colour | None,
+        typer.Option(help="auto: on a terminal, unless NO_COLOR is set. Default: the setting."),
+    ] = None,
 ) -> None:
-    pass
+    global _colour
+    _colour = color
 
 
 # --- shared -----------------------------------------------------------------------------------
 
 
+_colour: Colour | None = None  # of --color, for this call of the program
+_quiet = False
+
+
+def be_quiet(quiet: bool) -> None:
+    """No progress from here on."""
+    global _quiet
+    _quiet = quiet
+
+
 def console_on(stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    colour = _colour or Colour(open_project().settings["color"])
+    return Console(
+        stderr=stderr,
+        no_color=True if colour is Colour.never else None,
+        force_terminal=True if colour is Colour.always and not stderr else None,
+    )
 
 
 def open_project() -> Project:
@@ -118,7 +170,7 @@ def evaluated(
 def progress_of(what: str) -> Iterator[Callable[[int, int], None]]:
     """Progress on stderr, on a terminal alone."""
     console = console_on(stderr=True)
-    if not console.is_terminal:
+    if _quiet or not console.is_terminal:
         yield lambda done, total: None
         return
     with console.status(what) as status:

@@ -13,12 +13,15 @@ import typer
 from emergence_stats.app import (
     ControlsOption,
     JsonOption,
+    Name,
     Names,
     OptionalNames,
+    QuietOption,
     SuiteOption,
     TracesOption,
     VerboseOption,
     app,
+    be_quiet,
     console_on,
     evaluated,
     exit_status,
@@ -100,7 +103,7 @@ class FormName(StrEnum):
 
 @app.command()
 def describe(
-    name: str,
+    name: Name,
     format_: Annotated[
         DescribeFormat, typer.Option("--format", help="How to write it.")
     ] = DescribeFormat.console,
@@ -148,16 +151,21 @@ def test(
     controls: ControlsOption = True,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Test hypotheses. Exit status 1: refuted; 3: inconclusive; 0: supported."""
     import time
 
-    from emergence_stats.report import print_details, print_line, tally, to_json
+    from emergence_stats.report import SYMBOL, print_details, print_line, tally, to_json
 
+    be_quiet(quiet)
     began = time.perf_counter()
     results = evaluated(open_project(), names, traces, suite, controls)
     if as_json:
         typer.echo(to_json(results))
+    elif quiet:
+        for result in results:
+            typer.echo(f"{SYMBOL[result.verdict]} {result.name}: {result.verdict}")
     else:
         console = console_on()
         for result in results:
@@ -179,14 +187,23 @@ def report(
     controls: ControlsOption = True,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """The whole picture: verdicts of all hypotheses, or of those named."""
     import time
     from io import StringIO
 
     from emergence_stats.files import check_folder, write_whole
-    from emergence_stats.report import print_details, print_summary, to_json, to_markdown
+    from emergence_stats.report import (
+        print_details,
+        print_line,
+        print_summary,
+        tally,
+        to_json,
+        to_markdown,
+    )
 
+    be_quiet(quiet)
     began = time.perf_counter()
     project = open_project()
     named_or_all(project, names, all_)
@@ -217,7 +234,10 @@ def report(
 
         buffer = StringIO()
         console = Console(file=buffer) if output is not None else console_on()
-        print_summary(console, results)
+        if quiet:
+            print_line(console, tally(results))
+        else:
+            print_summary(console, results)
         if verbose:
             for result in results:
                 print_details(console, result, verbose=True)
@@ -321,6 +341,7 @@ def check(
     traces: TracesOption = None,
     suite: SuiteOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Compare with the recorded verdicts (verdicts.lock). Exit status 1: something changed."""
     import time
@@ -328,6 +349,7 @@ def check(
     from emergence_stats import recorded
     from emergence_stats.files import check_folder, write_whole
 
+    be_quiet(quiet)
     began = time.perf_counter()
     if output is not None:
         check_folder(output)
@@ -345,6 +367,8 @@ def check(
         from emergence_stats.junit import of_check
 
         text = of_check(results, changes, project, time.perf_counter() - began)
+    elif quiet and not changes:
+        text = ""
     elif update:
         text = f"recorded {len(results)} verdicts in {path}\n"
     else:

@@ -78,7 +78,7 @@ def multiverse(
                 loaded.name,
                 store,
                 suite=suite,
-                processes=jobs,
+                processes=jobs or project.settings["jobs"],
                 cache=None if no_cache else default_folder(),
                 progress=progress,
             )

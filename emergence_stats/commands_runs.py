@@ -10,6 +10,7 @@ import typer
 
 from emergence_stats.app import (
     JsonOption,
+    Name,
     SuiteOption,
     TracesOption,
     app,
@@ -24,7 +25,7 @@ from emergence_stats.errors import UsageError
 
 @app.command()
 def plan(
-    name: str,
+    name: Name,
     traces: TracesOption = None,
     suite: SuiteOption = None,
     as_json: JsonOption = False,
@@ -68,7 +69,13 @@ def collect(
         raise UsageError(f"collect writes to a local folder, and {uri} is a URI")
     try:
         done = collect_missing(
-            loaded, uri, suite, device=device, jobs=jobs, scales=scale, seeds=seed
+            loaded,
+            uri,
+            suite,
+            device=device,
+            jobs=jobs or project.settings["jobs"],
+            scales=scale,
+            seeds=seed,
         )
     except KeyboardInterrupt:
         sys.stderr.write("emergence-stats: interrupted; collect again to go on from what is kept\n")

@@ -84,7 +84,7 @@ def in_style(draw: Callable[P, F]) -> Callable[P, F]:
         with mpl.rc_context(_STYLE):
             figure = draw(*args, **kwargs)
         if figure is not None:  # a notebook shows it without `%matplotlib inline`
-            figure._repr_svg_ = functools.partial(svg, figure)  # type: ignore[attr-defined]
+            figure._repr_svg_ = functools.partial(svg, figure)  # type: ignore[attr-defined,arg-type]
         return figure
 
     return styled

@@ -27,7 +27,14 @@ from emergence_stats.errors import EmergenceStatsError, HypothesisError, UsageEr
 from emergence_stats.hypothesis import Hypothesis
 
 ENTRY_POINTS = "emergence_stats.hypotheses"
-_SETTINGS = {"hypotheses": "hypotheses", "traces": "data"}
+# Settings of [tool.emergence_stats] and their defaults; what they may be besides text.
+_SETTINGS: dict[str, Any] = {
+    "hypotheses": "hypotheses",
+    "traces": "data",
+    "color": "auto",
+    "jobs": None,
+}
+_CHOICES = {"color": ("auto", "always", "never")}
 
 
 @dataclass(frozen=True)
@@ -87,8 +94,14 @@ class Project:
                 close = difflib.get_close_matches(name, _SETTINGS, 1)
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise UsageError(f"{path}: [tool.emergence_stats] has no setting {name!r}{hint}")
-            if not isinstance(value, str):
-                raise UsageError(f"{path}: [tool.emergence_stats] {name} is {value!r}, not a path")
+            where = f"{path}: [tool.emergence_stats] {name} is {value!r}"
+            if name == "jobs":
+                if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                    raise UsageError(f"{where}, not a number of processes")
+            elif not isinstance(value, str):
+                raise UsageError(f"{where}, not {'text' if name in _CHOICES else 'a path'}")
+            elif name in _CHOICES and value not in _CHOICES[name]:
+                raise UsageError(f"{where}, not one of {', '.join(_CHOICES[name])}")
         return {**_SETTINGS, **table}
 
     @property

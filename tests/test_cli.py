@@ -651,3 +651,71 @@ def test_a_name_that_cannot_be_is_refused(project, name, words):
     before = sorted((project / "hypotheses").iterdir())
     failed(run("new", "--", name, cwd=project), words)
     assert sorted((project / "hypotheses").iterdir()) == before
+
+
+# --- manners ----------------------------------------------------------------------------------
+
+
+def test_quiet_says_what_has_to_be_said(project):
+    fill(project, range(5))
+    done = run("test", "learns", "-q", cwd=project)
+    assert (done.stdout, done.returncode) == ("+ learns: supported\n", 0)
+    assert (
+        run("report", "--all", "-q", cwd=project).stdout
+        == "1 supported, 0 refuted, 0 inconclusive\n"
+    )
+    run("check", "--update", cwd=project)
+    assert run("check", "-q", cwd=project).stdout == ""
+    fill(project, [5])
+    assert "runs 5 -> 6" in run("check", "-q", cwd=project).stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "setting", "environment", "coloured"),
+    [
+        (None, None, {}, False),  # a pipe
+        ("always", None, {}, True),
+        (None, "always", {}, True),
+        ("never", "always", {}, False),
+        (None, None, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
+)
+def test_colours_are_off_when_asked(project, option, setting, environment, coloured):
+    fill(project, range(3))
+    if setting:
+        (project / "pyproject.toml").write_text(f'[tool.emergence_stats]\ncolor = "{setting}"\n')
+    words = ("--color", option) if option else ()
+    environment = {"NO_COLOR": "", "FORCE_COLOR": "", "TERM": "xterm"} | environment
+    done = run(*words, "test", "learns", cwd=project, **environment)
+    assert done.returncode == 0, done.stderr
+    assert ("\x1b[1;32m" in done.stdout) == coloured
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ('color = "red"', ("color is 'red'", "auto, always, never")),
+        ("jobs = 0", ("jobs is 0", "number of processes")),
+        ("traces = 3", ("traces is 3", "not a path")),
+        ('colour = "never"', ("no setting 'colour'", "did you mean 'color'")),
+    ],
+)
+def test_a_setting_that_cannot_be_is_an_error(project, setting, words):
+    (project / "pyproject.toml").write_text(f"[tool.emergence_stats]\n{setting}\n")
+    failed(run("list", cwd=project), "[tool.emergence_stats]", *words)
+
+
+def test_a_shell_completes_names_of_hypotheses(project):
+    environment = {
+        "_EMERGENCE_STATS_COMPLETE": "complete_bash",
+        "COMP_WORDS": "emergence-stats test lea",
+        "COMP_CWORD": "2",
+    }
+    done = subprocess.run(
+        [Path(sys.executable).parent / "emergence-stats"],  # the program by its name
+        capture_output=True,
+        text=True,
+        cwd=project,
+        env={**os.environ, **environment},
+    )
+    assert done.stdout.split() == ["learns"]
