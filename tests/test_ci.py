@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -244,3 +246,59 @@ def test_a_module_that_does_not_import_is_an_error_in_a_line(three):
     assert done.returncode != 0
     assert "does not import" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+# --- the action -------------------------------------------------------------------------------
+
+
+def step_of_action(name):
+    action = yaml.safe_load((Path(__file__).parent.parent / "action.yml").read_text("utf-8"))
+    assert action["runs"]["using"] == "composite"
+    return next(step for step in action["runs"]["steps"] if step.get("name") == name)
+
+
+def run_step(project, tmp_path, **inputs):
+    """The step that checks, run by bash as the runner runs it."""
+    script = step_of_action("Check the claims")["run"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    files = {name: str(tmp_path / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    environment = {
+        "TRACES": "",
+        "REPORT": "",
+        "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_ACTIONS": "true",
+    }
+    done = run(
+        *("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script),
+        cwd=project,
+        **{**environment, **files, **inputs, "PATH": path},
+    )
+    output = tmp_path / "GITHUB_OUTPUT"
+    return done, output.read_text() if output.exists() else ""
+
+
+def test_the_action_passes_keeps_a_report_and_hands_on_the_verdicts(three, tmp_path):
+    done, output = run_step(three, tmp_path, REPORT="report.html")
+    assert done.returncode == 0, done.stderr
+    assert (three / "report.html").read_text().startswith("<!doctype html>")
+    verdicts = json.loads(output.removeprefix("verdicts="))
+    assert verdicts == {"fails": "refuted", "learns": "supported", "open_": "inconclusive"}
+    assert "::notice" in done.stdout
+
+
+def test_the_action_fails_where_a_claim_changed_or_the_store_is_broken(three, tmp_path):
+    fill(three, [5])
+    done, output = run_step(three, tmp_path)
+    assert done.returncode == 1
+    assert "::error file=hypotheses/learns.py" in done.stdout
+    assert output.startswith("verdicts=")
+    (three / "data" / "sim" / "sim-d32-s0.json").unlink()
+    done, _ = run_step(three, tmp_path, REPORT="report.html")
+    assert done.returncode == 2
+
+
+def test_inputs_of_the_action_reach_its_steps():
+    action = yaml.safe_load((Path(__file__).parent.parent / "action.yml").read_text("utf-8"))
+    text = json.dumps(action["runs"])
+    for name in action["inputs"]:
+        assert f"inputs.{name}" in text

@@ -1,6 +1,11 @@
 """Pages of the documentation that a reader can follow, followed."""
 
+import os
+import re
 import runpy
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,3 +32,60 @@ def test_a_page_that_shows_something_else_is_noticed(tmp_path):
 def test_a_command_that_fails_is_an_error(tmp_path):
     with pytest.raises(RuntimeError, match="status 2"):
         play("```console\n$ ls /nothing/like/it\n```\n", tmp_path)
+
+
+# --- the site, and every command line in it ---------------------------------------------------
+
+ROOT = DOCS.parent
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+OPTIONAL = re.compile(r"\s+#.*$|\s*(?:\||&&|>|;).*$")
+
+
+def command_lines():
+    """Every command line of ours that a page shows, with the page."""
+    for page in PAGES:
+        for line in page.read_text("utf-8").splitlines():
+            shown = re.match(r"^(?:    |\$ |    \$ )(emergence-stats .*)$", line)
+            if shown:
+                yield page.name, OPTIONAL.sub("", shown[1]).rstrip("\\ ")
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    index = (tmp_path / "site" / "index.html").read_text("utf-8")
+    assert not re.search(
+        r'(?:src|href)="https?://(?!arxiv\.org|squidfunk|github)[^"]*\.(?:js|css)', index
+    )
+
+
+def test_every_command_line_that_is_shown_can_be_given():
+    import click
+    from typer.main import get_command
+
+    from emergence_stats.cli import app
+
+    program = get_command(app)
+    lines = list(command_lines())
+    assert len(lines) > 20
+    for page, line in lines:
+        words = [word for word in shlex.split(line)[1:] if word not in ("...", "[NAME]")]
+        if not words or words == ["--help"]:
+            continue
+        command, context = program, click.Context(program, info_name="emergence-stats")
+        try:
+            while isinstance(command, click.Group) and words:
+                name, command, words = command.resolve_command(context, words)
+                context = click.Context(command, info_name=name, parent=context)
+            if words != ["--help"]:
+                command.parse_args(context, list(words))
+        except click.UsageError as error:
+            raise AssertionError(f"{page}: {line}: {error.format_message()}") from None
+        except click.exceptions.Exit:
+            continue
