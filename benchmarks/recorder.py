@@ -33,7 +33,13 @@ def train(steps: tuple[int, ...] | None) -> tuple[float, int]:
     training = Training(SUITES["pocket"], SCALE, 0, torch.device("cpu"))
     recorder = None
     if steps is not None:
-        recorder = Recorder(training.model, samples(), layers="blocks.*", steps=steps)
+        recorder = Recorder(
+            training.model,
+            samples(),
+            layers="blocks.*",
+            forward=training.model.hidden_states,
+            steps=steps,
+        )
     began, measured = time.perf_counter(), 0
     for step, _, _ in training.steps():
         if recorder is not None:

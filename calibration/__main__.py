@@ -42,6 +42,8 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="1,000 repetitions in place of 5,000")
     parser.add_argument("--repeats", type=Path, help="CSV of repeated runs: real nulls")
     options = parser.parse_args()
+    if options.repeats is not None and not options.repeats.is_file():
+        parser.error(f"--repeats {options.repeats}: there is no such file")
     repetitions = 1000 if options.small else 5000
     for line in document(repetitions, options.repeats):
         sys.stdout.write(line + "\n")

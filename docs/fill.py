@@ -5,7 +5,9 @@
 
 A block begins with a line ``<!-- output of: COMMAND -->`` (shown indented, as code) or
 ``<!-- table of: COMMAND -->`` (taken over as Markdown) and ends with ``<!-- end -->``. Commands run
-in a shell at the top of the repository, with the environment's programs first on the path.
+in a shell at the top of the repository, with the environment's programs first on the path. Of
+``<!-- picture of: COMMAND -->`` the command draws the file that the block shows; it is run when pages are
+filled, and with ``--check`` the file has only to be there, since a picture differs with the last digit.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(
-    r"(?P<head><!-- (?P<kind>output|table) of: (?P<command>.+?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)",
+    r"(?P<head><!-- (?P<kind>output|table|picture) of: (?P<command>.+?) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)",
     re.DOTALL,
 )
 SECONDS = re.compile(r"in \d+\.\d s")  # differs from call to call, so it is no difference
@@ -43,9 +45,20 @@ def shown(kind: str, command: str) -> str:
     return "\n" + "\n".join(lines) + "\n\n"
 
 
-def filled(text: str) -> str:
+def filled(text: str, check: bool) -> str:
     """`text` with the body of every block made anew."""
-    return BLOCK.sub(lambda m: m["head"] + shown(m["kind"], m["command"]) + m["tail"], text)
+
+    def block(m: re.Match[str]) -> str:
+        if m["kind"] == "picture":
+            if not check:
+                shown("output", m["command"])
+            drawn = re.search(r"-o (\S+)", m["command"])
+            if drawn is None or not (ROOT / drawn[1]).exists():
+                raise SystemExit(f"{m['command']}: its picture is not there")
+            return m[0]
+        return m["head"] + shown(m["kind"], m["command"]) + m["tail"]
+
+    return BLOCK.sub(block, text)
 
 
 def main() -> int:
@@ -53,7 +66,7 @@ def main() -> int:
     status = 0
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         before = path.read_text("utf-8")
-        after = filled(before)
+        after = filled(before, check)
         if SECONDS.sub("", before) == SECONDS.sub("", after):
             continue
         status = 1

@@ -65,11 +65,11 @@ class Curve:
 
 
 def curve_of(multiverse: Multiverse, prediction: str) -> Curve:
-    """The curve of one prediction, without the analyses that have no data."""
+    """The curve of one prediction, without the analyses that count for nothing."""
     points = []
     for analysis in multiverse.analyses:
         estimate = analysis.estimates[prediction]
-        if not estimate.n_runs:
+        if not analysis.counts or not estimate.n_runs:
             continue
         chosen = tuple(
             values.index(analysis.choices[choice]) for choice, values in multiverse.choices.items()

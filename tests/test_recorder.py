@@ -130,6 +130,19 @@ def test_padding_is_left_out_by_the_attention_mask():
     assert rows[0]["value"] == pytest.approx(expected, rel=1e-9)
 
 
+def test_a_model_that_is_not_called_goes_through_forward():
+    model = Model()
+    by_call, by_hidden = recorder(model), recorder(model, forward=model.hidden, metrics=None)
+    for mine in (by_call, by_hidden):
+        mine.record(0)
+    ranks = [
+        [row["value"] for row in mine.table().to_pylist() if row["measure"] == "rankme"]
+        for mine in (by_call, by_hidden)
+    ]
+    assert ranks[0] == ranks[1]
+    assert len(ranks[0]) == 8
+
+
 def test_only_steps_that_are_due_are_measured():
     mine = recorder(Model(), steps=(0, 4))
     assert [mine.record(step) for step in range(6)] == [True, False, False, False, True, False]

@@ -57,6 +57,7 @@ class Recorder:
     (``"transformer.h.*"``); they are layers 1 to L. `embedding` is layer 0, `final` (after the last norm)
     layer L + 1. A hidden state is (samples, positions, width), and mean-pooled over positions, or
     (samples, width); where a module gives a tuple, its first part.
+    `forward`: how a batch goes through the model, where that is not by calling it.
     `metrics`: a function of the model's output and the batch that gives numbers by name, as ``accuracy``.
     `steps`: those at which to measure; None: at every call.
 
@@ -71,6 +72,7 @@ class Recorder:
         layers: str | Sequence[str] = (),
         embedding: str | None = None,
         final: str | None = None,
+        forward: Callable[[Batch], Any] | None = None,
         metrics: Metrics | None = None,
         steps: Collection[int] | None = None,
     ) -> None:
@@ -78,6 +80,7 @@ class Recorder:
         self.batches = {
             key if isinstance(key, tuple) else (key, None): batch for key, batch in batches.items()
         }
+        self.forward = forward or self._called
         self.metrics = metrics
         self.steps = None if steps is None else frozenset(steps)
         blocks = _matching(model, [layers] if isinstance(layers, str) else layers)
@@ -126,7 +129,7 @@ class Recorder:
 
     def _measure(self, step: int, task: str, level: int | None, batch: Batch) -> None:
         with _watching(self._modules, _mask(batch)) as pooled:
-            output = _call(self.model, batch)
+            output = self.forward(batch)
         if pooled:
             states = sorted(pooled.items())
             same = len({state.shape for _, state in states}) == 1
@@ -140,6 +143,11 @@ class Recorder:
         if self.metrics is not None:
             for name, value in self.metrics(output, batch).items():
                 self.log(step, name, float(value), task=task, level=level)
+
+    def _called(self, batch: Batch) -> Any:
+        if isinstance(batch, Mapping):
+            return self.model(**batch)
+        return self.model(*batch) if isinstance(batch, tuple | list) else self.model(batch)
 
     def state_dict(self) -> dict[str, Any]:
         """What was recorded so far, to be kept with a checkpoint of the model."""
@@ -259,9 +267,3 @@ def _pooled(states: Tensor, mask: Tensor | None) -> Tensor:
 
 def _mask(batch: Batch) -> Tensor | None:
     return batch.get("attention_mask") if isinstance(batch, Mapping) else None
-
-
-def _call(model: nn.Module, batch: Batch) -> Any:
-    if isinstance(batch, Mapping):
-        return model(**batch)
-    return model(*batch) if isinstance(batch, tuple | list) else model(batch)
