@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emergence_stats.inference import Estimate
 from emergence_stats.regions import Region
 from emergence_stats.verdicts import Verdict
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 RESULT_VERSION = 1
 
@@ -251,19 +248,8 @@ class Result:
         ]
         return pd.DataFrame(rows)
 
-    def plot(self) -> Figure:
-        """Estimate and interval of each prediction against its claim region, as a matplotlib figure."""
-        from emergence_stats.html_report.charts import forest
-
-        return forest(self)
-
     def __str__(self) -> str:
         return f"{self.name}: {self.verdict} ({self.basis}). {self.reason}"
-
-    def _repr_html_(self) -> str:
-        from emergence_stats.html_report.notebook import snippet
-
-        return snippet(self)
 
 
 def document(results: Sequence[Result]) -> dict[str, Any]:

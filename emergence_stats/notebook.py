@@ -1,13 +1,36 @@
-"""A result as a notebook shows it: the verdict, a table of predictions, and the effects drawn."""
+"""A result as a notebook shows it: the verdict, a table of predictions, and the effects drawn.
+
+Apart from `results`, which are values: what draws them stands above.
+"""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from html import escape
+from typing import TYPE_CHECKING
 
 from emergence_stats import report
 from emergence_stats.drawing import COLOUR, data_uri
 from emergence_stats.html_report.charts import forest
 from emergence_stats.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class ShownResult(Result):
+    """A `Result` that draws itself, and that a notebook displays."""
+
+    @classmethod
+    def of(cls, result: Result) -> ShownResult:
+        return cls(**{f.name: getattr(result, f.name) for f in fields(result)})
+
+    def plot(self) -> Figure:
+        """Estimate and interval of each prediction against its claim region, as a matplotlib figure."""
+        return forest(self)
+
+    def _repr_html_(self) -> str:
+        return snippet(self)
 
 
 def snippet(result: Result) -> str:
