@@ -380,7 +380,7 @@ def test_a_report_that_cannot_be_written_is_an_error(project):
     fill(project, range(2))
     for output in ("nowhere/report.json", "/dev/full"):
         done = run("report", "--all", "--format", "json", "-o", output, cwd=project)
-        failed(done, "No such file" if output[0] == "n" else "No space left")
+        failed(done, "there is no folder" if output[0] == "n" else "No space left")
     assert not (project / "nowhere").exists()
 
 

@@ -477,7 +477,11 @@ def test_parts_need_four_readings():
 
 
 def test_llc_is_that_of_devinterp(model):
-    """The same model, data and settings; the two differ by their Monte-Carlo error."""
+    """The same model, data and settings; the two differ by their Monte-Carlo error.
+
+    A chain strays now and then, in either, and which one it is depends on how the processor draws
+    normal numbers: so the medians of many chains are compared, each with its robust error.
+    """
     pytest.importorskip("devinterp")
     from devinterp.optim import SGLD
     from devinterp.slt.sampler import estimate_learning_coeff_with_summary
@@ -485,17 +489,28 @@ def test_llc_is_that_of_devinterp(model):
 
     inputs, targets = batch(512)
     sampler = Sampler(1e-3, 30.0, 100.0, chains=5, burn_in=40, draws=40, batch=32)
-    ours = llc(model, token_losses(inputs, targets), 512, sampler, seeded(0), math.log(22))
-    theirs = estimate_learning_coeff_with_summary(
-        model,
-        DataLoader(TensorDataset(inputs, targets), batch_size=32, shuffle=True),
-        [],
-        lambda decoder, data: (answer_loss(decoder, *data),),
-        SGLD,
-        optimizer_kwargs={"lr": 1e-3, "localization": 30.0, "nbeta": 100.0},
-        num_draws=40, num_chains=5, num_burnin_steps=40, seed=1, verbose=False,
-        init_loss=ours.initial_loss,
-    )  # fmt: skip
-    error = math.hypot(ours.stderr, theirs["llc/std"] / math.sqrt(5))
-    assert abs(ours.value - theirs["llc/mean"]) < 4 * error
-    assert error < 0.2 * ours.value
+    ours, theirs = [], []
+    for seed in range(3):
+        found = llc(model, token_losses(inputs, targets), 512, sampler, seeded(seed), math.log(22))
+        ours += found.chains
+        summary = estimate_learning_coeff_with_summary(
+            model,
+            DataLoader(TensorDataset(inputs, targets), batch_size=32, shuffle=True),
+            [],
+            lambda decoder, data: (answer_loss(decoder, *data),),
+            SGLD,
+            optimizer_kwargs={"lr": 1e-3, "localization": 30.0, "nbeta": 100.0},
+            num_draws=40, num_chains=5, num_burnin_steps=40, seed=seed, verbose=False,
+            init_loss=found.initial_loss,
+        )  # fmt: skip
+        theirs += [value for name, value in summary.items() if name.startswith("llc-chain/")]
+    error = math.hypot(*(median_error(chains) for chains in (ours, theirs)))
+    assert len(ours) == len(theirs) == 15
+    assert abs(np.median(ours) - np.median(theirs)) < 4 * error
+    assert error < 0.1 * np.median(ours)
+
+
+def median_error(values):
+    """Standard error of a median of normal values, by their median absolute deviation."""
+    spread = 1.4826 * np.median(np.abs(np.array(values) - np.median(values)))
+    return 1.2533 * spread / math.sqrt(len(values))
