@@ -139,6 +139,16 @@ def test_seeds_that_nobody_says_are_numbers_within_a_scale(tmp_path):
     assert runs["x"].manifest.config["seed_numbered_by_import"] is True
 
 
+def test_a_second_import_gives_other_seeds_and_a_replaced_run_keeps_its_own(tmp_path):
+    options = ("--set", "n_params=9", "--set", "scale=s")
+    (tmp_path / "first.csv").write_text("run,step,measure,value\nx,0,m,1\ny,0,m,1\n")
+    (tmp_path / "then.csv").write_text("run,step,measure,value\na,0,m,1\ny,0,m,2\n")
+    imported(tmp_path, "first.csv", *options)
+    runs = imported(tmp_path, "then.csv", *options, "--replace")
+    assert {k: run.seed for k, run in runs.items()} == {"x": 0, "y": 1, "a": 2}
+    assert runs["y"].traces("m").values.tolist() == [[2.0]]
+
+
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [

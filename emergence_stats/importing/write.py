@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -15,7 +15,8 @@ from typing import Any
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.importing.columns import ROW_TARGETS, RUN_TARGETS, Rows, typed
 from emergence_stats.importing.sources import Facts
-from emergence_stats.schema import arrow_schema, check_name
+from emergence_stats.schema import Manifest, arrow_schema, check_name
+from emergence_stats.store import Store
 from emergence_stats.writing import write_run
 
 _UNSAFE = re.compile(r"-*(?:[^A-Za-z0-9._+=-]+-*)+")  # what a file's name cannot hold
@@ -61,7 +62,7 @@ def import_traces(
 ) -> list[Imported]:
     """Write the runs of `sources` into a suite of a store; with `dry_run` only say which.
 
-    `facts`: of runs or of scales; what is no target is kept in a run's config. Seeds that nobody says are numbers within a scale, in the order of the
+    `facts`: of runs or of scales; what is no target is kept in a run's config. Seeds that nobody says are numbers within a scale that no run of the suite has, in the order of the
     runs' names. Raises `TraceError` for the first fault, with file, column and row, before anything is
     written; `UsageError` where a run is there already and is not to be replaced.
     """
@@ -70,7 +71,7 @@ def import_traces(
     for run in found.values():
         _add_facts(run, facts)
         _check_values(run, drop_not_finite)
-    _number_seeds(list(found.values()))
+    _number_seeds(list(found.values()), _manifests(store, suite))
     made = [(_table(run), _describe(run, suite)) for run in found.values()]
     _check_ids([described for _, described in made])
     there = [d.run_id for _, d in made if (Path(store) / suite / f"{d.run_id}.json").exists()]
@@ -221,18 +222,42 @@ def _check_values(run: _Run, drop: bool) -> None:
         seen[key] = (file, number)
 
 
-def _number_seeds(runs: Sequence[_Run]) -> None:
-    """Seeds for runs of which nobody says it: 0, 1, 2 and so on within a scale."""
+def _manifests(store: str, suite: str) -> dict[str, Manifest]:
+    """Runs of the suite that the store has, by name."""
+    if not Path(store).is_dir():
+        return {}
+    runs = (file.manifest for file in Store.open(store).runs)
+    return {manifest.run_id: manifest for manifest in runs if manifest.suite == suite}
+
+
+def _number_seeds(runs: Sequence[_Run], there: Mapping[str, Manifest]) -> None:
+    """Seeds for runs of which nobody says it: the first numbers that no other run of the scale has.
+
+    Those of the store count too: a run with the scale, seed and config of another would be taken for the
+    same training, and not for a new one. A run that is replaced keeps its seed.
+    """
     taken: dict[str, set[int]] = {}
+    for manifest in there.values():
+        taken.setdefault(manifest.scale, set()).add(manifest.seed)
     for run in runs:
         if "seed" in run.facts:
             taken.setdefault(run.facts["scale"], set()).add(run.facts["seed"])
     for run in runs:
-        if "seed" not in run.facts:
-            mine = taken.setdefault(run.facts["scale"], set())
-            run.facts["seed"] = next(n for n in range(len(mine) + 1) if n not in mine)
-            mine.add(run.facts["seed"])
-            run.config.setdefault("seed_numbered_by_import", True)
+        if "seed" in run.facts:
+            continue
+        run.config.setdefault("seed_numbered_by_import", True)
+        before = there.get(_run_id(run.name))
+        if before is not None and before.scale == run.facts["scale"]:
+            run.facts["seed"] = before.seed
+            continue
+        mine = taken.setdefault(run.facts["scale"], set())
+        run.facts["seed"] = next(n for n in range(len(mine) + 1) if n not in mine)
+        mine.add(run.facts["seed"])
+
+
+def _run_id(name: str) -> str:
+    """A run's name as a file's name can be."""
+    return _UNSAFE.sub("-", name).strip("-._=+") or "run"
 
 
 def _table(run: _Run) -> Any:
@@ -251,7 +276,7 @@ def _table(run: _Run) -> Any:
 def _describe(run: _Run, suite: str) -> Imported:
     steps = run.columns["step"]
     return Imported(
-        run_id=_UNSAFE.sub("-", run.name).strip("-._=+") or "run",
+        run_id=_run_id(run.name),
         suite=suite,
         scale=run.facts["scale"],
         seed=run.facts["seed"],
