@@ -175,20 +175,45 @@ def traces(looked: Looked, measure: str) -> Figure:
     panels = _panels(mine)
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(WIDTH, (1.25 if columns > 1 else 2.2) * rows + 0.3))
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=len(panels) > 1).flat
     bands = _band_styles(looked.events)
+    handles = _legend(mine, looked, bands)
+    height = 1.05 if columns > 1 else 1.9
+    above = 0.25 + 0.17 * -(-len(handles) // 2)
+    figure = Figure(figsize=(WIDTH, rows * (height + _GAP) + above + 0.2), layout="none")  # type: ignore[arg-type]
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=len(panels) > 1)
+    _place(figure, columns, above, height)
     lowest, highest = mine.values.min(), mine.values.max()
     wide = lowest > 0 and highest > _WIDE * lowest
-    for ax, (task, level) in zip(axes, panels, strict=False):
+    for ax, (task, level) in zip(axes.flat, panels, strict=False):
         _traces_of(ax, looked, mine, task, level, bands)
         if wide:
             log_axis(ax, "y")
-    for ax in list(axes)[len(panels) :]:
+    for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
-    figure.supxlabel("optimiser steps (log scale)", fontsize=SMALL)
-    _legend(figure, mine, looked, bands)
+    figure.supxlabel("optimiser steps (log scale)", fontsize=SMALL, y=0.01, va="bottom")
+    if handles:
+        figure.legend(handles=handles, loc="upper left", ncols=2, fontsize=SMALL)
     return figure
+
+
+_GAP = 0.3  # inches between panels: a title
+
+
+def _place(figure: Figure, columns: int, above: float, height: float) -> None:
+    """Margins of panels of this height, in inches.
+
+    By hand, since a layout that measures every label takes longer than the drawing of a page.
+    """
+    width, whole = figure.get_size_inches()
+    left, right, below = 0.45, 0.08, 0.45
+    figure.subplots_adjust(
+        left=left / width,
+        right=1 - right / width,
+        bottom=below / whole,
+        top=1 - above / whole,
+        hspace=_GAP / height,
+        wspace=0.12 * columns / 2,
+    )
 
 
 def _panels(mine: TraceSet) -> list[tuple[str, int]]:
@@ -245,9 +270,8 @@ def _band_styles(events: Mapping[str, Events]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _legend(
-    figure: Figure, mine: TraceSet, looked: Looked, bands: Mapping[str, dict[str, Any]]
-) -> None:
+def _legend(mine: TraceSet, looked: Looked, bands: Mapping[str, dict[str, Any]]) -> list[Any]:
+    """What the lines, dots and bands mean."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -261,9 +285,9 @@ def _legend(
         handles.append(
             Line2D([], [], color=MUTED, marker="o", linewidth=0, markersize=3, label="floor")
         )
-    handles += [Patch(color=s["color"], alpha=s["alpha"], label=name) for name, s in bands.items()]
-    if handles:
-        figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=SMALL)
+    return handles + [
+        Patch(color=s["color"], alpha=s["alpha"], label=name) for name, s in bands.items()
+    ]
 
 
 # --- events -----------------------------------------------------------------------------------
