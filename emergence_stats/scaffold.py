@@ -61,7 +61,7 @@ def write_module(
         raise UsageError(f"{name!r} cannot be the name of a module: letters, digits and _{hint}")
     path = project.folder / f"{name}.py"
     if name in project.sources or path.exists():
-        raise UsageError(f"there is a hypothesis {name} already: {project.sources.get(name, path)}")
+        raise UsageError(f"there is a hypothesis {name!r} already; choose another name")
     found, suite, scale = _there(project)
     if measure is None:
         measure = "accuracy" if "accuracy" in found or not found else min(found)

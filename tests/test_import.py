@@ -164,6 +164,12 @@ def test_a_second_import_gives_other_seeds_and_a_replaced_run_keeps_its_own(tmp_
         ("step,measure,value\n0,m,1\n", ("--set", "n_params"), ("write NAME=VALUE",)),
         ("step,measure,value\n0,m,1\n", ("--set", "n_params=big"), ("not a number of parameters",)),
         ("step,measure,value\n", (), ("no row",)),
+        (
+            "run,step,measure,value\na,0,m,1\nb,-5,m,1\n",
+            (),
+            ("-5 is not between 0", "t.csv, column 'step', row 1"),
+        ),
+        ("step,level,measure,value\n0,70000,m,1\n", (), ("70000 is not between 0 and 32767",)),
         ('step,measure,value\n0,"m\n', (), ("not valid csv",)),
         ("run,seed,step,measure,value\nx,0,0,m,1\nx,1,1,m,1\n", (), ("seed 0 and 1", "row 1")),
     ],

@@ -20,6 +20,8 @@ from emergence_stats.store import Store
 from emergence_stats.writing import write_run
 
 _UNSAFE = re.compile(r"-*(?:[^A-Za-z0-9._+=-]+-*)+")  # what a file's name cannot hold
+# What the trace format holds; checked here so that nothing is written where one run does not fit.
+_RANGES = {"step": 2**63 - 1, "level": 2**15 - 1, "layer": 2**15 - 1}
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def import_traces(
     for run in found.values():
         _add_facts(run, facts)
         _check_values(run, drop_not_finite)
-    _number_seeds(list(found.values()), _manifests(store, suite))
+    _cellseeds(list(found.values()), _manifests(store, suite))
     made = [(_table(run), _describe(run, suite)) for run in found.values()]
     _check_ids([described for _, described in made])
     there = [d.run_id for _, d in made if (Path(store) / suite / f"{d.run_id}.json").exists()]
@@ -188,6 +190,12 @@ def _check_values(run: _Run, drop: bool) -> None:
         for target in ("step", "measure"):
             if run.columns[target][i] is None:
                 raise TraceError(f"no {target}", file=file, column=target, row=number)
+        for target, most in _RANGES.items():
+            cell = run.columns[target][i]
+            if cell is not None and not 0 <= cell <= most:
+                raise TraceError(
+                    f"{cell} is not between 0 and {most}", file=file, column=target, row=number
+                )
         value, error = run.columns["value"][i], run.columns["stderr"][i]
         if math.isfinite(value) and (error is None or math.isfinite(error)):
             keep.append(i)
@@ -230,7 +238,7 @@ def _manifests(store: str, suite: str) -> dict[str, Manifest]:
     return {manifest.run_id: manifest for manifest in runs if manifest.suite == suite}
 
 
-def _number_seeds(runs: Sequence[_Run], there: Mapping[str, Manifest]) -> None:
+def _cellseeds(runs: Sequence[_Run], there: Mapping[str, Manifest]) -> None:
     """Seeds for runs of which nobody says it: the first numbers that no other run of the scale has.
 
     Those of the store count too: a run with the scale, seed and config of another would be taken for the
