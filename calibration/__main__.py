@@ -19,10 +19,10 @@ from calibration.study import ALLOWED, Outcome, enumerated_sign_flips, run, verd
 from calibration.values import DESIGNS, Cell, Design
 from calibration.worlds import FALSE, NULLS, TRUE, populate
 from emergence_stats.inference import clopper_pearson
-from emergence_stats.power import Pilot, Study
 from emergence_stats.project import Loaded, Project
 from emergence_stats.regions import Region
 from emergence_stats.report import markdown_table
+from emergence_stats.studies import Pilot, Study
 from emergence_stats.verdicts import Verdict
 
 RATES = (0.5, 0.75, 0.9, 0.97)

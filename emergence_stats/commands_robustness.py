@@ -25,10 +25,10 @@ from emergence_stats.app import (
 from emergence_stats.errors import UsageError
 
 if TYPE_CHECKING:
+    from emergence_stats.analyses import Multiverse
     from emergence_stats.hypothesis import Prediction
-    from emergence_stats.multiverse import Multiverse
-    from emergence_stats.power import Power
     from emergence_stats.project import Loaded
+    from emergence_stats.studies import Power
 
 
 RecordOption = Annotated[
@@ -60,7 +60,7 @@ def multiverse(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every analysis.")] = False,
 ) -> None:
     """The verdict under every declared analysis choice."""
-    from emergence_stats.multiverse import explore
+    from emergence_stats.analyses import explore
     from emergence_stats.valuecache import default_folder
 
     project = open_project()
@@ -141,7 +141,7 @@ def power(
     as_json: JsonOption = False,
 ) -> None:
     """Chance of each verdict by the number of runs, from pilot runs."""
-    from emergence_stats.power import power as simulate
+    from emergence_stats.studies import simulate
 
     project = open_project()
     chosen = named_or_all(project, names, all_)

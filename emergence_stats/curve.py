@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from emergence_stats.multiverse import Multiverse
+    from emergence_stats.analyses import Multiverse
 
 
 @dataclass(frozen=True)

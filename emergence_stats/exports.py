@@ -29,7 +29,9 @@ MODULES = {
     "first_lasting": "events",
     "floor": "events",
     "mismatched_tasks": "controls",
+    "multiverse": "api",
     "placebo": "controls",
+    "power": "api",
     "precedence": "events",
     "recovery": "events",
     "shuffled_answers": "controls",
@@ -43,6 +45,6 @@ MODULES = {
 # code that a registration freezes, even where an analysis module imports them.
 NOT_ANALYSIS = frozenset(
     {"api", "app", "cli", "commands_hypotheses", "commands_robustness", "commands_runs", "conclude", "errors", "evaluate", "exports", "project", "registration", "report",
-     "results", "schema", "selection", "store", "units", "writing", "multiplicity", "multiverse", "pictures",
-     "power", "robustness", "tables", "valuecache"}
+     "results", "schema", "selection", "store", "units", "writing", "multiplicity", "analyses", "pictures",
+     "studies", "robustness", "tables", "valuecache"}
 )  # fmt: skip

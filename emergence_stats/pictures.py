@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from emergence_stats.power import Power
     from emergence_stats.regions import Region
+    from emergence_stats.studies import Power
 
 
 @in_style

@@ -13,16 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from emergence_stats.analyses import Multiverse, runs_of_multiverse
 from emergence_stats.curve import curve_of
 from emergence_stats.errors import UsageError
 from emergence_stats.files import write_whole
-from emergence_stats.multiverse import Multiverse, runs_of_multiverse
-from emergence_stats.power import Power, pilots_of
 from emergence_stats.project import Loaded, Project
 from emergence_stats.recorded import read_record
 from emergence_stats.registration import current_plan, digest, plan_digest
 from emergence_stats.results import Recorded, Result
 from emergence_stats.store import RunFile, Store
+from emergence_stats.studies import Power, pilots_of
 from emergence_stats.tables import flip_texts, multiverse_statement, power_statement
 
 FILE = "robustness.lock"

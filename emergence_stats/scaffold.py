@@ -40,7 +40,7 @@ def final_value(run, last=3):
         es.Prediction("final {measure}", final_value, es.Region.at_least(0.5)),
     ],
     # The runs that decide, fixed beforehand; without it any number would do, which a report says.
-    # design=es.Design("{suite}", scales=[{scale!r}], seeds=range(10, 20)),
+    # design=es.Design("{suite}", scales={scales}, seeds=range(10, 20)),
     multiverse={{"last": [1, 3, 5]}},
 )
 '''
@@ -62,7 +62,7 @@ def write_module(
     path = project.folder / f"{name}.py"
     if name in project.sources or path.exists():
         raise UsageError(f"there is a hypothesis {name!r} already; choose another name")
-    found, suite, scale = _there(project)
+    found, suite, scales = _there(project)
     if measure is None:
         measure = "accuracy" if "accuracy" in found or not found else min(found)
     elif found and measure not in found:
@@ -75,21 +75,25 @@ def write_module(
         claim=sentence,
         measure=measure,
         suite=suite,
-        scale=scale,
+        scales=scales,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
     return path
 
 
-def _there(project: Project) -> tuple[set[str], str, str]:
-    """Measures, suite and scale of a run of the project's store, as far as there is one."""
+def _there(project: Project) -> tuple[set[str], str, list[str]]:
+    """Measures of a run of the project's store, its suite and the scales of that by size, as far as there
+    is one.
+    """
     try:
-        runs = Store.open(project.traces).runs
-        if not runs:
-            return set(), "SUITE", "SCALE"
-        first = runs[0]
-        measures = set(Store.open(project.traces).read(first).column("measure").to_pylist())
+        store = Store.open(project.traces)
+        if not store.runs:
+            return set(), "SUITE", ["SCALE"]
+        first = store.runs[0]
+        measures = set(store.read(first).column("measure").to_pylist())
     except EmergenceStatsError:  # no store yet, or one that `traces validate` will tell about
-        return set(), "SUITE", "SCALE"
-    return measures, first.manifest.suite, first.manifest.scale
+        return set(), "SUITE", ["SCALE"]
+    suite = first.manifest.suite
+    mine = [run.manifest for run in store.runs if run.manifest.suite == suite]
+    return measures, suite, list({m.scale: m for m in sorted(mine, key=lambda m: m.n_params)})

@@ -10,8 +10,8 @@ from emergence_stats.report import SYMBOL, value_text
 from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from emergence_stats.multiverse import Analysis, Multiverse
-    from emergence_stats.power import Power
+    from emergence_stats.analyses import Analysis, Multiverse
+    from emergence_stats.studies import Power
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
@@ -86,7 +86,7 @@ def power_rows(power: Power) -> Table:
 
 def needed_texts(power: Power) -> Iterator[str]:
     """How many runs give a verdict with 80% and 90%, for verdicts that any number simulated gives."""
-    from emergence_stats.power import TARGETS
+    from emergence_stats.studies import TARGETS
 
     reached = False
     for verdict in (Verdict.SUPPORTED, Verdict.REFUTED):

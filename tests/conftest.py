@@ -131,3 +131,17 @@ def project(tmp_path, monkeypatch):
     (root / "data").mkdir()
     monkeypatch.chdir(root)
     return root
+
+
+@pytest.fixture
+def varied_project(project):
+    """The same with three analyses, and five runs."""
+    module = project / "hypotheses" / "learns.py"
+    module.write_text(
+        module.read_text().replace(
+            "    predictions=", '    multiverse={"last": [1, 2, 5]},\n    predictions='
+        )
+    )
+    for seed in range(5):
+        add_run(project / "data", seed)
+    return project

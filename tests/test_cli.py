@@ -234,18 +234,6 @@ def test_orphaned_and_missing_records_both_fail(project):
 # --- how far a verdict holds ------------------------------------------------------------------
 
 
-@pytest.fixture
-def varied_project(project):
-    module = project / "hypotheses" / "learns.py"
-    module.write_text(
-        module.read_text().replace(
-            "    predictions=", '    multiverse={"last": [1, 2, 5]},\n    predictions='
-        )
-    )
-    fill(project, range(5))
-    return project
-
-
 def test_a_multiverse_is_shown_drawn_and_kept_for_reports(varied_project, tmp_path):
     picture = tmp_path / "curve.svg"
     options = ("--jobs", 1, "-o", picture, "--record", "-v")

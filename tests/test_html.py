@@ -9,14 +9,14 @@ from base64 import b64decode
 
 import pytest
 
+from emergence_stats.analyses import explore
 from emergence_stats.evaluate import evaluate
 from emergence_stats.html_report import Provenance, page
 from emergence_stats.html_report.watching import look
-from emergence_stats.multiverse import explore
-from emergence_stats.power import power
 from emergence_stats.project import Project
 from emergence_stats.robustness import attach, record_multiverse, record_power
 from emergence_stats.store import Store
+from emergence_stats.studies import simulate
 from tests.conftest import HYPOTHESIS, add_run
 
 CHROMIUM = next(
@@ -80,7 +80,7 @@ def html(tmp_path_factory):
     project, store = Project(root), Store.open(root / "data")
     loaded = [project.load("order"), project.load("learns")]
     record_multiverse(project, store, explore(project, "order", store, processes=1))
-    record_power(project, store, power(loaded[0], store, draws=20, most=4))
+    record_power(project, store, simulate(loaded[0], store, draws=20, most=4))
     results = attach(evaluate(loaded, store), project, store)
     return page(results, project, store, Provenance.now(root, store.uri, ["report", "--all"]))
 

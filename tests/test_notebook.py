@@ -37,6 +37,31 @@ def test_a_result_is_a_table_a_picture_and_frames(project):
     assert drawn == ["final accuracy"]
 
 
+def test_a_multiverse_is_a_table_a_picture_and_a_frame(varied_project, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(varied_project / "cache"))
+    found = es.multiverse("learns", jobs=1)
+    assert "3 of 3 analyses" in found._repr_html_()
+    assert "data:image/svg+xml" in found._repr_html_()
+    assert found.plot().axes
+    frame = found.to_frame()
+    assert frame["last"].tolist() == [1, 2, 5]
+    assert frame.loc[0, "estimate"] == pytest.approx(es.test("learns").to_frame().loc[0, "estimate"])
+    assert set(frame["verdict"]) == {"supported"}
+    with pytest.raises(es.EmergenceStatsError, match="final accuracy"):
+        found.plot("nothing")
+
+
+def test_power_is_a_table_a_picture_and_a_frame(varied_project):
+    found = es.power("learns", draws=20, most=4)
+    assert "data:image/svg+xml" in found._repr_html_()
+    assert found.plot().axes
+    frame = found.to_frame()
+    assert frame["seeds"].tolist() == [2, 3, 4]
+    assert frame[["supported", "refuted", "inconclusive"]].sum(axis=1).tolist() == [1.0] * 3
+    with pytest.raises(es.EmergenceStatsError, match="2 seeds at least"):
+        es.power("learns", most=1)
+
+
 def test_strings_of_a_claim_are_escaped(project):
     module = project / "hypotheses" / "learns.py"
     module.write_text(module.read_text().replace("Models learn", "<b>Models</b> learn"))

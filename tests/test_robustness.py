@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from emergence_stats import Store
+from emergence_stats.analyses import choices_of, explore, specifications
 from emergence_stats.curve import Curve, curve_of
 from emergence_stats.drawing import check_suffix, save
 from emergence_stats.errors import RegistrationError, UsageError
 from emergence_stats.evaluate import evaluate
 from emergence_stats.multiplicity import adjust, claim_p
-from emergence_stats.multiverse import choices_of, explore, specifications
 from emergence_stats.pictures import power_curve, specification_curve
-from emergence_stats.power import Power, power
 from emergence_stats.project import Project
 from emergence_stats.registration import register
 from emergence_stats.robustness import attach, record_multiverse, record_power
+from emergence_stats.studies import Power, simulate
 from emergence_stats.valuecache import ValueCache
 from emergence_stats.verdicts import Verdict
 from tests.conftest import add_run
@@ -152,7 +152,7 @@ def test_the_cache_gives_the_same_and_forgets_what_changed(root, tmp_path, monke
     cache = tmp_path / "cache"
     first = explored(root, cache=cache)
     computed = []
-    monkeypatch.setattr("emergence_stats.multiverse._work", lambda *a: computed.append(a) or {})
+    monkeypatch.setattr("emergence_stats.analyses._work", lambda *a: computed.append(a) or {})
     assert explored(root, cache=cache).to_dict() == first.to_dict()
     assert computed == []
     module = root / "hypotheses" / "learns.py"
@@ -191,7 +191,7 @@ def test_a_hypothesis_without_a_multiverse_says_so(root):
 
 
 def test_power_grows_with_runs_and_chances_sum_to_one(root):
-    found = power(Project(root).load("learns"), Store.open(root / "data"), draws=200, most=12)
+    found = simulate(Project(root).load("learns"), Store.open(root / "data"), draws=200, most=12)
     assert found.pilots == 12
     assert not found.seen
     for row in found.rows:
@@ -213,7 +213,7 @@ def test_power_rests_on_what_the_plan_had_seen(root):
     store = Store.open(root / "data")
     sim = [r.manifest for r in store.runs if r.manifest.suite == "sim" and r.manifest.seed < 2]
     register(loaded, sim, "data")
-    found = power(loaded, store, draws=50, most=4)
+    found = simulate(loaded, store, draws=50, most=4)
     assert found.seen
     assert found.pilots == 4
 
@@ -222,14 +222,14 @@ def test_power_takes_somebody_elses_runs_as_a_test_does(root, tmp_path):
     for seed in range(3):
         add_run(tmp_path / "elsewhere", seed, suite="theirs", scale="x9", tasks=("add", "mod"))
     theirs = Store.open(tmp_path / "elsewhere")
-    found = power(Project(root).load("learns"), theirs, draws=20, most=3)
+    found = simulate(Project(root).load("learns"), theirs, draws=20, most=3)
     assert found.pilots == 3
     assert found.scales == ("x9",)
 
 
 def test_power_is_the_same_each_time(root):
     loaded, store = Project(root).load("learns"), Store.open(root / "data")
-    one, two = (power(loaded, store, draws=50, most=6).to_dict() for _ in range(2))
+    one, two = (simulate(loaded, store, draws=50, most=6).to_dict() for _ in range(2))
     assert one == two
 
 
@@ -237,7 +237,7 @@ def test_one_pilot_tells_nothing_of_how_much_runs_differ(project):
     (project / "hypotheses" / "learns.py").write_text(CLAIM)
     add_run(project / "data", 0, tasks=("add",))
     with pytest.raises(UsageError, match="two of some scale are needed"):
-        power(Project(project).load("learns"), Store.open(project / "data"))
+        simulate(Project(project).load("learns"), Store.open(project / "data"))
 
 
 # --- many claims, pictures, records -----------------------------------------------------------
@@ -260,7 +260,7 @@ def test_a_claim_is_as_surprising_as_its_weakest_prediction(root):
 def test_pictures_repeat_to_the_byte(root, tmp_path):
     found = explored(root)
     prediction = Project(root).load("learns").hypothesis.predictions[0]
-    powered = power(Project(root).load("learns"), Store.open(root / "data"), draws=20, most=4)
+    powered = simulate(Project(root).load("learns"), Store.open(root / "data"), draws=20, most=4)
     for name, draw in (
         ("curve", lambda: specification_curve(curve_of(found, prediction.name), prediction.region)),
         ("power", lambda: power_curve(powered)),
@@ -281,7 +281,7 @@ def test_a_picture_that_cannot_be_is_an_error_before_the_work(tmp_path, name):
 def test_records_are_shown_while_they_hold_and_no_longer(root):
     project, store, found = results(root)
     record_multiverse(project, store, explored(root))
-    record_power(project, store, power(project.load("learns"), store, draws=20, most=4))
+    record_power(project, store, simulate(project.load("learns"), store, draws=20, most=4))
     (shown,) = attach(found, project, store)
     assert shown.multiverse.numbers["analyses"] == 24
     assert "of" in shown.multiverse.statement
@@ -305,7 +305,7 @@ def test_records_are_shown_while_they_hold_and_no_longer(root):
 def test_a_store_without_the_suite_of_the_plan_is_no_error(root, tmp_path):
     project, store, _ = results(root)
     record_multiverse(project, store, explored(root))
-    record_power(project, store, power(project.load("learns"), store, draws=20, most=4))
+    record_power(project, store, simulate(project.load("learns"), store, draws=20, most=4))
     add_run(tmp_path / "elsewhere", 0, suite="theirs", tasks=("add", "mod"))
     theirs = Store.open(tmp_path / "elsewhere")
     (shown,) = attach(evaluate([project.load("learns")], theirs), project, theirs)

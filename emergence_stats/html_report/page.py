@@ -17,12 +17,12 @@ from emergence_stats.html_report import charts
 from emergence_stats.html_report.provenance import Provenance
 from emergence_stats.html_report.watching import Looked, look
 from emergence_stats.pictures import power_curve, specification_curve
-from emergence_stats.power import Power
 from emergence_stats.project import Project
 from emergence_stats.registration import state_of
 from emergence_stats.results import Result, document
 from emergence_stats.schema import Manifest
 from emergence_stats.store import Store
+from emergence_stats.studies import Power
 from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:

@@ -123,6 +123,28 @@ class Multiverse:
                 found.append((changed[0], a.choices[changed[0]], a.verdict))
         return found
 
+    def to_frame(self):
+        """One row an analysis and prediction, as a pandas DataFrame (needs pandas).
+
+        `verdict` is that of the analysis, `prediction_verdict` that of the prediction in it.
+        """
+        import pandas as pd
+
+        rows = []
+        for a in self.analyses:
+            for name, e in a.estimates.items():
+                lo, hi = e.interval or (math.nan, math.nan)
+                numbers = {
+                    "estimate": e.value if e.n_runs else math.nan,
+                    "ci_low": lo,
+                    "ci_high": hi,
+                }
+                said = {"prediction_verdict": str(a.verdicts[name]), "verdict": str(a.verdict)}
+                rows.append(
+                    {**a.choices, "n_runs": a.n_runs, "prediction": name, **numbers, **said}
+                )
+        return pd.DataFrame(rows)
+
     def to_dict(self) -> dict[str, Any]:
         def one(a: Analysis) -> dict[str, Any]:
             return {

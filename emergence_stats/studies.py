@@ -82,6 +82,18 @@ class Power:
     def at(self, seeds: int) -> Chances | None:
         return next((row for row in self.rows if row.seeds == seeds), None)
 
+    def to_frame(self):
+        """One row a number of seeds, as a pandas DataFrame (needs pandas)."""
+        import pandas as pd
+
+        chances = [{str(verdict): c for verdict, c in row.chance.items()} for row in self.rows]
+        return pd.DataFrame(
+            [
+                {"seeds": r.seeds, "runs": r.runs, **c}
+                for r, c in zip(self.rows, chances, strict=True)
+            ]
+        )
+
     def to_dict(self) -> dict[str, Any]:
         decisive = (Verdict.SUPPORTED, Verdict.REFUTED)
         return {
@@ -109,7 +121,7 @@ class Power:
         }
 
 
-def power(
+def simulate(
     loaded: Loaded,
     store: Store,
     *,
@@ -123,6 +135,8 @@ def power(
     Pilots are the runs that the plan had seen, or all where it saw none. Raises `UsageError` where
     there are too few: two of some scale.
     """
+    if draws < 1 or most < 2:
+        raise UsageError(f"{draws} studies of up to {most} seeds: 1 study and 2 seeds at least")
     hypothesis = loaded.hypothesis
     pilots, seen = pilots_of(loaded, store, suite)
     planned = len(hypothesis.design.seeds) if hypothesis.design is not None else None
