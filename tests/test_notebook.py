@@ -45,7 +45,9 @@ def test_a_multiverse_is_a_table_a_picture_and_a_frame(varied_project, monkeypat
     assert found.plot().axes
     frame = found.to_frame()
     assert frame["last"].tolist() == [1, 2, 5]
-    assert frame.loc[0, "estimate"] == pytest.approx(es.test("learns").to_frame().loc[0, "estimate"])
+    assert frame.loc[0, "estimate"] == pytest.approx(
+        es.test("learns").to_frame().loc[0, "estimate"]
+    )
     assert set(frame["verdict"]) == {"supported"}
     with pytest.raises(es.EmergenceStatsError, match="final accuracy"):
         found.plot("nothing")

@@ -232,3 +232,26 @@ def test_a_trainer_records_and_goes_on_where_it_was(trainer, tmp_path):
     assert traces.steps[0].tolist() == list(log_steps(8, 1.5))
     assert run.manifest.config["learning_rate"] == 5e-05
     assert run.traces("train_loss", tasks=False).length[0] == 4
+
+
+def test_of_several_processes_one_records(trainer, tmp_path):
+    made = trainer(4)
+    (callback,) = [c for c in made.callback_handler.callbacks if hasattr(c, "recorder")]
+    made.state.is_world_process_zero = False
+    for event in ("on_train_begin", "on_step_end", "on_log", "on_save", "on_train_end"):
+        getattr(callback, event)(made.args, made.state, made.control, logs={"loss": 1.0})
+    assert callback.recorder.table().num_rows == 0
+    assert not (tmp_path / "data").exists()
+
+
+def test_samples_are_brought_to_where_the_model_is():
+    places = []
+
+    def metrics(output, batch):
+        places.append((output.device.type, batch["input"].device.type))
+        return {"n": len(batch["input"])}
+
+    model = nn.Linear(3, 2, device="meta")  # computes shapes, and nothing on another device
+    mine = Recorder(model, {"copy": {"input": torch.zeros(5, 3)}}, metrics=metrics)
+    mine.record(0)
+    assert places == [("meta", "meta")]

@@ -22,7 +22,8 @@ class RecorderCallback(TrainerCallback):
 
     What was recorded is kept in each checkpoint of the Trainer, and a training that is resumed from one
     goes on there. The seed is the Trainer's, and so is the config of the run, with `config` added. What
-    the Trainer logs as ``loss`` is kept as ``train_loss``.
+    the Trainer logs as ``loss`` is kept as ``train_loss``. Of several processes the first records, so every
+    one has to hold the whole model (data parallel, not sharded).
     """
 
     def __init__(
@@ -38,6 +39,8 @@ class RecorderCallback(TrainerCallback):
         self.suite, self.scale, self.config = suite, scale, config or {}
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if not state.is_world_process_zero:
+            return
         kept = Path(args.output_dir) / f"checkpoint-{state.global_step}" / FILE
         if state.global_step and kept.exists():
             self.recorder.load_state_dict(torch.load(kept, weights_only=True), state.global_step)
@@ -45,20 +48,23 @@ class RecorderCallback(TrainerCallback):
             self.recorder.record(state.global_step)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.recorder.record(state.global_step)
+        if state.is_world_process_zero:
+            self.recorder.record(state.global_step)
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
     ) -> None:
-        if logs and "loss" in logs:
+        if state.is_world_process_zero and logs and "loss" in logs:
             self.recorder.log(state.global_step, "train_loss", logs["loss"])
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        if folder.is_dir():
+        if state.is_world_process_zero and folder.is_dir():
             torch.save(self.recorder.state_dict(), folder / FILE)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if not state.is_world_process_zero:
+            return
         keep = (
             "learning_rate", "per_device_train_batch_size", "gradient_accumulation_steps", "max_steps",
             "num_train_epochs", "weight_decay", "warmup_steps", "adam_beta1", "adam_beta2",

@@ -52,7 +52,7 @@ class Recorder:
 
     `batches`: by task, or by (task, level), the fixed samples that RankMe is taken on and `metrics` sees: a
     tensor, a tuple of arguments, or a mapping of keywords (of which an `attention_mask` leaves padding out).
-    Use the same for all runs: RankMe grows with their number.
+    Use the same for all runs: RankMe grows with their number. They are brought to where the model is.
     `layers`: names of modules, from input to output, where ``*`` stands for one part of a name
     (``"transformer.h.*"``); they are layers 1 to L. `embedding` is layer 0, `final` (after the last norm)
     layer L + 1. A hidden state is (samples, positions, width), and mean-pooled over positions, or
@@ -128,6 +128,7 @@ class Recorder:
         self._rows.append((step, task, level, layer, measure, float(value), stderr))
 
     def _measure(self, step: int, task: str, level: int | None, batch: Batch) -> None:
+        batch = _on_device_of(self.model, batch)
         with _watching(self._modules, _mask(batch)) as pooled:
             output = self.forward(batch)
         if pooled:
@@ -256,6 +257,8 @@ def _watching(modules: Mapping[int, nn.Module], mask: Tensor | None) -> Iterator
 
 def _pooled(states: Tensor, mask: Tensor | None) -> Tensor:
     """(samples, positions, width) -> (samples, width), the mean over positions, in float64."""
+    if states.device.type == "mps":  # which has no float64
+        states = states.cpu()
     states = states.double()
     if states.ndim == 2:
         return states
@@ -263,6 +266,18 @@ def _pooled(states: Tensor, mask: Tensor | None) -> Tensor:
         return states.mean(1)
     weight = mask.to(states)[..., None]
     return (states * weight).sum(1) / weight.sum(1).clamp_min(1)
+
+
+def _on_device_of(model: nn.Module, batch: Batch) -> Batch:
+    """A trainer moves its model to a GPU, and knows nothing of the recorder's samples."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+
+    def moved(value: Any) -> Any:
+        return value.to(device) if isinstance(value, Tensor) else value
+
+    if isinstance(batch, Mapping):
+        return {name: moved(value) for name, value in batch.items()}
+    return tuple(map(moved, batch)) if isinstance(batch, tuple | list) else moved(batch)
 
 
 def _mask(batch: Batch) -> Tensor | None:
