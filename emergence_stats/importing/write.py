@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -64,8 +64,8 @@ def import_traces(
 ) -> list[Imported]:
     """Write the runs of `sources` into a suite of a store; with `dry_run` only say which.
 
-    `facts`: of runs or of scales; what is no target is kept in a run's config. Seeds that nobody says are numbers within a scale that no run of the suite has, in the order of the
-    runs' names. Raises `TraceError` for the first fault, with file, column and row, before anything is
+    `facts`: of runs or of scales; what is no target is kept in a run's config. Seeds that nobody says are
+    numbers within a scale that no run of the suite has, in the order of the runs' names. Raises `TraceError` for the first fault, with file, column and row, before anything is
     written; `UsageError` where a run is there already and is not to be replaced.
     """
     check_name(suite, "suite")
@@ -73,7 +73,7 @@ def import_traces(
     for run in found.values():
         _add_facts(run, facts)
         _check_values(run, drop_not_finite)
-    _cellseeds(list(found.values()), _manifests(store, suite))
+    _number_seeds(list(found.values()), _manifests(store, suite))
     made = [(_table(run), _describe(run, suite)) for run in found.values()]
     _check_ids([described for _, described in made])
     there = [d.run_id for _, d in made if (Path(store) / suite / f"{d.run_id}.json").exists()]
@@ -84,6 +84,7 @@ def import_traces(
         )
     if dry_run:
         return [described for _, described in made]
+    digests = _digests({file for run in found.values() for file in run.files})
     for done, (run, (table, described)) in enumerate(zip(found.values(), made, strict=True)):
         if progress is not None:
             progress(done, len(made))
@@ -100,7 +101,7 @@ def import_traces(
             config=run.config,
             software={"imported by": f"emergence-stats {version('emergence-stats')}"},
             device="not known",
-            further={"imported": _digests(run.files)},
+            further={"imported": {Path(f).name: digests[f] for f in run.files if f in digests}},
         )
     return [described for _, described in made]
 
@@ -238,7 +239,7 @@ def _manifests(store: str, suite: str) -> dict[str, Manifest]:
     return {manifest.run_id: manifest for manifest in runs if manifest.suite == suite}
 
 
-def _cellseeds(runs: Sequence[_Run], there: Mapping[str, Manifest]) -> None:
+def _number_seeds(runs: Sequence[_Run], there: Mapping[str, Manifest]) -> None:
     """Seeds for runs of which nobody says it: the first numbers that no other run of the scale has.
 
     Those of the store count too: a run with the scale, seed and config of another would be taken for the
@@ -306,10 +307,10 @@ def _check_ids(described: Sequence[Imported]) -> None:
         seen.add(one.run_id)
 
 
-def _digests(files: Sequence[str]) -> dict[str, str]:
-    """sha256 of the files that a run came from, by name; nothing for folders."""
+def _digests(files: Collection[str]) -> dict[str, str]:
+    """sha256 of the files that runs came from; nothing for folders."""
     return {
-        Path(file).name: hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        file: hashlib.sha256(Path(file).read_bytes()).hexdigest()
         for file in files
         if Path(file).is_file()
     }
