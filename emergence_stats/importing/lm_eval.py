@@ -1,9 +1,9 @@
 """Result files of lm-evaluation-harness, one a checkpoint.
 
 A file holds ``results``: for each task its metrics with their standard errors (``acc,none`` and
-``acc_stderr,none``; before version 0.4 ``acc`` and ``acc_stderr``), and ``config`` with what was evaluated. The
-step is read from the revision (``revision=step1000``), from the name of the model or checkpoint, or from
-the folder's: ``step1000``, ``checkpoint-1000``, ``global_step1000``, ``iter_1000``.
+``acc_stderr,none``; before version 0.4 ``acc`` and ``acc_stderr``), and ``config`` with what was
+evaluated. The step is read from the revision (``revision=step1000``), from the name of the model or
+checkpoint, or from the folder's: ``step1000``, ``checkpoint-1000``, ``global_step1000``, ``iter_1000``.
 """
 
 from __future__ import annotations

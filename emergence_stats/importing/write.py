@@ -65,8 +65,10 @@ def import_traces(
     """Write the runs of `sources` into a suite of a store; with `dry_run` only say which.
 
     `facts`: of runs or of scales; what is no target is kept in a run's config. Seeds that nobody says are
-    numbers within a scale that no run of the suite has, in the order of the runs' names. Raises `TraceError` for the first fault, with file, column and row, before anything is
-    written; `UsageError` where a run is there already and is not to be replaced.
+    numbers within a scale that no run of the suite has, in the order of the runs' names.
+
+    Raises `TraceError` for the first fault, with file, column and row, before anything is written, and
+    `UsageError` where a run is there already and is not to be replaced.
     """
     check_name(suite, "suite")
     found = _by_run(sources)
