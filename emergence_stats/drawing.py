@@ -48,6 +48,7 @@ _DARK = {
 _STYLE: Any = {  # matplotlib's stubs want the name of every setting as a type
     "font.size": 8.5,
     "axes.titlesize": 8.5,
+    "axes.titley": 1.0,  # with a place of its own, matplotlib does not measure every label for it
     "axes.labelsize": 8.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
