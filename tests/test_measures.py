@@ -238,8 +238,9 @@ def test_the_trace_and_its_error(model, full_hessian, block):
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
-def test_second_differences_are_quadratic_forms_of_the_hessian(model):
-    value, _ = hessian_trace(model, *batch(32), seeded(0), probes=3)
+@pytest.mark.parametrize("block", [None, 5])
+def test_second_differences_are_quadratic_forms_of_the_hessian(model, block):
+    value, _ = hessian_trace(model, *batch(32), seeded(0), probes=3, block=block)
     exact = HessianOfLoss(copy.deepcopy(model).double(), *batch(32))
     generator = seeded(0)
     forms = []

@@ -48,7 +48,7 @@ class DeepMeasures:
     part_samples: int = 256  # of each task-level, for its part in the LLC
     rank_samples: int = 64  # the first of them
     hessian_samples: int = 32
-    hessian_block: int | None = None  # samples at a time, None: all
+    hessian_block: int | None = None  # samples at a time; None: all, of the trace 64
     trace_probes: int = 8
 
 

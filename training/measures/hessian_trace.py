@@ -7,12 +7,13 @@ derivative of the loss L along z, and that needs forward passes only:
     z^T H z = (L(w + h z) - 2 L(w) + L(w - h z)) / h^2 + O(h^2)
 
 in float64, where rounding costs about 4e-16 L / h^2 and is far below the error of any number of
-probes (tests/test_measures.py has both). Memory is that of a forward pass.
+probes (tests/test_measures.py has both). Memory is that of a forward pass of one block.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from training.model import Decoder, answer_loss
 
 PROBES = 16
 STEP = 1e-5
+BLOCK = 64
 
 
 def hessian_trace(
@@ -33,12 +35,12 @@ def hessian_trace(
 ) -> tuple[float, float]:
     """(trace, its standard error) for the mean cross-entropy of answer tokens, in nats.
 
-    `inputs` and `targets` (n, T) as in `answer_loss`; `block`: samples at a time, by default all.
+    `inputs` and `targets` (n, T) as in `answer_loss`; `block`: samples at a time, by default 64.
     `generator`, on the CPU, draws the signs. Raises `ValueError` for fewer than two probes.
     """
     if probes < 2:
         raise ValueError(f"probes is {probes}; a standard error needs two")
-    loss = _LossAlong(model, inputs, targets, block or len(inputs))
+    loss = _LossAlong(model, inputs, targets, block or BLOCK)
     here = loss.at(None, 0.0)
     forms = []
     for _ in range(probes):
@@ -57,7 +59,7 @@ class _LossAlong:
         self._parameters = list(self._model.parameters())
         self._start = [p.detach().double() for p in model.parameters()]
         self.size = sum(p.numel() for p in self._parameters)
-        self._blocks = list(zip(inputs.split(block), targets.split(block), strict=True))
+        self._blocks = list(_of_like_length(inputs, targets, block))
         self._answers = int((targets >= 0).sum())
 
     @torch.no_grad()
@@ -72,3 +74,15 @@ class _LossAlong:
             share = int((targets >= 0).sum()) / self._answers
             total += float(answer_loss(self._model, inputs, targets)) * share
         return total
+
+
+def _of_like_length(inputs: Tensor, targets: Tensor, block: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Blocks of samples, shortest first, each cut after its last answer.
+
+    A causal model does not look at what follows, so that the sum over blocks is the loss of all.
+    """
+    place = torch.arange(1, targets.shape[1] + 1, device=targets.device)
+    lengths = torch.where(targets >= 0, place, 0).amax(1)
+    for index in lengths.argsort(stable=True).split(block):
+        end = int(lengths[index].amax())
+        yield inputs[index, :end], targets[index, :end]
