@@ -97,7 +97,7 @@ def snippet(result: Result) -> str:
     verdict = f"{report.SYMBOL[result.verdict]} {result.verdict}"
     notes = [f"deviation: {text}" for text in result.deviations]
     notes += [f"amended: {text}" for text in result.changes]
-    notes += [f"control: {report.control_text(control)}" for control in result.controls]
+    notes += [f"control: {report.control_text(control, result)}" for control in result.controls]
     picture = ""
     if any(p.estimate.n_runs for p in result.predictions):
         picture = _image(forest(result), result.reason)

@@ -74,14 +74,22 @@ def why_text(result: Result) -> str:
     return f"{result.reason}; the control shows the same: {same}" if same else result.reason
 
 
-def control_text(control: ControlResult) -> str:
+def control_runs(control: ControlResult, result: Result) -> str:
+    """How many runs of which suite a control rests on; and where its basis is another than the claim's."""
+    text = f"{control.n_runs} run{'s' if control.n_runs != 1 else ''}"
+    if control.suite:
+        text += f" of {control.suite}"
+    if control.undefined:
+        text += f", {control.undefined} without a value"
+    weaker = control.n_runs and result.confirmatory and not control.confirmatory
+    return f"{text}, exploratory" if weaker else text
+
+
+def control_text(control: ControlResult, result: Result) -> str:
     """One control in a line: what it earns, and what that means."""
-    runs = f"{control.n_runs} run{'s' if control.n_runs != 1 else ''}"
-    of = f"{runs} of {control.suite}" if control.suite else runs
     if control.reason is not None:
         return f"{control.name}: no value, {control.reason}"
-    undefined = f", {control.undefined} without a value" if control.undefined else ""
-    text = f"{control.name} ({of}{undefined}): {control.verdict}"
+    text = f"{control.name} ({control_runs(control, result)}): {control.verdict}"
     return f"{text}; the control shows the same: {control.shows}" if control.same else text
 
 
@@ -224,7 +232,7 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
     if pooled:
         print_line(console, f"  as the paper counts: {pooled}")
     for control in result.controls:
-        print_line(console, f"  control  {control_text(control)}")
+        print_line(console, f"  control  {control_text(control, result)}")
         rows = control_rows(control) if control.reason is None else []
         if not verbose and len(rows) > _CONTROL_ROWS_SHOWN:
             continue
@@ -332,7 +340,7 @@ def to_markdown(results: Sequence[Result]) -> str:
         (
             r.name,
             control.name,
-            str(control.n_runs),
+            control_runs(control, r),
             str(control.verdict) if control.reason is None else f"- ({control.reason})",
             f"yes: {control.shows}" if control.same else "no",
             "; ".join(f"{name} {value}" for name, value, _, _ in control_rows(control)),

@@ -15,6 +15,7 @@ from emergence_stats.errors import (
 from emergence_stats.evaluate import evaluate
 from emergence_stats.project import Project
 from emergence_stats.registration import register, state_of
+from emergence_stats.report import control_text, to_markdown
 from emergence_stats.store import Store
 from emergence_stats.verdicts import Verdict
 from tests.conftest import add_run
@@ -126,6 +127,24 @@ def test_a_run_copied_under_another_name_is_no_second_run(root):
     as_planned(root)
     add_run(root / "data", 10, name="sim-again", tasks=("add", "mod"))
     assert said(outcome(root), "repeat the training of another", "sim-again")
+
+
+def test_a_control_on_runs_that_the_plan_had_seen_is_exploratory(root):
+    module = root / "hypotheses" / "learns.py"
+    text = CLAIM.replace("import Claim,", "import shuffled_answers, Claim,")
+    module.write_text(
+        text.replace("    design=", '    controls=[shuffled_answers("shuffled")],\n    design=')
+    )
+    collect(root, PILOTS)
+    for seed in PLANNED:
+        add_run(root / "data", 100 + seed, suite="shuffled", tasks=("add", "mod"))
+    frozen(root)
+    collect(root, PLANNED)
+    result = outcome(root)
+    assert result.confirmatory
+    (control,) = result.controls
+    assert "5 runs of shuffled, exploratory" in control_text(control, result)
+    assert "5 runs of shuffled, exploratory" in to_markdown([result])
 
 
 def test_the_order_of_the_store_changes_nothing(root, tmp_path):
