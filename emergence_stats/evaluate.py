@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -39,7 +38,7 @@ from emergence_stats.runs import Run, Undefined
 from emergence_stats.schema import Manifest
 from emergence_stats.selection import Selection, choose_runs, deviations, rests_on_unseen_runs
 from emergence_stats.store import RunFile, Store
-from emergence_stats.units import Values, as_number, label, read_run, value_of
+from emergence_stats.units import Declared, Values, as_number, label, read_for, read_run, value_of
 from emergence_stats.verdicts import COMBINE, Verdict
 
 READ_AHEAD = 4  # runs: enough to keep the reader busy, too few to fill the memory
@@ -82,12 +81,13 @@ class _Job:
 
     def reads(self, run_id: str) -> set[str]:
         """Measures that are wanted of a run, none where it is not used."""
-        wanted: set[str] = set()
-        for arm in self.arms:
-            if run_id in arm.chosen:
-                wanted |= {*self.hypothesis.needs.measures}
-                wanted |= {*arm.control.measures} if arm.control is not None else set()
-        return wanted
+        arms = (arm for arm in self.arms if run_id in arm.chosen)
+        return {measure for arm in arms for measure in self.measures(arm)}
+
+    def measures(self, arm: _Arm) -> tuple[str, ...]:
+        """Those that an arm looks at."""
+        more = arm.control.measures if arm.control is not None else ()
+        return (*self.hypothesis.needs.measures, *more)
 
 
 def evaluate(
@@ -202,6 +202,7 @@ def _collect(job: _Job, runs: list[Run]) -> None:
         for run in runs:
             if run.run_id not in arm.chosen:
                 continue
+            run = read_for(run, job.hypothesis.needs, job.measures(arm))
             lacking = [m for m in job.hypothesis.needs.measures if m not in run.measures]
             if not lacking:
                 usable.append(run)
@@ -217,13 +218,13 @@ def _collect(job: _Job, runs: list[Run]) -> None:
                     continue  # the prediction has said so
 
 
-def _collect_arm(job: _Job, arm: _Arm, usable: list[Run]) -> None:
+def _collect_arm(job: _Job, arm: _Arm, usable: list[Declared]) -> None:
     changed: dict[str, list[Run]] = {}
     change = arm.control.change if arm.control is not None else None
     if change is not None:
         for run in usable:
-            try:  # hypotheses share variants, and with them the events in these
-                changed[run.run_id] = run.cached(change, partial(change.variants, run))
+            try:
+                changed[run.run_id] = run.variants(change)
             except Undefined as reason:
                 arm.undefined.append(f"{run.run_id}: {reason}")
         usable = [run for run in usable if run.run_id in changed]
@@ -246,7 +247,11 @@ def _collect_arm(job: _Job, arm: _Arm, usable: list[Run]) -> None:
 
 
 def _unit_value(
-    job: _Job, arm: _Arm, prediction: Prediction, unit: list[Run], variants: list[list[Run]]
+    job: _Job,
+    arm: _Arm,
+    prediction: Prediction,
+    unit: Sequence[Run],
+    variants: Sequence[Sequence[Run]],
 ) -> Any:
     """The value of a unit, the mean over its variants; None where there is none, with the reason."""
     keywords = {}

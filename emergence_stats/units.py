@@ -7,9 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
+
+from emergence_stats.controls import Change
 from emergence_stats.errors import HypothesisError
 from emergence_stats.hypothesis import Count, Needs, Prediction, Share
-from emergence_stats.runs import Run, Undefined
+from emergence_stats.runs import NONE, Run, TraceSet, Undefined
 from emergence_stats.schema import Manifest
 from emergence_stats.store import RunFile, Store
 
@@ -51,13 +54,50 @@ def read_as(
     """The same as a `kind` of run."""
     layers: set[int] | None = set()
     for need in needs:
-        if need.layers == "all" or layers is None:
-            layers = None
-        elif need.layers == "blocks":
-            layers |= set(range(1, file.manifest.n_layers + 1))
-        else:
-            layers.add(file.manifest.n_layers)
+        more = _layers(need, file.manifest)
+        layers = None if layers is None or more is None else layers | more
     return kind(file.manifest, store.read(file, measures, layers))
+
+
+def _layers(needs: Needs, run: Manifest) -> set[int] | None:
+    """Layers that are read, None for all."""
+    if needs.layers == "all":
+        return None
+    return set(range(1, run.n_layers + 1)) if needs.layers == "blocks" else {run.n_layers}
+
+
+class Declared(Run):
+    """A run of which some measures can be seen; what is found in it is kept with the run itself."""
+
+    def __init__(self, whole: Run, measures: Collection[str]) -> None:
+        super().__init__(whole.manifest, whole._table)
+        self._whole, self._seen, self._cache = whole, frozenset(measures), whole._cache
+
+    def _by_measure(self) -> dict[str, TraceSet]:
+        whole = self._whole._by_measure().items()
+        return {name: traces for name, traces in whole if name in self._seen and len(traces)}
+
+    def variants(self, change: Change) -> list[Run]:
+        """What a control makes of the run; hypotheses share these, and with them the events in these."""
+        found = self._whole.cached(change, lambda: change.variants(self._whole))
+        return [Declared(variant, self._seen) for variant in found]
+
+
+def read_for(run: Run, needs: Needs, measures: Collection[str]) -> Declared:
+    """The run as if it had been read for one hypothesis alone: with these measures, at its layers.
+
+    What an estimate sees must not hang on what else is tested at the same time.
+    """
+    layers = _layers(needs, run.manifest)
+    if layers is None:
+        return Declared(run, measures)
+    at = [NONE, *sorted(layers)]
+
+    def narrow() -> Run:
+        whole = ((name, run.traces(name)) for name in run.measures)
+        return run.replacing({name: t.select(np.isin(t.layer, at)) for name, t in whole})
+
+    return Declared(run.cached(("at layers", *at), narrow), measures)
 
 
 def value_of(
