@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -76,6 +76,10 @@ class Declared(Run):
     def _by_measure(self) -> dict[str, TraceSet]:
         whole = self._whole._by_measure().items()
         return {name: traces for name, traces in whole if name in self._seen and len(traces)}
+
+    def cached(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Hypotheses share what one module finds; modules that happen to use the same key do not."""
+        return super().cached((getattr(make, "__module__", ""), key), make)
 
     def variants(self, change: Change) -> list[Run]:
         """What a control makes of the run; hypotheses share these, and with them the events in these."""
