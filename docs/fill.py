@@ -64,7 +64,7 @@ def filled(text: str, check: bool) -> str:
 def main() -> int:
     check = "--check" in sys.argv[1:]
     status = 0
-    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         before = path.read_text("utf-8")
         after = filled(before, check)
         if SECONDS.sub("", before) == SECONDS.sub("", after):
