@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from emergence_stats.conclude import settle
 from emergence_stats.errors import UsageError
@@ -80,6 +80,15 @@ class Analysis:
         return any(estimate.interval is not None for estimate in self.estimates.values())
 
 
+class Flip(NamedTuple):
+    """A single choice that takes the registered analysis to another verdict, and the runs it then has."""
+
+    choice: str
+    value: Any
+    verdict: Verdict
+    n_runs: int
+
+
 @dataclass(frozen=True)
 class Multiverse:
     """All analyses of a hypothesis, the registered one first; `choices` with the registered values first.
@@ -113,14 +122,14 @@ class Multiverse:
         ]
         return sum(a.verdict is verdict for a in some) / len(some) if some else math.nan
 
-    def flips(self) -> list[tuple[str, Any, Verdict]]:
+    def flips(self) -> list[Flip]:
         """Single choices that take the registered analysis to another verdict."""
         base = self.registered
         found = []
         for a in self.analyses:
             changed = [k for k in a.choices if a.choices[k] != base.choices[k]]
             if len(changed) == 1 and a.counts and a.verdict is not base.verdict:
-                found.append((changed[0], a.choices[changed[0]], a.verdict))
+                found.append(Flip(changed[0], a.choices[changed[0]], a.verdict, a.n_runs))
         return found
 
     def to_frame(self):
@@ -176,9 +185,7 @@ class Multiverse:
                 k: [{"value": v, **shares(k, v)} for v in values]
                 for k, values in self.choices.items()
             },
-            "flips": [
-                {"choice": k, "value": v, "verdict": str(verdict)} for k, v, verdict in self.flips()
-            ],
+            "flips": [{**flip._asdict(), "verdict": str(flip.verdict)} for flip in self.flips()],
             "without": list(self.why_not),
             "specifications": [one(a) for a in self.analyses],
         }

@@ -35,7 +35,13 @@ def multiverse_statement(multiverse: Multiverse) -> str:
 
 
 def flip_texts(multiverse: Multiverse) -> list[str]:
-    return [f"{choice} = {value}: {verdict}" for choice, value, verdict in multiverse.flips()]
+    """The choices that change the verdict; with the runs where these are others, since fewer decide less."""
+    registered = multiverse.registered.n_runs
+    return [
+        f"{flip.choice} = {flip.value}: {flip.verdict}"
+        + (f" (with {flip.n_runs} runs, not {registered})" if flip.n_runs != registered else "")
+        for flip in multiverse.flips()
+    ]
 
 
 def multiverse_rows(multiverse: Multiverse) -> Table:

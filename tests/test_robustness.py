@@ -18,6 +18,7 @@ from emergence_stats.project import Project
 from emergence_stats.registration import register
 from emergence_stats.robustness import attach, record_multiverse, record_power
 from emergence_stats.studies import Power, simulate
+from emergence_stats.tables import flip_texts
 from emergence_stats.valuecache import ValueCache
 from emergence_stats.verdicts import Verdict
 from tests.conftest import add_run
@@ -120,9 +121,16 @@ def test_choices_change_the_estimates_that_know_them_alone(root):
 
 def test_flips_are_single_choices(root):
     flips = explored(root).flips()
-    assert ("threshold", 2.0, Verdict.REFUTED) in flips
-    assert ("scale", 0.1, Verdict.REFUTED) in flips
-    assert all(choice != "last" for choice, _, _ in flips)
+    assert ("threshold", 2.0, Verdict.REFUTED, 12) in flips
+    assert ("scale", 0.1, Verdict.REFUTED, 12) in flips
+    assert all(flip.choice != "last" for flip in flips)
+
+
+def test_a_suite_of_fewer_runs_that_decides_less_says_so(root):
+    for seed in range(2, 6):
+        for path in (root / "data" / "other").glob(f"*-s{seed}.*"):
+            path.unlink()
+    assert "suite = other: inconclusive (with 4 runs, not 12)" in flip_texts(explored(root))
 
 
 def test_shares_are_of_the_analyses_that_have_data(root):
