@@ -19,6 +19,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -109,11 +110,12 @@ def job_llc() -> dict:
     return {"seconds": [t for t, _ in found], "values": [r.value for _, r in found]}
 
 
-def parts() -> Groups:
-    """Samples of the 24 task-levels, as a suite's own LLC would read them."""
+def parts(samples: int | None = None) -> Groups:
+    """Samples of the 24 task-levels, as a suite's own LLC would read them, or so many of each."""
     suite = SUITES["pocket_deep"]
     assert suite.deep is not None
-    return DeepEvaluation.fixed(suite, suite.deep, "d24L4", torch.device("cpu")).parts
+    deep = suite.deep if samples is None else replace(suite.deep, part_samples=samples)
+    return DeepEvaluation.fixed(suite, deep, "d24L4", torch.device("cpu")).parts
 
 
 def job_llc_with_parts() -> dict:
@@ -336,9 +338,11 @@ def job_large_hessian_trace() -> dict:
 
 
 def job_large_llc() -> dict:
-    """Four steps of each chain, with the parts of the task-levels: memory does not grow with more."""
+    """Four steps of each chain, with parts of the task-levels: memory does not grow with more steps, nor
+    with more samples, which go through in blocks of a minibatch.
+    """
     sampler = Sampler(1e-6, 100.0, 100.0, chains=2, burn_in=0, draws=4, batch=32, thinning=1)
-    generator, groups = torch.Generator().manual_seed(0), parts()
+    generator, groups = torch.Generator().manual_seed(0), parts(16)
     return _large(
         lambda model, data: llc(model, data.losses, len(data), sampler, generator, groups=groups)
     )
