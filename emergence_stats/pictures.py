@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from emergence_stats.studies import Power
 
 
+_LARGE_UP_TO = 300  # analyses whose marks still stand apart
+
+
 @in_style
 def specification_curve(curve: Curve, region: Region) -> Figure:
     """Estimates in all analyses, in their order, and below the choices of each.
@@ -49,8 +52,10 @@ def specification_curve(curve: Curve, region: Region) -> Figure:
     figure = Figure(figsize=(WIDTH, 2.5 + below))
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.0, below])
     shade(top, region, [x for p in points for x in p.interval or (p.value,)])
-    for verdict in Verdict:
-        mine = [(i, p) for i, p in enumerate(points) if p.verdict is verdict]
+    size = 2.6 if len(points) <= _LARGE_UP_TO else 1.0
+    by_verdict = [(v, [(i, p) for i, p in enumerate(points) if p.verdict is v]) for v in Verdict]
+    # Where thousands lie side by side, those of which there are more would cover the others.
+    for verdict, mine in sorted(by_verdict, key=lambda one: -len(one[1])):
         if not mine:
             continue
         at, colour = [i for i, _ in mine], COLOUR[verdict]
@@ -62,8 +67,8 @@ def specification_curve(curve: Curve, region: Region) -> Figure:
             [p.value for _, p in mine],
             MARKER[verdict],
             color=colour,
-            markersize=2.6,
-            markeredgewidth=0.8,
+            markersize=size,
+            markeredgewidth=0.3 * size,
             label=f"{verdict} ({len(mine)})",
             zorder=3,
         )
@@ -73,7 +78,7 @@ def specification_curve(curve: Curve, region: Region) -> Figure:
                 axes.axvline(number, color=INK, linewidth=0.8, linestyle=":", zorder=0)
     top.set_ylabel(curve.prediction)
     top.set_title(f"{len(points)} analyses; dotted: as registered", loc="left")
-    top.legend(loc="best")
+    top.legend(loc="best", markerscale=2.6 / size)
     for row, (number, which, _) in enumerate(rows):
         at = [i for i, p in enumerate(points) if p.chosen[number] == which]
         _ticks(
