@@ -24,10 +24,11 @@ from emergence_stats.errors import UsageError
 from emergence_stats.hypothesis import SUITE, Hypothesis, Prediction, keyword_defaults
 from emergence_stats.inference import Estimate
 from emergence_stats.project import Loaded, Project
-from emergence_stats.registration import code_digests, state_of
+from emergence_stats.registration import state_of
 from emergence_stats.runs import Undefined
 from emergence_stats.schema import Manifest
 from emergence_stats.selection import choose_runs
+from emergence_stats.source import code_digests
 from emergence_stats.store import RunFile, Store
 from emergence_stats.units import Values, read_run, value_of
 from emergence_stats.valuecache import ValueCache
@@ -346,7 +347,7 @@ def explore(
         store,
         jobs,
         processes or os.cpu_count() or 1,
-        ValueCache(cache, code_digests(Path(str(loaded.module.__file__)))),
+        ValueCache(cache, code_digests(Path(str(loaded.module.__file__))) if cache else {}),
         progress,
     )
     by_suite: dict[tuple[str, bool], list[tuple[_Unit, dict[str, Any]]]] = {}

@@ -45,6 +45,6 @@ MODULES = {
 # code that a registration freezes, even where an analysis module imports them.
 NOT_ANALYSIS = frozenset(
     {"api", "app", "cli", "commands_hypotheses", "commands_robustness", "commands_runs", "conclude", "errors", "evaluate", "exports", "project", "registration", "report",
-     "results", "schema", "selection", "store", "units", "writing", "multiplicity", "analyses", "pictures",
+     "results", "schema", "selection", "source", "store", "units", "writing", "multiplicity", "analyses", "pictures",
      "studies", "robustness", "tables", "valuecache"}
 )  # fmt: skip

@@ -5,34 +5,32 @@ of the one before, so an edited or removed entry breaks the chain. Three digests
 
 declaration   canonical JSON of the `Hypothesis`: sorted keys, NFC, no NaN, functions as
               module:name with their keyword defaults
-code          bytes, line ends normalised, of the defining module and of the modules beside it and
-              of this package that it imports, directly or not. Byte for byte, so a comment counts
+code          bytes, line ends normalised, of the defining module and of what it imports from beside it
+              and from this package, directly or not (`source`). Byte for byte, so a comment counts
 runs          the runs that the store held: their identity, so that data seen cannot come back as
               unseen under another name
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import subprocess
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from emergence_stats import exports
 from emergence_stats.errors import RegistrationError
 from emergence_stats.files import write_whole
 from emergence_stats.project import Loaded
 from emergence_stats.schema import Manifest
+from emergence_stats.source import code_digests
 
 LOCK_VERSION = 1
-_PACKAGE = Path(__file__).parent
 
 
 def canonical(value: Any) -> str:
@@ -45,75 +43,6 @@ def canonical(value: Any) -> str:
 
 def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()
-
-
-# --- the source a hypothesis rests on ---------------------------------------------------------
-
-
-def code_digests(path: Path) -> dict[str, str]:
-    """sha256 by file of `path` and all that it imports from its folder and this package.
-
-    Names are relative to the folder that holds the module's folder, or begin with
-    ``emergence_stats/``.
-    """
-    found: dict[Path, str] = {}
-    waiting = [path.resolve()]
-    folder = path.resolve().parent
-    while waiting:
-        file = waiting.pop()
-        if file in found:
-            continue
-        source = file.read_bytes().replace(b"\r\n", b"\n")
-        found[file] = hashlib.sha256(source).hexdigest()
-        waiting += _imports(source, file, folder)
-    return {
-        (
-            f"emergence_stats/{file.relative_to(_PACKAGE).as_posix()}"
-            if file.is_relative_to(_PACKAGE)
-            else f"{folder.name}/{file.relative_to(folder).as_posix()}"
-        ): sha
-        for file, sha in sorted(found.items())
-    }
-
-
-@cache  # the hypotheses of a report rest on the same modules
-def _imports(source: bytes, file: Path, folder: Path) -> tuple[Path, ...]:
-    """Modules of `folder` and of this package that a module imports."""
-    return tuple(_imported(ast.parse(source, str(file)), file.parent, folder))
-
-
-def _imported(tree: ast.AST, here: Path, folder: Path) -> Iterator[Path]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _modules(alias.name, None, folder)
-        elif isinstance(node, ast.ImportFrom):
-            names = [alias.name for alias in node.names]
-            if node.level:
-                base = here if node.level == 1 else here.parents[node.level - 2]
-                stem = (node.module or "").replace(".", "/")
-                for candidate in [stem] if stem else names:
-                    if (base / f"{candidate}.py").is_file():
-                        yield (base / f"{candidate}.py").resolve()
-            else:
-                yield from _modules(node.module or "", names, folder)
-
-
-def _modules(module: str, names: list[str] | None, folder: Path) -> Iterator[Path]:
-    """Files behind ``import module`` (names None) or ``from module import names``."""
-    if module == "emergence_stats":
-        public = exports.MODULES
-        # `from emergence_stats import x` and `es.x` go through the package's lazy table.
-        wanted = set(public.values()) if names is None else {public.get(n, n) for n in names}
-        for name in sorted(wanted):
-            if (_PACKAGE / f"{name}.py").is_file() and name not in exports.NOT_ANALYSIS:
-                yield _PACKAGE / f"{name}.py"
-    elif module.startswith("emergence_stats."):
-        name = module.removeprefix("emergence_stats.")
-        if name not in exports.NOT_ANALYSIS and (_PACKAGE / f"{name}.py").is_file():
-            yield _PACKAGE / f"{name}.py"
-    elif module and (folder / f"{module}.py").is_file():
-        yield (folder / f"{module}.py").resolve()
 
 
 # --- runs seen --------------------------------------------------------------------------------

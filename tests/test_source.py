@@ -1,0 +1,141 @@
+"""What a registration freezes: every file that a hypothesis imports, however it is imported."""
+
+import pytest
+
+from emergence_stats import source
+from emergence_stats.errors import RegistrationError
+from emergence_stats.project import Project
+from emergence_stats.registration import register, state_of
+from emergence_stats.source import code_digests
+from tests.conftest import HYPOTHESIS
+
+FRAMEWORK = {
+    f"emergence_stats/{name}.py"
+    for name in (
+        "controls",
+        "events",
+        "hypothesis",
+        "inference",
+        "onsets",
+        "regions",
+        "runs",
+        "verdicts",
+    )
+}
+
+
+def written(root, files):
+    for name, text in files.items():
+        path = root / "hypotheses" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def with_import(root, *lines):
+    """The project's hypothesis with more import lines at its head."""
+    written(root, {"learns.py": "\n".join([*lines, HYPOTHESIS])})
+
+
+def frozen(root):
+    """Names of the files that the plan rests on, without those of the framework."""
+    return set(code_digests(root / "hypotheses" / "learns.py")) - FRAMEWORK
+
+
+def test_a_helper_package_edited_after_registration_amends_the_plan(project):
+    with_import(project, "from .helpers import share")
+    written(
+        project,
+        {"helpers/__init__.py": "from .inner import share\n", "helpers/inner.py": "share = 1\n"},
+    )
+    register(Project(project).load("learns"), [], "data")
+    assert state_of(Project(project).load("learns")).status == "registered"
+    written(project, {"helpers/inner.py": "share = 2\n"})
+    state = state_of(Project(project).load("learns"))
+    assert state.status == "amended"
+    assert state.changes == ("source hypotheses/helpers/inner.py: changed",)
+
+
+@pytest.mark.parametrize(
+    ("line", "reached"),
+    [
+        ("from .a import b", {"a/__init__.py", "a/b.py"}),
+        ("from . import a", {"a/__init__.py"}),
+        ("from .a import value", {"a/__init__.py"}),
+        (
+            "from .a.deep.er import x",
+            {"a/__init__.py", "a/deep/__init__.py", "a/deep/er.py", "one.py"},
+        ),
+        ("from .a import *", {"a/__init__.py", "a/b.py", "a/deep/__init__.py"}),
+        ("import a.b", {"a/__init__.py", "a/b.py"}),
+        (
+            "from a.deep import er",
+            {"a/__init__.py", "a/deep/__init__.py", "a/deep/er.py", "one.py"},
+        ),
+        ("from .space import two", {"space/two.py"}),
+        ("def later():\n    from . import one", {"one.py"}),
+        ("import json, numpy as np, yaml", set()),
+    ],
+)
+def test_every_way_to_import_a_file_beside_the_module_is_followed(project, line, reached):
+    with_import(project, line)
+    written(
+        project,
+        {
+            "one.py": "",
+            "a/__init__.py": "value = 1\n",
+            "a/b.py": "",
+            "a/deep/__init__.py": "",
+            "a/deep/er.py": "from ...one import x\n",
+            "space/two.py": "",  # a package without an __init__.py
+        },
+    )
+    assert frozen(project) == {"hypotheses/learns.py", *(f"hypotheses/{name}" for name in reached)}
+
+
+def test_of_a_module_and_a_package_of_one_name_the_package_is_imported_and_frozen(project):
+    with_import(project, "from .shared import x")
+    written(project, {"shared.py": "x = 1\n"})
+    assert "hypotheses/shared.py" in frozen(project)
+    written(project, {"shared/__init__.py": "x = 2\n"})
+    assert frozen(project) == {"hypotheses/learns.py", "hypotheses/shared/__init__.py"}
+
+
+def test_a_module_in_a_subpackage_of_the_framework_is_frozen(project, tmp_path, monkeypatch):
+    framework = tmp_path / "installed" / "emergence_stats"
+    (framework / "core").mkdir(parents=True)
+    for name in ("__init__", "hypothesis", "regions", "core/__init__", "core/lags"):
+        (framework / f"{name}.py").write_text("")
+    (framework / "core" / "lags.py").write_text("from ..regions import Region\n")
+    monkeypatch.setattr(source, "_PACKAGE", framework)
+    written(project, {"learns.py": "from emergence_stats.core.lags import common_lag\n"})
+    assert set(code_digests(project / "hypotheses" / "learns.py")) == {
+        "hypotheses/learns.py",
+        "emergence_stats/core/__init__.py",
+        "emergence_stats/core/lags.py",
+        "emergence_stats/regions.py",
+    }
+
+
+@pytest.mark.parametrize(
+    "line", ["from .gone import x", "from . import gone", "from .space import gone"]
+)
+def test_an_import_of_a_file_that_is_not_there_is_an_error_that_names_it(project, line):
+    with_import(project, "import math", line)
+    written(project, {"space/two.py": ""})
+    with pytest.raises(
+        RegistrationError, match=r"learns\.py:2: there is no module '\.\w*(\.?gone)?'"
+    ):
+        frozen(project)
+
+
+def test_a_module_from_elsewhere_is_an_error_that_names_it(project, tmp_path, monkeypatch):
+    """It would be imported, and could be edited without the registration knowing."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "stray.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    with_import(project, "import stray")
+    with pytest.raises(
+        RegistrationError, match=r"learns\.py:1: module 'stray' comes from .*stray\.py"
+    ):
+        register(Project(project).load("learns"), [], "data")
+    assert not (project / "hypotheses" / "learns.lock").exists()
