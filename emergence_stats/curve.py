@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Point:
-    """One analysis: which value of each choice (numbers from 0), and what came out."""
+    """One analysis: the number of its value, from 0, for each choice by name, and what came out."""
 
-    chosen: tuple[int, ...]
+    chosen: Mapping[str, int]
     value: float
     interval: tuple[float, float] | None
     verdict: Verdict
@@ -34,33 +34,50 @@ class Curve:
     points: tuple[Point, ...]
 
     def registered(self, point: Point) -> bool:
-        return not any(point.chosen)
+        return not any(point.chosen.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON with a line of text an analysis, which reads well where records are compared."""
+        """JSON that does not rest on the order of keys, which a writer may sort.
+
+        A line of text an analysis reads well where records are compared.
+        """
         return {
             "prediction": self.prediction,
-            "choices": {name: list(values) for name, values in self.choices.items()},
+            "choices": [
+                {"name": name, "values": list(values)} for name, values in self.choices.items()
+            ],
             "analyses": [
-                " ".join([",".join(map(str, p.chosen)), *map(_text, _numbers(p)), str(p.verdict)])
+                " ".join([_chosen_text(p.chosen), *map(_text, _numbers(p)), str(p.verdict)])
                 for p in self.points
             ],
         }
 
     @classmethod
-    def from_dict(cls, name: str, found: Mapping[str, Any]) -> Curve:
+    def from_dict(cls, name: str, found: Mapping[str, Any], declared: Sequence[str]) -> Curve:
+        """What `to_dict` wrote.
+
+        Records of version 0.1 hold the choices under sorted keys, and in each analysis bare numbers in the
+        order in which the hypothesis declared the choices: `declared`.
+        """
+        listed = found["choices"]
+        if isinstance(listed, Mapping):
+            listed = [
+                {"name": choice, "values": listed[choice]}
+                for choice in declared
+                if choice in listed
+            ]
+        choices = {one["name"]: tuple(one["values"]) for one in listed}
         points = []
         for line in found["analyses"]:
             chosen, value, lo, hi, verdict = line.split()
             points.append(
                 Point(
-                    tuple(map(int, chosen.split(","))),
+                    _chosen_of(chosen, list(choices)),
                     float(value),
                     None if lo == "-" else (float(lo), float(hi)),
                     Verdict(verdict),
                 )
             )
-        choices = {choice: tuple(values) for choice, values in found["choices"].items()}
         return cls(name, found["prediction"], choices, tuple(points))
 
 
@@ -71,14 +88,27 @@ def curve_of(multiverse: Multiverse, prediction: str) -> Curve:
         estimate = analysis.estimates[prediction]
         if not analysis.counts or not estimate.n_runs:
             continue
-        chosen = tuple(
-            values.index(analysis.choices[choice]) for choice, values in multiverse.choices.items()
-        )
+        chosen = {
+            choice: values.index(analysis.choices[choice])
+            for choice, values in multiverse.choices.items()
+        }
         points.append(
             Point(chosen, estimate.value, estimate.interval, analysis.verdicts[prediction])
         )
     choices = {choice: tuple(map(str, values)) for choice, values in multiverse.choices.items()}
     return Curve(multiverse.name, prediction, choices, tuple(points))
+
+
+def _chosen_text(chosen: Mapping[str, int]) -> str:
+    return ",".join(f"{choice}={number}" for choice, number in chosen.items())
+
+
+def _chosen_of(text: str, choices: Sequence[str]) -> dict[str, int]:
+    parts = text.split(",")
+    if "=" not in text:  # version 0.1
+        return dict(zip(choices, map(int, parts), strict=True))
+    by_name = {choice: int(number) for choice, _, number in (part.partition("=") for part in parts)}
+    return {choice: by_name[choice] for choice in choices}
 
 
 def _numbers(point: Point) -> tuple[float | None, ...]:

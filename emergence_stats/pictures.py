@@ -44,8 +44,8 @@ def specification_curve(curve: Curve, region: Region) -> Figure:
         raise UsageError(f"{curve.name}: no analysis of {curve.prediction!r} has data to draw")
     points = sorted(curve.points, key=lambda p: p.value)
     rows = [
-        (number, which, f"{choice} = {text}")
-        for number, (choice, texts) in enumerate(curve.choices.items())
+        (choice, which, f"{choice} = {text}")
+        for choice, texts in curve.choices.items()
         for which, text in enumerate(texts)
     ]
     below = 0.15 * len(rows)
@@ -79,8 +79,8 @@ def specification_curve(curve: Curve, region: Region) -> Figure:
     top.set_ylabel(curve.prediction)
     top.set_title(f"{len(points)} analyses; dotted: as registered", loc="left")
     top.legend(loc="best", markerscale=2.6 / size)
-    for row, (number, which, _) in enumerate(rows):
-        at = [i for i, p in enumerate(points) if p.chosen[number] == which]
+    for row, (choice, which, _) in enumerate(rows):
+        at = [i for i, p in enumerate(points) if p.chosen[choice] == which]
         _ticks(
             bottom, at, [row - 0.3] * len(at), [row + 0.3] * len(at), edgecolor=INK, linewidth=0.7
         )

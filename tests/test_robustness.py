@@ -88,6 +88,38 @@ def explored(root, **options):
 # --- multiverse -------------------------------------------------------------------------------
 
 
+def drawn(curve):
+    """What a specification curve shows: by analysis its choices as text, and the estimate."""
+    return [
+        (
+            {choice: curve.choices[choice][n] for choice, n in p.chosen.items()},
+            float(f"{p.value:.6g}"),
+        )
+        for p in curve.points
+    ]
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_recorded_curve_keeps_its_labels_whatever_the_order_of_keys(root, old):
+    """`last`, `scale`, `threshold`, `suite`: not the order in which a file with sorted keys has them."""
+    found = explored(root)
+    curve = curve_of(found, "final accuracy")
+    document = curve.to_dict()
+    if old:  # as version 0.1 wrote it: numbers by position, and choices under their keys
+        document["choices"] = {k: list(v) for k, v in curve.choices.items()}
+        document["analyses"] = [
+            " ".join([",".join(map(str, p.chosen.values())), *line.split()[1:]])
+            for p, line in zip(curve.points, document["analyses"], strict=True)
+        ]
+    kept = json.loads(json.dumps(document, sort_keys=True))
+    declared = list(Project(root).load("learns").hypothesis.multiverse)
+    again = Curve.from_dict("learns", kept, declared)
+    assert list(again.choices) == declared
+    assert drawn(again) == drawn(curve)
+    tenth = {value for chosen, value in drawn(again) if chosen["scale"] == "0.1"}
+    assert max(tenth) < min(value for chosen, value in drawn(again) if chosen["scale"] == "1.0")
+
+
 def test_all_combinations_are_analysed_the_registered_one_first(root):
     found = explored(root)
     assert len(found.analyses) == 2 * 3 * 2 * 2
@@ -296,7 +328,7 @@ def test_records_are_shown_while_they_hold_and_no_longer(root):
     assert "planned runs" in shown.power.statement
     document = json.loads(json.dumps(shown.to_dict()))
     assert document["multiverse"]["flips"]
-    curve = Curve.from_dict("learns", document["multiverse"]["curve"])
+    curve = Curve.from_dict("learns", document["multiverse"]["curve"], ())
     assert len(curve.points) == len(curve_of(explored(root), curve.prediction).points)
     assert curve.points[0].value == pytest.approx(found[0].predictions[0].estimate.value, rel=1e-5)
     assert curve.registered(curve.points[0])

@@ -107,7 +107,7 @@ def _section(
         plan="\n".join(describe_lines(loaded, state_of(loaded))),
         effects=list(_effects(result, manifests)),
         evidence=list(_evidence(looked)) if looked is not None else [],
-        robustness=dict(_robustness(result)),
+        robustness=dict(_robustness(result, list(loaded.hypothesis.multiverse))),
         looked=looked,
     )
 
@@ -155,10 +155,11 @@ def _evidence(looked: Looked) -> Iterator[Picture]:
             yield _picture(figure, caption, caption)
 
 
-def _robustness(result: Result) -> Iterator[tuple[str, Picture]]:
+def _robustness(result: Result, choices: Sequence[str]) -> Iterator[tuple[str, Picture]]:
+    """Pictures of what is recorded; `choices`: those of the multiverse, as the hypothesis declares them."""
     multiverse, power = result.multiverse, result.power
     if multiverse is not None and multiverse.numbers and "curve" in multiverse.numbers:
-        curve = Curve.from_dict(result.name, multiverse.numbers["curve"])
+        curve = Curve.from_dict(result.name, multiverse.numbers["curve"], choices)
         region = next(p.region for p in result.predictions if p.name == curve.prediction)
         if curve.points:
             caption = f"{curve.prediction} in every declared analysis, and the choices of each."
