@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -36,7 +36,7 @@ from emergence_stats.results import (
 )
 from emergence_stats.runs import Run, Undefined
 from emergence_stats.schema import Manifest
-from emergence_stats.selection import Selection, choose_runs, deviations, rests_on_unseen_runs
+from emergence_stats.selection import Selection, choose_runs, deviations
 from emergence_stats.store import RunFile, Store
 from emergence_stats.units import Declared, Values, as_number, label, read_for, read_run, value_of
 from emergence_stats.verdicts import COMBINE, Verdict
@@ -50,15 +50,19 @@ Progress = Callable[[int, int], None]  # runs read, runs in all
 class _Arm:
     """The analysis of a hypothesis (`control` None), or one of its controls, on the way to a verdict.
 
-    `suite`: the one its runs are of. `collected`: one for each prediction. `undefined`: why units had
-    no value, where that is no business of the main selection.
+    `chosen`: the runs that may count. `collected`: one for each prediction. `refusals`: why runs could not
+    be used, by run_id. `undefined`: why units of a control had no value.
     """
 
     control: Control | None
     selection: Selection
-    chosen: set[str]
+    chosen: frozenset[str]
     collected: dict[str, Values]
+    refusals: dict[str, list[str]] = field(default_factory=dict)
     undefined: list[str] = field(default_factory=list)
+
+    def refuse(self, run_id: str, why: str) -> None:
+        self.refusals.setdefault(run_id, []).append(why)
 
 
 @dataclass
@@ -145,7 +149,7 @@ def _arm(hypothesis: Hypothesis, selection: Selection, control: Control | None) 
     names = [p.name for p in hypothesis.predictions]
     if control is not None and control.predictions:
         names = [name for name in names if name in control.predictions]
-    chosen = set(selection.with_status("counted"))
+    chosen = frozenset(selection.with_status("counted"))
     return _Arm(control, selection, chosen, {name: Values() for name in names})
 
 
@@ -206,8 +210,8 @@ def _collect(job: _Job, runs: list[Run]) -> None:
             lacking = [m for m in job.hypothesis.needs.measures if m not in run.measures]
             if not lacking:
                 usable.append(run)
-            elif arm.control is None or arm.control.suite is not None:
-                arm.selection.refuse(run.run_id, f"lacks {', '.join(lacking)}")
+            else:
+                arm.refuse(run.run_id, f"lacks {', '.join(lacking)}")
         if usable:
             _collect_arm(job, arm, usable)
         if arm.control is None and job.hypothesis.pooled is not None:
@@ -270,7 +274,7 @@ def _unit_value(
         return float(np.mean(values))
     if arm.control is None:
         for run in unit:
-            arm.selection.refuse(run.run_id, f"{prediction.name}: {reason}")
+            arm.refuse(run.run_id, f"{prediction.name}: {reason}")
     else:
         arm.undefined.append(f"{label(prediction, unit)}: {reason}")
     return None
@@ -280,23 +284,20 @@ def _unit_value(
 
 
 def _conclude(job: _Job, store: Store) -> Result:
-    hypothesis, selection = job.hypothesis, job.main.selection
-    registration = job.state.registration
-    selection.count_in_part(_runs_with_values(job.main))
+    hypothesis, registration = job.hypothesis, job.state.registration
+    selection = job.main.selection.refusing(job.main.refusals, _runs_with_values(job.main))
     predictions = _predict_all(job, job.main)
     verdict = COMBINE[hypothesis.combine](p.verdict for p in predictions)
-    counted = _counted(selection, store)
-    unseen = rests_on_unseen_runs(job.state, counted)
     latest = registration.latest if registration else None
     return Result(
         name=job.loaded.name,
         claim=hypothesis.claim.text,
         verdict=verdict,
-        confirmatory=unseen and job.state.status == "registered",
+        confirmatory=selection.is_confirmatory(job.state),
         registration=job.state.status,
-        reason=_reason(job, verdict, predictions, bool(counted)),
+        reason=_reason(job, selection, verdict, predictions),
         predictions=predictions,
-        controls=tuple(_conclude_control(job, arm, verdict, store) for arm in job.controls),
+        controls=tuple(_conclude_control(job, arm, verdict) for arm in job.controls),
         reported=hypothesis.claim.reported,
         paper=hypothesis.claim.paper,
         pooled=_pooled(job),
@@ -315,12 +316,7 @@ def _runs_with_values(arm: _Arm) -> set[str]:
     return {run.run_id for v in arm.collected.values() for unit in v.runs for run in unit}
 
 
-def _counted(selection: Selection, store: Store) -> list[Manifest]:
-    ids = set(selection.with_status("counted"))
-    return [run.manifest for run in store.runs if run.manifest.run_id in ids]
-
-
-def _conclude_control(job: _Job, arm: _Arm, verdict: Verdict, store: Store) -> ControlResult:
+def _conclude_control(job: _Job, arm: _Arm, verdict: Verdict) -> ControlResult:
     """What a control earns, and whether that is the verdict itself."""
     assert arm.control is not None
     predictions = _predict_all(job, arm)
@@ -331,16 +327,17 @@ def _conclude_control(job: _Job, arm: _Arm, verdict: Verdict, store: Store) -> C
         reason = arm.selection.why_nothing or (arm.undefined[0] if arm.undefined else "no run")
         if arm.control.suite is not None and arm.selection.why_nothing is not None:
             reason += f"; make them with: emergence-stats collect --suite {arm.control.suite}"
-    confirmatory = job.state.status == "registered" and rests_on_unseen_runs(
-        job.state, [run.manifest for run in store.runs if run.manifest.run_id in used]
-    )
+    # A suite that the plan names for a control alone is of the plan, whatever its seeds.
+    selection = arm.selection.refusing(arm.refusals, used)
+    if arm.control.suite is not None:
+        selection = replace(selection, planned=True)
     return ControlResult(
         name=arm.control.name,
         shows=arm.control.shows,
         verdict=earned,
         same=earned is verdict and verdict is not Verdict.INCONCLUSIVE,
         suite=arm.selection.suite,
-        confirmatory=confirmatory,
+        confirmatory=bool(used) and selection.is_confirmatory(job.state),
         predictions=predictions,
         differences=tuple(
             difference
@@ -395,14 +392,15 @@ def _predict_all(job: _Job, arm: _Arm) -> tuple[PredictionResult, ...]:
 
 
 def _reason(
-    job: _Job, verdict: Verdict, predictions: tuple[PredictionResult, ...], any_run: bool
+    job: _Job,
+    selection: Selection,
+    verdict: Verdict,
+    predictions: tuple[PredictionResult, ...],
 ) -> str:
-    if job.main.selection.why_nothing is not None:
-        return job.main.selection.why_nothing
-    if not any_run:
-        refused = [
-            use for use in job.main.selection.uses.values() if use.status in ("refused", "excluded")
-        ]
+    if selection.why_nothing is not None:
+        return selection.why_nothing
+    if not selection.with_status("counted"):
+        refused = [use for use in selection.uses.values() if use.status in ("refused", "excluded")]
         why = f"no run can be used ({refused[0].run_id}: {refused[0].why})" if refused else "no run"
         if job.hypothesis.design is not None:
             return f"{why}; make them with: emergence-stats collect {job.loaded.name}"

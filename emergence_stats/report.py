@@ -252,13 +252,12 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
             for v in p.values:
                 mark = "*" if v in outside else " "
                 print_line(console, f"    {mark} {v.label}  {v.value:.6g}")
-        others = Counter(use.why for use in result.runs if use.status == "other suite")
-        for suite, n in others.items():
-            print_line(
-                console, f"    {n} run{'s' if n > 1 else ''} of suite {suite}, not of this one"
-            )
+        elsewhere = ("other suite", "not in the plan")
+        others = Counter((use.status, use.why) for use in result.runs if use.status in elsewhere)
+        for (status, why), n in others.items():
+            print_line(console, f"    {n} run{'s' if n > 1 else ''} of {why}: {status}")
         for use in result.runs:
-            if use.status == "other suite":
+            if use.status in elsewhere:
                 continue
             why = f": {use.why}" if use.why else ""
             print_line(console, f"    {use.run_id}  {use.status}{why}")

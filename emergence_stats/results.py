@@ -148,7 +148,12 @@ class Recorded:
 
 @dataclass(frozen=True)
 class RunUse:
-    """What became of one run of the store: counted, pilot, excluded, refused or other suite."""
+    """What became of one run of the store, and why.
+
+    `status`: "counted", "pilot" (the plan had seen it), "excluded" (by a rule of the plan), "refused" (it
+    cannot be used), "not in the plan" (another suite, scale or seed) or "other suite" (without a design,
+    or where another suite than the plan's was asked for).
+    """
 
     run_id: str
     status: str

@@ -19,10 +19,11 @@ from emergence_stats.errors import UsageError
 from emergence_stats.files import write_whole
 from emergence_stats.project import Loaded, Project
 from emergence_stats.recorded import read_record
-from emergence_stats.registration import current_plan, digest, plan_digest
+from emergence_stats.registration import current_plan, digest, plan_digest, state_of
 from emergence_stats.results import Recorded, Result
+from emergence_stats.selection import choose_pilots
 from emergence_stats.store import RunFile, Store
-from emergence_stats.studies import Power, pilots_of
+from emergence_stats.studies import Power
 from emergence_stats.tables import flip_texts, multiverse_statement, power_statement
 
 FILE = "robustness.lock"
@@ -50,7 +51,7 @@ def record_power(project: Project, store: Store, found: Power) -> None:
     whole = found.to_dict()
     kept = {k: v for k, v in whole.items() if k != "name"}
     entry = {"statement": power_statement(found), **kept}
-    _record(project, loaded, "power", entry, pilots_of(loaded, store)[0])
+    _record(project, loaded, "power", entry, _pilots(loaded, store))
 
 
 def _record(
@@ -72,14 +73,14 @@ def _inputs(loaded: Loaded, runs: Sequence[RunFile]) -> dict[str, str]:
 def _inputs_of(loaded: Loaded, store: Store, kind: str) -> dict[str, str] | None:
     """What a record would rest on in this store, None where it has no runs for it."""
     try:
-        runs = (
-            runs_of_multiverse(loaded, store)
-            if kind == "multiverse"
-            else pilots_of(loaded, store)[0]
-        )
+        runs = runs_of_multiverse(loaded, store) if kind == "multiverse" else _pilots(loaded, store)
     except UsageError:
         return None
     return _inputs(loaded, runs)
+
+
+def _pilots(loaded: Loaded, store: Store) -> list[RunFile]:
+    return choose_pilots(loaded.name, loaded.hypothesis, state_of(loaded), store)[0]
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from emergence_stats.project import Loaded
 from emergence_stats.registration import state_of
 from emergence_stats.runs import Run, Undefined
 from emergence_stats.schema import Manifest
+from emergence_stats.selection import choose_pilots
 from emergence_stats.store import RunFile, Store
 from emergence_stats.units import Values, as_number, read_run, value_of
 from emergence_stats.verdicts import COMBINE, Verdict
@@ -138,7 +139,7 @@ def simulate(
     if draws < 1 or most < 2:
         raise UsageError(f"{draws} studies of up to {most} seeds: 1 study and 2 seeds at least")
     hypothesis = loaded.hypothesis
-    pilots, seen = pilots_of(loaded, store, suite)
+    pilots, seen = choose_pilots(loaded.name, hypothesis, state_of(loaded), store, suite)
     planned = len(hypothesis.design.seeds) if hypothesis.design is not None else None
     longest = max(most, planned or 0)
     units = pilot_units(loaded.name, hypothesis, _read_by_seed(hypothesis, store, pilots))
@@ -179,29 +180,6 @@ def _refine(
 
 
 # --- pilots -----------------------------------------------------------------------------------
-
-
-def pilots_of(loaded: Loaded, store: Store, suite: str | None = None) -> tuple[list[RunFile], bool]:
-    """Runs that the plan had seen, and True; where it saw none, all there are, and False."""
-    hypothesis, registration = loaded.hypothesis, state_of(loaded).registration
-    design = hypothesis.design
-    suites = sorted({run.manifest.suite for run in store.runs})
-    planned = design.suite if design is not None else None
-    chosen = suite or planned
-    if suite is None and chosen not in suites and len(suites) == 1:
-        chosen = suites[0]  # somebody else's runs, as `test` takes them
-    if chosen not in suites:
-        what = f"suite {chosen!r}" if chosen else "no suite chosen"
-        raise UsageError(f"{loaded.name}: {what}; the store has {', '.join(suites)} (see --suite)")
-    runs = [
-        run
-        for run in store.runs
-        if run.manifest.suite == chosen
-        and run.manifest.n_layers >= hypothesis.needs.min_layers
-        and (design is None or chosen != planned or run.manifest.scale in design.scales)
-    ]
-    seen = [r for r in runs if registration is not None and registration.saw(r.manifest)]
-    return (seen, True) if seen else (runs, False)
 
 
 @dataclass

@@ -21,10 +21,11 @@ def simulated_table(
     top_down=True,
     floor=2.0,
     collapses=True,
+    learns=True,
     noise=0.01,
 ):
     """Traces of one run: RankMe falls from 12 to `floor` within some 30 steps and recovers by 100;
-    accuracy rises between steps 200 and 2,000."""
+    accuracy rises between steps 200 and 2,000, or stays at 0 where the run does not learn."""
     steps = np.array(STEPS, float)
     columns = {name: [] for name in ("step", "task", "level", "layer", "measure", "value")}
 
@@ -39,7 +40,7 @@ def simulated_table(
     for task in tasks:
         for level in range(3):
             emerges = rng.uniform(200, 2000)
-            accuracy = 1 / (1 + np.exp(-6 * np.log((steps + 1) / emerges)))
+            accuracy = learns / (1 + np.exp(-6 * np.log((steps + 1) / emerges)))
             add("accuracy", task, level, None, np.clip(accuracy, 0, 1))
             add("log_prob", task, level, None, np.log(0.05 + 0.9 * accuracy))
             for layer in range(n_layers + 2):

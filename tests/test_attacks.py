@@ -109,11 +109,55 @@ def test_a_run_dropped_after_looking_is_missing(root):
     assert said(result, "not complete", "1 of 5", "d32 seed 12")
 
 
-def test_seeds_added_until_it_pleases_are_beyond_the_plan(root):
+def test_seeds_added_until_it_pleases_are_not_in_the_plan(root):
     as_planned(root)
+    planned = outcome(root)
     collect(root, [15, 16])
     result = outcome(root)
-    assert said(result, "2 runs beyond the confirmatory set", "seed 15")
+    assert result.predictions == planned.predictions
+    assert {use.why for use in result.runs if use.status == "not in the plan"} == {
+        "seed 15",
+        "seed 16",
+    }
+
+
+def test_a_claim_about_one_condition_is_not_judged_by_runs_of_another(root):
+    """Runs of another scale in the plan's suite, which alone would refute."""
+    collect(root, PILOTS)
+    for seed in (*PILOTS, *PLANNED):
+        add_run(root / "data", seed, scale="d64", n_params=900_000, tasks=("add",), learns=False)
+    before = outcome(root)  # not registered: its own runs, and exploratory
+    assert before.verdict is Verdict.SUPPORTED
+    assert not before.confirmatory
+    frozen(root)
+    collect(root, PLANNED)
+    result = outcome(root)
+    assert (result.verdict, result.confirmatory, result.counted) == (Verdict.SUPPORTED, True, 5)
+    assert sum(use.why == "scale d64" for use in result.runs) == 8
+
+
+def test_runs_of_another_suite_than_the_plans_are_exploratory(root):
+    as_planned(root)
+    for seed in range(20, 25):
+        add_run(root / "data", seed, suite="slow", tasks=("add", "mod"))
+    result = evaluate([Project(root).load("learns")], Store.open(root / "data"), suite="slow")[0]
+    assert result.registration == "registered"
+    assert result.counted == 5
+    assert not result.confirmatory
+    assert said(result, "suite slow", "the plan is for suite sim", "exploratory")
+
+
+def test_runs_of_other_seeds_than_the_plans_are_exploratory_evidence_until_the_plans_are_there(
+    root,
+):
+    frozen(root)
+    collect(root, [30, 31, 32])
+    result = outcome(root)
+    assert (result.counted, result.confirmatory) == (3, False)
+    assert said(result, "other seeds than the plan's", "exploratory")
+    collect(root, PLANNED)
+    result = outcome(root)
+    assert (result.counted, result.confirmatory, result.deviations) == (5, True, ())
 
 
 def test_looking_before_the_set_is_complete_shows(root):

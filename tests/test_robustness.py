@@ -333,8 +333,8 @@ def test_records_are_shown_while_they_hold_and_no_longer(root):
     assert curve.points[0].value == pytest.approx(found[0].predictions[0].estimate.value, rel=1e-5)
     assert curve.registered(curve.points[0])
     assert Power.from_dict("learns", document["power"]).rows[0].seeds == 2
-    # another run: the statements are of other data now
-    add_run(root / "data", 9, scale="d32", tasks=("add", "mod"))
+    # a run of the plan is another: the statements are of other data now
+    add_run(root / "data", 5, scale="d32", tasks=("add", "mod"), noise=0.02)
     _, store, found = results(root)
     (shown,) = attach(found, project, store)
     assert "other runs" in shown.multiverse.statement
