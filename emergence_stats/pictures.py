@@ -42,7 +42,8 @@ def specification_curve(curve: Curve, region: Region) -> Figure:
 
     if not curve.points:
         raise UsageError(f"{curve.name}: no analysis of {curve.prediction!r} has data to draw")
-    points = sorted(curve.points, key=lambda p: p.value)
+    # values that differ by rounding alone keep the order of the analyses, on every machine
+    points = sorted(curve.points, key=lambda p: float(f"{p.value:.9g}"))
     rows = [
         (choice, which, f"{choice} = {text}")
         for choice, texts in curve.choices.items()
