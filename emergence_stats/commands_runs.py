@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -90,22 +91,61 @@ def collect(
 def traces_ls(
     traces: TracesOption = None, suite: SuiteOption = None, as_json: JsonOption = False
 ) -> None:
-    """Runs of the store."""
+    """Runs of the store. Exit status 2: some are broken; the others are listed all the same."""
     from emergence_stats.report import print_table
 
     store = open_store(open_project(), traces)
-    runs = [r.manifest for r in store.runs if suite in (None, r.manifest.suite)]
+    runs = [r.manifest for r in store.readable if suite in (None, r.manifest.suite)]
     if as_json:
         fields = ("run_id", "suite", "scale", "seed", "n_params", "n_layers", "rows", "created")
         rows = [{field: getattr(m, field) for field in fields} for m in runs]
-        print_json({"schema_version": 1, "store": store.uri, "runs": rows})
+        problems = list(map(str, store.faults))
+        print_json({"schema_version": 1, "store": store.uri, "runs": rows, "problems": problems})
+    else:
+        columns = ("run_id", "suite", "scale", "seed", "parameters", "rows", "created")
+        cells = [
+            (m.run_id, m.suite, m.scale, str(m.seed), f"{m.n_params:,}", f"{m.rows:,}", m.created)
+            for m in runs
+        ]
+        print_table(console_on(), columns, cells)
+    _end_with(store.faults)
+
+
+def _end_with(problems: Sequence[object]) -> None:
+    """Name what is broken in a store, and end with status 2 where anything is."""
+    for problem in problems:
+        sys.stderr.write(f"emergence-stats: error: {problem}\n")
+    if problems:
+        raise typer.Exit(2)
+
+
+@traces_app.command("rm")
+def traces_rm(
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN ...]", help="Names of runs.")
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option("--suite", help="Runs of this suite; without names, all of it.")
+    ] = None,
+    traces: TracesOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove runs from the store, broken ones too."""
+    from emergence_stats.removing import remove_runs
+
+    uri = traces or open_project().traces
+    if "://" in uri:
+        raise UsageError(f"runs are removed from a local folder, and {uri} is a URI")
+    removed = remove_runs(uri, runs or [], suite, dry_run=dry_run)
+    if as_json:
+        rows = [one._asdict() for one in removed]
+        print_json({"schema_version": 1, "store": uri, "removed": rows, "written": not dry_run})
         return
-    columns = ("run_id", "suite", "scale", "seed", "parameters", "rows", "created")
-    cells = [
-        (m.run_id, m.suite, m.scale, str(m.seed), f"{m.n_params:,}", f"{m.rows:,}", m.created)
-        for m in runs
-    ]
-    print_table(console_on(), columns, cells)
+    for one in removed:
+        typer.echo(f"{one.suite}/{one.run_id}")
+    what = "would be removed" if dry_run else "removed"
+    typer.echo(f"{len(removed)} run{'s' if len(removed) != 1 else ''} {what} from {uri}")
 
 
 @traces_app.command("import")
@@ -235,6 +275,10 @@ def traces_import(
     print_table(console_on(), columns, cells)
     left = [f"{empty:,} cells are empty"] * bool(empty)
     left += [f"{dropped:,} values are not finite and were left out"] * bool(dropped)
+    for name in sorted({name for one in done for name in one.empty}):
+        ids = [one.run_id for one in done if name in one.empty]
+        few = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
+        left.append(f"{runs} has no {name} for {len(ids)} of the runs ({few})")
     what = "would be written" if dry_run else "written"
     total = sum(one.rows for one in done)
     typer.echo(
@@ -255,10 +299,10 @@ def traces_validate(
     from emergence_stats.errors import TraceError
 
     store = open_store(open_project(), store_ or traces)
-    files = [run for run in store.runs if suite in (None, run.manifest.suite)]
-    if not files:
+    files = [run for run in store.readable if suite in (None, run.manifest.suite)]
+    if not files and not store.faults:
         raise TraceError("the trace store is empty", file=store.uri)
-    problems = []
+    problems = list(map(str, store.faults))
     rows = 0
     for run in files:
         try:
@@ -270,7 +314,4 @@ def traces_validate(
         print_json({"schema_version": 1, "store": store.uri, **counts, "problems": problems})
     elif not problems:
         typer.echo(f"{len(files)} runs, {rows:,} rows: valid")
-    if problems:
-        for problem in problems:
-            sys.stderr.write(f"emergence-stats: error: {problem}\n")
-        raise typer.Exit(2)
+    _end_with(problems)

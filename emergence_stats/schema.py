@@ -73,21 +73,30 @@ class Manifest:
         fields.update(fields.pop("further"))
         return json.dumps(fields, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
+    def check(self, file: object) -> None:
+        """Raise `TraceError` where reading this manifest back would, before it is written to `file`."""
+        try:
+            fields = json.loads(self.to_json())
+        except (TypeError, ValueError) as error:
+            raise TraceError(
+                f"the manifest cannot be written as JSON ({error})", file=file
+            ) from None
+        fault = _fault(fields)
+        if fault is not None:
+            raise TraceError(fault, file=file, fix="Nothing was written.")
+
     @classmethod
     def from_json(cls, text: str | bytes, file: object) -> Manifest:
         """Parse and check a manifest; `file` is named in the `TraceError` that a fault raises."""
-
-        def bad(problem: str) -> TraceError:
-            return TraceError(
-                problem, file=file, fix="Restore the manifest or remove the run's two files."
-            )
-
+        fix = "Restore the manifest, or remove the run with `emergence-stats traces rm`."
         try:
             fields = json.loads(text)
         except (ValueError, UnicodeDecodeError) as error:
-            raise bad(f"the manifest is not valid JSON ({error})") from None
+            raise TraceError(
+                f"the manifest is not valid JSON ({error})", file=file, fix=fix
+            ) from None
         if not isinstance(fields, dict):
-            raise bad("the manifest is not a JSON object")
+            raise TraceError("the manifest is not a JSON object", file=file, fix=fix)
         schema_version = fields.get("schema_version")
         if schema_version != SCHEMA_VERSION or isinstance(schema_version, bool):
             raise TraceError(
@@ -96,22 +105,9 @@ class Manifest:
                 file=file,
                 fix="Install the version that wrote it, or write the run again.",
             )
-        missing = [name for name in _MANIFEST_TYPES if name not in fields]
-        if missing:
-            raise bad(f"the manifest lacks {', '.join(missing)}")
-        for name, kind in _MANIFEST_TYPES.items():
-            value = fields[name]
-            if not isinstance(value, kind) or isinstance(value, bool):
-                raise bad(f"manifest field {name!r} is {value!r}, not {_KIND_NAME[kind]}")
-        for name in ("n_params", "n_layers", "rows"):
-            if fields[name] < 0 or (name == "n_params" and fields[name] == 0):
-                raise bad(f"manifest field {name!r} is {fields[name]}")
-        try:
-            datetime.fromisoformat(fields["created"])
-        except ValueError:
-            raise bad(f"manifest field 'created' is {fields['created']!r}, not ISO 8601") from None
-        if not re.fullmatch(r"[0-9a-f]{64}", fields["sha256"]):
-            raise bad("manifest field 'sha256' is not 64 hexadecimal digits")
+        fault = _fault(fields)
+        if fault is not None:
+            raise TraceError(fault, file=file, fix=fix)
         known = {name: fields.pop(name) for name in _MANIFEST_TYPES}
         fields.pop("schema_version")
         return cls(**known, further=fields)
@@ -136,6 +132,27 @@ _MANIFEST_TYPES: dict[str, type] = {
     "sha256": str,
 }
 _KIND_NAME = {str: "text", int: "a whole number", dict: "an object"}
+
+
+def _fault(fields: Mapping[str, Any]) -> str | None:
+    """What is wrong with the fields of a manifest, None where nothing is."""
+    missing = [name for name in _MANIFEST_TYPES if name not in fields]
+    if missing:
+        return f"the manifest lacks {', '.join(missing)}"
+    for name, kind in _MANIFEST_TYPES.items():
+        value = fields[name]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            return f"manifest field {name!r} is {value!r}, not {_KIND_NAME[kind]}"
+    for name, least in (("n_params", 1), ("n_layers", 0), ("rows", 0)):
+        if fields[name] < least:
+            return f"manifest field {name!r} is {fields[name]}"
+    try:
+        datetime.fromisoformat(fields["created"])
+    except ValueError:
+        return f"manifest field 'created' is {fields['created']!r}, not ISO 8601"
+    if not re.fullmatch(r"[0-9a-f]{64}", fields["sha256"]):
+        return "manifest field 'sha256' is not 64 hexadecimal digits"
+    return None
 
 
 def check_name(name: str, what: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,54 +80,89 @@ class Store:
 
     @cached_property
     def runs(self) -> tuple[RunFile, ...]:
-        """All runs, ordered by suite and run_id whatever the order of the files."""
-        return tuple(sorted(self._scan(), key=lambda r: (r.manifest.suite, r.manifest.run_id)))
+        """All runs, ordered by suite and run_id whatever the order of the files.
 
-    def _scan(self) -> Iterator[RunFile]:
+        Raises `TraceError` for the first that is broken.
+        """
+        if self._scanned[1]:
+            raise self._scanned[1][0]
+        return self.readable
+
+    @property
+    def readable(self) -> tuple[RunFile, ...]:
+        """The runs whose manifest is in order, also where another's is not."""
+        return self._scanned[0]
+
+    @property
+    def faults(self) -> tuple[TraceError, ...]:
+        """What is wrong with the others, one each."""
+        return self._scanned[1]
+
+    @cached_property
+    def _scanned(self) -> tuple[tuple[RunFile, ...], tuple[TraceError, ...]]:
+        names = self._names()
+        runs: dict[str, RunFile] = {}
+        faults = []
+        for name in sorted(names):
+            try:
+                run = self._run(name, names)
+                if run is None:
+                    continue
+                other = runs.get(run.manifest.run_id)
+                if other is not None:
+                    raise TraceError(
+                        f"run_id {run.manifest.run_id!r} is also that of a run of suite "
+                        f"{other.manifest.suite!r}",
+                        file=self._where(name),
+                        fix="A run_id names one run of the whole store. Remove one with "
+                        f"`emergence-stats traces rm {run.manifest.run_id} --suite SUITE`.",
+                    )
+                runs[run.manifest.run_id] = run
+            except TraceError as fault:
+                faults.append(fault)
+        ordered = sorted(runs.values(), key=lambda r: (r.manifest.suite, r.manifest.run_id))
+        return tuple(ordered), tuple(faults)
+
+    def _names(self) -> frozenset[str]:
+        """Files of the store, relative to it."""
         import pyarrow.fs as pafs
 
         selector = pafs.FileSelector(self.base, recursive=True)
-        names = {
+        return frozenset(
             info.path[len(self.base) :].lstrip("/")
             for info in self.filesystem.get_file_info(selector)
             if info.type == pafs.FileType.File
-        }
-        seen: dict[str, str] = {}
-        for name in sorted(names):
-            folder, _, file = name.rpartition("/")
-            hidden = any(part.startswith(".") for part in name.split("/"))
-            if hidden or not folder or "/" in folder:
-                continue  # partial runs, and whatever else lies about, are not of the store
-            if file.endswith(".parquet") and f"{name[:-8]}.json" not in names:
-                run_id = file[:-8]
-                if f"{folder}/{pending_manifest_name(run_id)}" in names:
-                    continue  # a writer was killed between its two renames
-                raise TraceError(
-                    "the manifest is missing, so the run has no provenance",
-                    file=self._where(f"{name[:-8]}.json"),
-                    fix="Restore it, or remove the Parquet file.",
-                )
-            if not file.endswith(".json"):
-                continue
-            where = self._where(name)
-            manifest = Manifest.from_json(self._bytes(name), where)
-            if manifest.run_id != file[:-5] or manifest.suite != folder:
-                raise TraceError(
-                    f"the manifest is of run {manifest.run_id!r} of suite {manifest.suite!r}, "
-                    "which its place in the store contradicts",
-                    file=where,
-                    fix="Files are <suite>/<run_id>.json and <suite>/<run_id>.parquet.",
-                )
-            if f"{name[:-5]}.parquet" not in names:
-                raise TraceError("there is no Parquet file beside the manifest", file=where)
-            if manifest.run_id in seen:
-                raise TraceError(
-                    f"run_id {manifest.run_id!r} is also that of {seen[manifest.run_id]}",
-                    file=where,
-                    fix="A run_id names one run of the whole store.",
-                )
-            seen[manifest.run_id] = where
-            yield RunFile(manifest, f"{self.base}/{name[:-5]}.parquet")
+        )
+
+    def _run(self, name: str, names: Collection[str]) -> RunFile | None:
+        """The run whose manifest is `name`, None where that is no manifest. Raises `TraceError`."""
+        folder, _, file = name.rpartition("/")
+        hidden = any(part.startswith(".") for part in name.split("/"))
+        if hidden or not folder or "/" in folder:
+            return None  # partial runs, and whatever else lies about, are not of the store
+        if file.endswith(".parquet") and f"{name[:-8]}.json" not in names:
+            run_id = file[:-8]
+            if f"{folder}/{pending_manifest_name(run_id)}" in names:
+                return None  # a writer was killed between its two renames
+            raise TraceError(
+                "the manifest is missing, so the run has no provenance",
+                file=self._where(f"{name[:-8]}.json"),
+                fix="Restore it, or remove the Parquet file with `emergence-stats traces rm`.",
+            )
+        if not file.endswith(".json"):
+            return None
+        where = self._where(name)
+        manifest = Manifest.from_json(self._bytes(name), where)
+        if manifest.run_id != file[:-5] or manifest.suite != folder:
+            raise TraceError(
+                f"the manifest is of run {manifest.run_id!r} of suite {manifest.suite!r}, "
+                "which its place in the store contradicts",
+                file=where,
+                fix="Files are <suite>/<run_id>.json and <suite>/<run_id>.parquet.",
+            )
+        if f"{name[:-5]}.parquet" not in names:
+            raise TraceError("there is no Parquet file beside the manifest", file=where)
+        return RunFile(manifest, f"{self.base}/{name[:-5]}.parquet")
 
     @cached_property
     def _format(self) -> ds.ParquetFileFormat:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,18 @@ REAL = frozenset({"value", "stderr"})
 
 _COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmbgt]?)", re.IGNORECASE)
 _FACTOR = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
+
+
+def check_headers(names: Sequence[str], file: object, used: Collection[str] | None = None) -> None:
+    """`TraceError` for a column name that is there twice, among those that are `used` (None: all)."""
+    for number, name in enumerate(names):
+        if name in names[:number] and (used is None or name in used):
+            raise TraceError(
+                "the name is there twice, so nobody can tell which column is meant",
+                file=file,
+                column=name,
+                fix="Rename one of them in the file.",
+            )
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import TraceError, UsageError
-from emergence_stats.importing.columns import RUN_TARGETS, TARGETS, Rows, typed
+from emergence_stats.importing.columns import RUN_TARGETS, TARGETS, Rows, check_headers, typed
 
 _PLACE = re.compile(r"\{([^{}]*)\}")
 # Names under which a column is found without being told.
@@ -149,6 +149,7 @@ class Mapping:
                 hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(names[:30])}"
                 raise TraceError(f"there is no column {name!r}; {hint}", file=file)
             if name not in cells:
+                check_headers(names, file, [name])
                 cells[name] = table.column(name).to_pylist()
             return cells[name]
 

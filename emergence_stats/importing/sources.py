@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.importing import lm_eval, tensorboard, wandb
-from emergence_stats.importing.columns import Rows
+from emergence_stats.importing.columns import Rows, check_headers
 from emergence_stats.importing.mapping import USUAL, Mapping, expression, named
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def read_facts(path: Path, mapping: Mapping) -> Facts:
         raise UsageError(f"{path}: there is no such file")
     table = read_table(path, _table_kind(path))
     names = tuple(table.column_names)
+    check_headers(names, path)
     found = ((key, name) for key in ("run", "scale") for name in USUAL[key] if name in names)
     key, column = next(found, (None, None))
     if key is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emergence_stats.errors import TraceError
-from emergence_stats.importing.columns import Rows
+from emergence_stats.importing.columns import Rows, check_headers
 from emergence_stats.importing.mapping import gathered, joined
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def is_export(names: Sequence[str]) -> bool:
 def read(table: pa.Table, path: Path) -> Iterator[Rows]:
     """The measurements of an export; a run without a name has that of its file."""
     names = table.column_names
+    check_headers(names, path)
     step = next((name for name in _STEPS if name in names), None)
     if step is None:
         raise TraceError(

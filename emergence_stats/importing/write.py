@@ -6,8 +6,8 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from emergence_stats.importing.columns import ROW_TARGETS, RUN_TARGETS, Rows, ty
 from emergence_stats.importing.sources import Facts
 from emergence_stats.schema import Manifest, arrow_schema, check_name
 from emergence_stats.store import Store
-from emergence_stats.writing import write_run
+from emergence_stats.writing import NO_FILE_YET, prepare_run
 
 _UNSAFE = re.compile(r"-*(?:[^A-Za-z0-9._+=-]+-*)+")  # what a file's name cannot hold
 # What the trace format holds; checked here so that nothing is written where one run does not fit.
@@ -26,7 +26,10 @@ _RANGES = {"step": 2**63 - 1, "level": 2**15 - 1, "layer": 2**15 - 1}
 
 @dataclass(frozen=True)
 class Imported:
-    """One run that was (or would be) written."""
+    """One run that was (or would be) written.
+
+    `empty`: facts of which the table of runs has a column, and no value for this run.
+    """
 
     run_id: str
     suite: str
@@ -37,6 +40,7 @@ class Imported:
     measures: tuple[str, ...]
     tasks: tuple[str, ...]
     steps: tuple[int, int]
+    empty: tuple[str, ...] = ()
 
 
 @dataclass
@@ -49,6 +53,7 @@ class _Run:
     places: list[tuple[str, int]]  # file and row of each measurement
     files: list[str]
     config: dict[str, Any]
+    empty: list[str] = field(default_factory=list)
 
 
 def import_traces(
@@ -76,36 +81,44 @@ def import_traces(
         _add_facts(run, facts)
         _check_values(run, drop_not_finite)
     _number_seeds(list(found.values()), _manifests(store, suite))
-    made = [(_table(run), _describe(run, suite)) for run in found.values()]
-    _check_ids([described for _, described in made])
-    there = [d.run_id for _, d in made if (Path(store) / suite / f"{d.run_id}.json").exists()]
+    described = [_describe(run, suite) for run in found.values()]
+    _check_ids(described)
+    there = [d.run_id for d in described if (Path(store) / suite / f"{d.run_id}.json").exists()]
     if there and not replace_runs:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(
             f"{store}/{suite} has run {there[0]}{more} already; replace them with --replace"
         )
-    if dry_run:
-        return [described for _, described in made]
     digests = _digests({file for run in found.values() for file in run.files})
-    for done, (run, (table, described)) in enumerate(zip(found.values(), made, strict=True)):
-        if progress is not None:
-            progress(done, len(made))
-        write_run(
-            store,
-            table,
-            run_id=described.run_id,
-            suite=suite,
-            scale=described.scale,
-            n_params=described.n_params,
-            n_layers=run.facts["n_layers"],
-            seed=described.seed,
-            created=run.facts.get("created"),
-            config=run.config,
-            software={"imported by": f"emergence-stats {version('emergence-stats')}"},
-            device="not known",
-            further={"imported": {Path(f).name: digests[f] for f in run.files if f in digests}},
-        )
-    return [described for _, described in made]
+    prepared = [
+        prepare_run(store, _table(run), _manifest(run, its, digests))
+        for run, its in zip(found.values(), described, strict=True)
+    ]
+    if not dry_run:
+        for done, one in enumerate(prepared):
+            if progress is not None:
+                progress(done, len(prepared))
+            one.write()
+    return described
+
+
+def _manifest(run: _Run, described: Imported, digests: Mapping[str, str]) -> Manifest:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Manifest(
+        run_id=described.run_id,
+        suite=described.suite,
+        scale=described.scale,
+        n_params=described.n_params,
+        n_layers=run.facts["n_layers"],
+        seed=described.seed,
+        created=run.facts.get("created", now),
+        config=run.config,
+        software={"imported by": f"emergence-stats {version('emergence-stats')}"},
+        device="not known",
+        rows=described.rows,
+        sha256=NO_FILE_YET,
+        further={"imported": {Path(f).name: digests[f] for f in run.files if f in digests}},
+    )
 
 
 def _by_run(sources: Sequence[Rows]) -> dict[str, _Run]:
@@ -151,19 +164,29 @@ def _by_run(sources: Sequence[Rows]) -> dict[str, _Run]:
 
 def _add_facts(run: _Run, facts: Facts | None) -> None:
     """Facts of the table of runs or scales, and what is known without one."""
-    run.facts = {k: typed(k, [v], run.files[0], [0])[0] for k, v in run.facts.items()}
+    known = {k: typed(k, [v], run.files[0], [0])[0] for k, v in run.facts.items()}
     if facts is not None:
-        key = run.name if facts.key == "run" else str(run.facts.get("scale", run.name))
+        key = run.name if facts.key == "run" else str(known.get("scale", run.name))
         if key not in facts.rows:
             there = ", ".join(list(facts.rows)[:5])
             raise TraceError(
                 f"there is no row of {facts.key} {key!r}; it has {there}", file=facts.file
             )
+        row = list(facts.rows).index(key)
         for name, value in facts.rows[key].items():
             if name in RUN_TARGETS:
-                (run.facts[name],) = typed(name, [value], facts.file, [list(facts.rows).index(key)])
+                (cell,) = typed(name, [value], facts.file, [row])
+                if cell is None:  # as if the column were not there
+                    run.empty.append(name)
+                    continue
+                known[name] = cell
+                if name == "n_layers" and cell < 0:
+                    raise TraceError(
+                        f"{cell} is no number of layers", file=facts.file, column=name, row=row
+                    )
             elif value is not None:
                 run.config[name] = value
+    run.facts = {name: cell for name, cell in known.items() if cell is not None}
     run.facts.setdefault("scale", run.name)
     layers = [layer for layer in run.columns["layer"] if layer is not None]
     run.facts.setdefault("n_layers", max(layers, default=0))
@@ -200,6 +223,10 @@ def _check_values(run: _Run, drop: bool) -> None:
                     f"{cell} is not between 0 and {most}", file=file, column=target, row=number
                 )
         value, error = run.columns["value"][i], run.columns["stderr"][i]
+        if error is not None and error < 0:
+            raise TraceError(
+                f"the standard error is {error}", file=file, column="stderr", row=number
+            )
         if math.isfinite(value) and (error is None or math.isfinite(error)):
             keep.append(i)
         elif not drop:
@@ -237,7 +264,7 @@ def _manifests(store: str, suite: str) -> dict[str, Manifest]:
     """Runs of the suite that the store has, by name."""
     if not Path(store).is_dir():
         return {}
-    runs = (file.manifest for file in Store.open(store).runs)
+    runs = (file.manifest for file in Store.open(store).readable)  # a broken run can be replaced
     return {manifest.run_id: manifest for manifest in runs if manifest.suite == suite}
 
 
@@ -296,6 +323,7 @@ def _describe(run: _Run, suite: str) -> Imported:
         measures=tuple(sorted(set(run.columns["measure"]))),
         tasks=tuple(sorted({task for task in run.columns["task"] if task is not None})),
         steps=(min(steps), max(steps)),
+        empty=tuple(run.empty),
     )
 
 

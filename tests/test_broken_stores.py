@@ -1,0 +1,230 @@
+"""A store never gets a run that its reader refuses; and one broken run does not hide the others."""
+
+import json
+
+import pytest
+
+from emergence_stats.errors import TraceError
+from emergence_stats.store import Store
+from emergence_stats.writing import write_run
+from tests.conftest import add_run, simulated_table
+from tests.test_import import es
+
+TABLE = "run,step,measure,value\nr0,0,accuracy,0.1\nr0,1,accuracy,0.9\nr1,0,accuracy,0.2\n"
+FACTS = ("--set", "n_params=1k")
+
+
+@pytest.fixture
+def table(project):
+    (project / "t.csv").write_text(TABLE)
+    return project
+
+
+def files(root):
+    return sorted(path.relative_to(root / "data").as_posix() for path in root.glob("data/*/*"))
+
+
+def refused(done, *words):
+    assert done.returncode == 2, done.stdout
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    for word in words:
+        assert word in done.stderr
+
+
+def test_a_run_name_of_another_suite_is_refused_before_anything_is_written(table):
+    assert es("traces", "import", "t.csv", "--suite", "a", *FACTS, cwd=table).returncode == 0
+    before = files(table)
+    for more in ((), ("--replace",)):
+        done = es("traces", "import", "t.csv", "--suite", "b", *FACTS, *more, cwd=table)
+        refused(done, "run_id 'r0'", "suite 'a'", "traces rm r0")
+    assert files(table) == before
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "words"),
+    [
+        ("n_layers", "-2", ("runs.csv", "n_layers", "row 1")),
+        ("n_params", "", ("r1", "parameters")),
+        ("n_params", "0", ("n_params", "row 1")),
+        ("n_params", "1" * 400, ("n_params", "row 1")),
+        ("created", "yesterday", ("created", "ISO 8601")),
+    ],
+)
+def test_a_bad_cell_in_the_table_of_runs_leaves_the_store_as_it_was(table, column, cell, words):
+    header, good = ("run,n_params", "r0,1000")
+    if column == "n_params":
+        rows = f"{header}\n{good}\nr1,{cell}\n"
+    else:
+        good_cell = {"n_layers": "2", "created": "2026-01-01"}[column]
+        rows = f"{header},{column}\n{good},{good_cell}\nr1,1000,{cell}\n"
+    (table / "runs.csv").write_text(rows)
+    done = es("traces", "import", "t.csv", "--suite", "a", "--runs", "runs.csv", cwd=table)
+    refused(done, *words)
+    assert files(table) == []
+
+
+@pytest.mark.parametrize("column", ["n_layers", "seed", "scale", "created"])
+def test_an_empty_cell_in_the_table_of_runs_is_said_and_the_store_can_be_read(table, column):
+    cell = {"created": "2026-01-01"}.get(column, "3")
+    (table / "runs.csv").write_text(f"run,n_params,{column}\nr0,1000,\nr1,1000,{cell}\n")
+    done = es("traces", "import", "t.csv", "--suite", "a", "--runs", "runs.csv", cwd=table)
+    assert done.returncode == 0, done.stderr
+    assert f"runs.csv has no {column} for 1 of the runs (r0)" in done.stdout
+    assert es("traces", "validate", cwd=table).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.tsv"])
+def test_a_column_name_twice_is_named(table, name):
+    (table / name).write_text(
+        "step,a,a\n0,0.1,0.2\n".replace(",", "\t" if name == "d.tsv" else ",")
+    )
+    options = ("--suite", "d", "--measure", "accuracy=a", *FACTS)
+    refused(es("traces", "import", name, *options, cwd=table), name, "column 'a'", "twice")
+
+
+def test_a_column_name_twice_in_the_table_of_runs_is_named(table):
+    (table / "runs.csv").write_text("run,n_params,n_params\nr0,1,2\nr1,1,2\n")
+    done = es("traces", "import", "t.csv", "--suite", "a", "--runs", "runs.csv", cwd=table)
+    refused(done, "runs.csv", "column 'n_params'", "twice")
+
+
+def test_a_negative_standard_error_is_found_before_earlier_runs_are_written(table):
+    (table / "t.csv").write_text(
+        "run,step,measure,value,stderr\na,0,llc,1,0.1\nb,0,llc,1,0.1\nb,1,llc,1,-0.1\n"
+    )
+    done = es("traces", "import", "t.csv", "--suite", "a", *FACTS, cwd=table)
+    refused(done, "t.csv", "stderr", "row 2")
+    assert files(table) == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"n_layers": -1},
+        {"n_params": 0},
+        {"scale": None},
+        {"seed": 1.5},
+        {"created": "yesterday"},
+        {"config": {"lr": float("nan")}},
+        {"config": {"model": object()}},
+    ],
+)
+def test_a_writer_refuses_what_a_reader_would(store, fault):
+    import numpy as np
+
+    before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    facts = {
+        "run_id": "new", "suite": "sim", "scale": "d", "n_params": 1, "n_layers": 1, "seed": 0, "config": {}, "software": {},
+        "device": "none",
+    }  # fmt: skip
+    with pytest.raises(TraceError, match=r"new\.json"):
+        write_run(
+            store, simulated_table(np.random.default_rng(0), tasks=("add",)), **{**facts, **fault}
+        )
+    assert {path: path.read_bytes() for path in store.rglob("*") if path.is_file()} == before
+
+
+# --- one broken run ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def broken(project):
+    """Three runs, of which the manifest of the second is not valid JSON."""
+    for seed in range(3):
+        add_run(project / "data", seed, tasks=("add",))
+    (project / "data" / "sim" / "sim-d32-s1.json").write_text("{")
+    return project
+
+
+def test_the_others_are_listed_and_the_broken_one_is_named(broken):
+    done = es("traces", "ls", cwd=broken)
+    assert done.returncode == 2
+    assert "sim-d32-s0" in done.stdout
+    assert "sim-d32-s2" in done.stdout
+    assert "sim-d32-s1.json" in done.stderr
+    listed = json.loads(es("traces", "ls", "--json", cwd=broken).stdout)
+    assert [run["run_id"] for run in listed["runs"]] == ["sim-d32-s0", "sim-d32-s2"]
+    assert len(listed["problems"]) == 1
+    with pytest.raises(TraceError, match="sim-d32-s1"):
+        _ = Store.open(broken / "data").runs
+
+
+def test_validate_checks_the_others_too(broken):
+    path = broken / "data" / "sim" / "sim-d32-s2.parquet"
+    path.write_bytes(path.read_bytes() + b" ")
+    done = es("traces", "validate", cwd=broken)
+    assert done.returncode == 2
+    assert "sim-d32-s1.json" in done.stderr
+    assert "sim-d32-s2.parquet" in done.stderr
+
+
+def test_the_broken_run_can_be_replaced(broken):
+    (broken / "t.csv").write_text("run,step,measure,value\nsim-d32-s1,0,accuracy,0.5\n")
+    options = ("--suite", "sim", *FACTS)
+    assert es("traces", "import", "t.csv", *options, cwd=broken).returncode == 2
+    assert es("traces", "import", "t.csv", *options, "--replace", cwd=broken).returncode == 0
+    assert es("traces", "ls", cwd=broken).returncode == 0
+
+
+def test_the_broken_run_can_be_removed(broken):
+    before = files(broken)
+    done = es("traces", "rm", "sim-d32-s1", "--dry-run", cwd=broken)
+    assert done.returncode == 0
+    assert "sim/sim-d32-s1" in done.stdout
+    assert files(broken) == before
+    assert es("traces", "rm", "sim-d32-s1", cwd=broken).returncode == 0
+    assert es("traces", "ls", cwd=broken).returncode == 0
+    assert files(broken) == [name for name in before if "s1" not in name]
+
+
+@pytest.mark.parametrize(
+    "left", ["sim-d32-s1.parquet", "sim-d32-s1.json", ".sim-d32-s1.json.pending"]
+)
+def test_half_a_run_can_be_removed(broken, left):
+    folder = broken / "data" / "sim"
+    (folder / "sim-d32-s1.json").unlink()
+    (folder / "sim-d32-s1.parquet").unlink()
+    (folder / left).write_text("{}")
+    assert es("traces", "rm", "sim-d32-s1", cwd=broken).returncode == 0
+    assert es("traces", "ls", cwd=broken).returncode == 0
+    assert not [name for name in files(broken) if "s1" in name]
+
+
+def test_a_run_that_two_suites_have_is_removed_from_the_one_that_is_named(broken):
+    folder = broken / "data" / "sim"
+    (folder / "sim-d32-s1.json").unlink()
+    (folder / "sim-d32-s1.parquet").unlink()
+    (broken / "data" / "copy").mkdir()
+    for suffix in (".json", ".parquet"):
+        text = (folder / f"sim-d32-s0{suffix}").read_bytes().replace(b'"sim"', b'"copy"')
+        (broken / "data" / "copy" / f"sim-d32-s0{suffix}").write_bytes(text)
+    done = es("traces", "ls", cwd=broken)
+    assert done.returncode == 2
+    assert "traces rm sim-d32-s0 --suite" in done.stderr
+    refused(es("traces", "rm", "sim-d32-s0", cwd=broken), "copy, sim", "--suite")
+    assert es("traces", "rm", "sim-d32-s0", "--suite", "copy", cwd=broken).returncode == 0
+    assert es("traces", "ls", cwd=broken).returncode == 0
+    assert not (broken / "data" / "copy").exists()
+
+
+def test_a_whole_suite_is_removed_and_no_other(broken):
+    add_run(broken / "data", 0, suite="other", tasks=("add",))
+    done = es("traces", "rm", "--suite", "sim", "--json", cwd=broken)
+    assert len(json.loads(done.stdout)["removed"]) == 3
+    assert files(broken) == ["other/other-d32-s0.json", "other/other-d32-s0.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ((), "--suite"),
+        (("sim-d32-s9",), "did you mean"),
+        (("--suite", "none"), "'none'"),
+        (("sim-d32-s0", "nothing"), "'nothing'"),
+    ],
+)
+def test_what_is_not_there_cannot_be_removed_and_nothing_goes(broken, arguments, word):
+    before = files(broken)
+    refused(es("traces", "rm", *arguments, cwd=broken), word)
+    assert files(broken) == before
