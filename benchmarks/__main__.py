@@ -24,8 +24,8 @@ import numpy as np
 from scipy import stats
 
 from emergence_stats.inference import sign_flip_p
-from emergence_stats.store import Store
-from emergence_stats.writing import write_run
+from emergence_stats.traces.store import Store
+from emergence_stats.traces.write import write_run
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data"

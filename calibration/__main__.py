@@ -18,11 +18,11 @@ from calibration import rejected, repeats, values
 from calibration.study import ALLOWED, Outcome, enumerated_sign_flips, run, verdicts
 from calibration.values import DESIGNS, Cell, Design
 from calibration.worlds import FALSE, NULLS, TRUE, populate
+from emergence_stats.claims.project import Loaded, Project
 from emergence_stats.inference import clopper_pearson
-from emergence_stats.project import Loaded, Project
 from emergence_stats.regions import Region
-from emergence_stats.report import markdown_table
-from emergence_stats.studies import Pilot, Study
+from emergence_stats.reports.report import markdown_table
+from emergence_stats.robustness.power import Pilot, Study
 from emergence_stats.verdicts import Verdict
 
 RATES = (0.5, 0.75, 0.9, 0.97)
@@ -305,7 +305,7 @@ def _power(repetitions: int) -> Iterator[str]:
 
 def _claim_about_a_mean() -> Loaded:
     from emergence_stats import Claim, Hypothesis, Needs, Prediction
-    from emergence_stats.project import Source
+    from emergence_stats.claims.project import Source
 
     hypothesis = Hypothesis(
         claim=Claim("The mean is above 0."),

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from emergence_stats.runs import Run, TraceSet
-from emergence_stats.schema import Manifest
+from emergence_stats.traces.format import Manifest
 
 Floats = NDArray[np.float64]
 

@@ -15,10 +15,10 @@ import numpy as np
 from calibration.study import Outcome, run
 from calibration.traces import World, population
 from calibration.values import Cell, Design
+from emergence_stats.claims.project import Loaded
+from emergence_stats.evaluation.values import as_number
 from emergence_stats.hypothesis import Count, Slope
-from emergence_stats.project import Loaded
-from emergence_stats.studies import Pilot, Study, pilot_units
-from emergence_stats.units import as_number
+from emergence_stats.robustness.power import Pilot, Study, pilot_units
 from emergence_stats.verdicts import Verdict
 
 POPULATION = 400

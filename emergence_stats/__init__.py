@@ -9,7 +9,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from emergence_stats import _moved
 from emergence_stats.exports import MODULES
+
+_moved.install()
 
 __all__ = sorted(MODULES)
 

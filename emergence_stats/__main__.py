@@ -13,8 +13,8 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    from emergence_stats.cli import app
     from emergence_stats.errors import EmergenceStatsError
+    from emergence_stats.interfaces.cli import app
 
     try:
         app()

@@ -15,11 +15,11 @@ MODULES = {
     "Pooled": "hypothesis",
     "Prediction": "hypothesis",
     "Region": "regions",
-    "Result": "results",
+    "Result": "evaluation.results",
     "Run": "runs",
     "Share": "hypothesis",
     "Slope": "hypothesis",
-    "Store": "store",
+    "Store": "traces.store",
     "TraceSet": "runs",
     "Undefined": "runs",
     "Verdict": "verdicts",
@@ -29,22 +29,14 @@ MODULES = {
     "first_lasting": "events",
     "floor": "events",
     "mismatched_tasks": "controls",
-    "multiverse": "api",
+    "multiverse": "interfaces.api",
     "placebo": "controls",
-    "power": "api",
+    "power": "interfaces.api",
     "precedence": "events",
     "recovery": "events",
     "shuffled_answers": "controls",
     "surrogate": "controls",
-    "test": "api",
+    "test": "interfaces.api",
     "varied": "controls",
-    "write_run": "writing",
+    "write_run": "traces.write",
 }
-
-# Modules that read, check, show or look after data without deciding a number: no part of the
-# code that a registration freezes, even where an analysis module imports them.
-NOT_ANALYSIS = frozenset(
-    {"api", "app", "cli", "commands_hypotheses", "commands_robustness", "commands_runs", "conclude", "errors", "evaluate", "exports", "project", "registration", "report",
-     "results", "schema", "selection", "source", "store", "units", "writing", "multiplicity", "analyses", "pictures",
-     "studies", "robustness", "tables", "valuecache"}
-)  # fmt: skip

@@ -10,7 +10,7 @@ from collections import defaultdict
 import numpy as np
 
 import emergence_stats as es
-from emergence_stats.project import Project
+from emergence_stats.claims.project import Project
 
 project = Project()
 definitions = project.load("precursor_rates").module

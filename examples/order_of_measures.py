@@ -11,7 +11,7 @@ from importlib import import_module
 import numpy as np
 
 import emergence_stats as es
-from emergence_stats.project import Project
+from emergence_stats.claims.project import Project
 
 project = Project()
 order = project.load("geometric_hierarchy").module

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from emergence_stats.writing import write_run
+from emergence_stats.traces.write import write_run
 
 STEPS = np.unique(np.round(np.geomspace(1, 3000, 70)).astype(int)).tolist()
 STEPS = [0, *STEPS]

@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("pandas")
 
 from benchmarks import plain_order, plain_report
-from emergence_stats.evaluate import evaluate
-from emergence_stats.project import Project
-from emergence_stats.store import Store
+from emergence_stats.claims.project import Project
+from emergence_stats.evaluation.evaluate import evaluate
+from emergence_stats.traces.store import Store
 
 OURS = Path(__file__).parent.parent
 DRAWS = 9_999

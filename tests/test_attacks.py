@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from emergence_stats.claims.project import Project
+from emergence_stats.claims.registration import register, state_of
 from emergence_stats.errors import (
     EmergenceStatsError,
     HypothesisError,
     RegistrationError,
     TraceError,
 )
-from emergence_stats.evaluate import evaluate
-from emergence_stats.project import Project
-from emergence_stats.registration import register, state_of
-from emergence_stats.report import control_text, to_markdown
-from emergence_stats.store import Store
+from emergence_stats.evaluation.evaluate import evaluate
+from emergence_stats.reports.report import control_text, to_markdown
+from emergence_stats.traces.store import Store
 from emergence_stats.verdicts import Verdict
 from tests.conftest import add_run
 
@@ -272,7 +272,7 @@ def test_registering_while_the_data_lie_elsewhere_shows_by_their_dates(root):
 
 def altered(root, change):
     """Change the lock as somebody would who also mends the hashes."""
-    from emergence_stats.registration import digest
+    from emergence_stats.claims.registration import digest
 
     path = root / "hypotheses" / "learns.lock"
     lock = json.loads(path.read_text())

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from emergence_stats.errors import TraceError
-from emergence_stats.store import Store
-from emergence_stats.writing import write_run
+from emergence_stats.traces.store import Store
+from emergence_stats.traces.write import write_run
 from tests.conftest import add_run, simulated_table
 from tests.test_import import es
 

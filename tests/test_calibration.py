@@ -8,8 +8,8 @@ import pytest
 from calibration import rejected, traces, values, worlds
 from calibration.study import enumerated_sign_flips, run
 from calibration.values import Design
-from emergence_stats.project import Project
-from emergence_stats.studies import Study
+from emergence_stats.claims.project import Project
+from emergence_stats.robustness.power import Study
 from emergence_stats.verdicts import Verdict
 
 FEW, PLAN = Design(1, 5), Design(5, 5)

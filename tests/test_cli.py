@@ -414,7 +414,7 @@ def test_analysis_imports_no_torch_and_help_no_numpy(project):
         "sys.exit('torch' in sys.modules or 'training' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=project).returncode == 0
-    script = "import sys, emergence_stats.cli; sys.exit('numpy' in sys.modules)"
+    script = "import sys, emergence_stats.interfaces.cli; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
@@ -422,10 +422,10 @@ def test_runs_do_not_stay_in_memory(project):
     """What is kept of a run is its values: traces go when all hypotheses have seen them."""
     import gc
 
-    from emergence_stats.evaluate import READ_AHEAD, evaluate
-    from emergence_stats.project import Project
+    from emergence_stats.claims.project import Project
+    from emergence_stats.evaluation.evaluate import READ_AHEAD, evaluate
     from emergence_stats.runs import Run
-    from emergence_stats.store import Store
+    from emergence_stats.traces.store import Store
 
     fill(project, range(12))
     alive = []
@@ -452,7 +452,7 @@ def test_names_are_shown_as_they_are():
 
     from rich.console import Console
 
-    from emergence_stats.report import print_table
+    from emergence_stats.reports.report import print_table
 
     for terminal in (True, False):
         shown = StringIO()
@@ -472,9 +472,9 @@ def test_names_are_shown_as_they_are():
     ],
 )
 def test_the_bar_shows_where_the_interval_lies(interval, region, shown):
+    from emergence_stats.evaluation.results import PredictionResult
     from emergence_stats.inference import Estimate
-    from emergence_stats.report import interval_bar
-    from emergence_stats.results import PredictionResult
+    from emergence_stats.reports.report import interval_bar
 
     value = sum(interval) / 2
     estimate = Estimate(value, interval, 0.95, None, None, 5, "none")

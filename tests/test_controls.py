@@ -23,11 +23,11 @@ from emergence_stats import (
     surrogate,
     varied,
 )
+from emergence_stats.claims.project import Loaded, Source
 from emergence_stats.controls import EqualNoise, MismatchedTasks, Placebo, Surrogate
 from emergence_stats.errors import HypothesisError
-from emergence_stats.evaluate import evaluate
+from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.onsets import roughness
-from emergence_stats.project import Loaded, Source
 from emergence_stats.verdicts import Verdict
 from tests.conftest import add_run
 

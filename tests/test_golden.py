@@ -9,10 +9,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from emergence_stats import inference
+from emergence_stats.claims.project import Project
 from emergence_stats.events import Events, kendall_tau_b, precedence
-from emergence_stats.multiplicity import holm
-from emergence_stats.project import Project
 from emergence_stats.regions import Region
+from emergence_stats.robustness.multiplicity import holm
 from emergence_stats.verdicts import Verdict, decide
 
 HERE = Path(__file__).parent

@@ -9,14 +9,14 @@ from base64 import b64decode
 
 import pytest
 
-from emergence_stats.analyses import explore
-from emergence_stats.evaluate import evaluate
-from emergence_stats.html_report import Provenance, page
-from emergence_stats.html_report.watching import look
-from emergence_stats.project import Project
-from emergence_stats.robustness import attach, record_multiverse, record_power
-from emergence_stats.store import Store
-from emergence_stats.studies import simulate
+from emergence_stats.claims.project import Project
+from emergence_stats.evaluation.evaluate import evaluate
+from emergence_stats.reports.html import Provenance, page
+from emergence_stats.reports.html.watching import look
+from emergence_stats.robustness.multiverse import explore
+from emergence_stats.robustness.power import simulate
+from emergence_stats.robustness.recorded import attach, record_multiverse, record_power
+from emergence_stats.traces.store import Store
 from tests.conftest import HYPOTHESIS, add_run
 
 CHROMIUM = next(

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from emergence_stats import Run, Store, first_lasting
 from emergence_stats.__main__ import main
-from emergence_stats.importing.columns import count
+from emergence_stats.traces.importing.columns import count
 
 OUTSIDE = Path(__file__).parent.parent.parent / "shared" / "outside"
 there = pytest.mark.skipif(not OUTSIDE.is_dir(), reason="no measurements from outside here")

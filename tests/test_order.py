@@ -11,7 +11,7 @@ import emergence_stats as es
 from emergence_stats import Store, Undefined
 from emergence_stats.onsets import middle
 from emergence_stats.runs import Run
-from emergence_stats.writing import write_run
+from emergence_stats.traces.write import write_run
 from hypotheses import _order, geometric_hierarchy, hessian_lags, llc_synchronous
 from hypotheses._paper import CHANCE
 from tests.conftest import TASKS

@@ -69,7 +69,7 @@ def test_every_command_line_that_is_shown_can_be_given():
     import click
     from typer.main import get_command
 
-    from emergence_stats.cli import app
+    from emergence_stats.interfaces.cli import app
 
     program = get_command(app)
     lines = list(command_lines())

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from emergence_stats import Store
-from emergence_stats.analyses import choices_of, explore, specifications
-from emergence_stats.curve import Curve, curve_of
-from emergence_stats.drawing import check_suffix, save
+from emergence_stats.claims.project import Project
+from emergence_stats.claims.registration import register
 from emergence_stats.errors import RegistrationError, UsageError
-from emergence_stats.evaluate import evaluate
-from emergence_stats.multiplicity import adjust, claim_p
-from emergence_stats.pictures import power_curve, specification_curve
-from emergence_stats.project import Project
-from emergence_stats.registration import register
-from emergence_stats.robustness import attach, record_multiverse, record_power
-from emergence_stats.studies import Power, simulate
-from emergence_stats.tables import flip_texts
-from emergence_stats.valuecache import ValueCache
+from emergence_stats.evaluation.evaluate import evaluate
+from emergence_stats.reports.drawing import check_suffix, save
+from emergence_stats.reports.pictures import power_curve, specification_curve
+from emergence_stats.reports.robustness import flip_texts
+from emergence_stats.robustness.cache import ValueCache
+from emergence_stats.robustness.curve import Curve, curve_of
+from emergence_stats.robustness.multiplicity import adjust, claim_p
+from emergence_stats.robustness.multiverse import choices_of, explore, specifications
+from emergence_stats.robustness.power import Power, simulate
+from emergence_stats.robustness.recorded import attach, record_multiverse, record_power
 from emergence_stats.verdicts import Verdict
 from tests.conftest import add_run
 
@@ -192,7 +192,9 @@ def test_the_cache_gives_the_same_and_forgets_what_changed(root, tmp_path, monke
     cache = tmp_path / "cache"
     first = explored(root, cache=cache)
     computed = []
-    monkeypatch.setattr("emergence_stats.analyses._work", lambda *a: computed.append(a) or {})
+    monkeypatch.setattr(
+        "emergence_stats.robustness.multiverse._work", lambda *a: computed.append(a) or {}
+    )
     assert explored(root, cache=cache).to_dict() == first.to_dict()
     assert computed == []
     module = root / "hypotheses" / "learns.py"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from emergence_stats import source
+from emergence_stats.claims import source
+from emergence_stats.claims.project import Project
+from emergence_stats.claims.registration import register, state_of
+from emergence_stats.claims.source import code_digests
 from emergence_stats.errors import RegistrationError
-from emergence_stats.project import Project
-from emergence_stats.registration import register, state_of
-from emergence_stats.source import code_digests
 from tests.conftest import HYPOTHESIS
 
 FRAMEWORK = {

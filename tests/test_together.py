@@ -17,8 +17,8 @@ from emergence_stats import (
     placebo,
     surrogate,
 )
-from emergence_stats.evaluate import evaluate
-from emergence_stats.project import Loaded, Source
+from emergence_stats.claims.project import Loaded, Source
+from emergence_stats.evaluation.evaluate import evaluate
 from tests.conftest import add_run
 
 

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from emergence_stats.store import Store  # noqa: E402
+from emergence_stats.traces.store import Store  # noqa: E402
 from training import run as training_run  # noqa: E402
 from training import tasks  # noqa: E402
 from training.deep import Batch  # noqa: E402
@@ -60,7 +60,7 @@ def test_arithmetic_tasks(level):
 
 
 def test_chance_levels_of_the_hypotheses_are_those_of_the_tasks():
-    from emergence_stats.project import Project
+    from emergence_stats.claims.project import Project
 
     loaded = Project().load("precursor_rates")
     chance = loaded.module.emergences.__globals__["CHANCE"]
@@ -267,8 +267,8 @@ def test_two_collections_of_one_run_exclude_one_another(tmp_path):
 def test_a_disk_that_fills_leaves_the_store_valid_and_the_run_to_be_continued(
     tmp_path, monkeypatch, step
 ):
-    from emergence_stats import writing
     from emergence_stats.errors import CollectError
+    from emergence_stats.traces import write as writing
 
     scale = Scale(8, 2, heads=2)
     training_run.train_run(tmp_path, TINY, scale, 0)

@@ -24,8 +24,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
-from emergence_stats.schema import Manifest
-from emergence_stats.writing import write_run
+from emergence_stats.traces.format import Manifest
+from emergence_stats.traces.write import write_run
 from training.measures.rankme import rankme
 from training.run import device_name, software
 

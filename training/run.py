@@ -22,8 +22,8 @@ import torch
 from filelock import FileLock, Timeout
 
 from emergence_stats.errors import CollectError
-from emergence_stats.schema import Manifest
-from emergence_stats.writing import write_run
+from emergence_stats.traces.format import Manifest
+from emergence_stats.traces.write import write_run
 from training.deep import DeepEvaluation, measure_deeply
 from training.evaluation import Evaluation, measure, training_loss
 from training.loop import Training

@@ -1,7 +1,7 @@
 """Which tasks swap order between which sizes: a table from the imported evaluations."""
 
 from emergence_stats import Run, Store
-from emergence_stats.project import Project
+from emergence_stats.claims.project import Project
 
 project = Project()
 store = Store.open(project.traces)

@@ -1,0 +1,125 @@
+"""Module paths of version 0.1: they work for one release, and a DeprecationWarning says the new one.
+
+The modules that registrations hold byte for byte cannot be edited, and import from old paths in silence.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+# old path -> the modules that hold its names now; both below the package
+MOVED: dict[str, tuple[str, ...]] = {
+    "analyses": ("robustness.multiverse",),
+    "api": ("interfaces.api",),
+    "app": ("interfaces.cli.app",),
+    "cli": ("interfaces.cli",),
+    "commands_hypotheses": ("interfaces.cli.claims",),
+    "commands_robustness": ("interfaces.cli.robustness",),
+    "commands_runs": ("interfaces.cli.runs",),
+    "conclude": ("evaluation.conclude",),
+    "curve": ("robustness.curve",),
+    "describe": ("claims.methods",),
+    "digits": ("support.digits",),
+    "drawing": ("reports.drawing",),
+    "evaluate": ("evaluation.evaluate",),
+    "files": ("support.files",),
+    "github": ("reports.github",),
+    "html_report": ("reports.html",),
+    "html_report.charts": ("reports.html.charts",),
+    "html_report.page": ("reports.html.page",),
+    "html_report.provenance": ("reports.html.provenance",),
+    "html_report.watching": ("reports.html.watching",),
+    "importing": ("traces.importing",),
+    "importing.columns": ("traces.importing.columns",),
+    "importing.lm_eval": ("traces.importing.lm_eval",),
+    "importing.mapping": ("traces.importing.mapping",),
+    "importing.sources": ("traces.importing.sources",),
+    "importing.tensorboard": ("traces.importing.tensorboard",),
+    "importing.wandb": ("traces.importing.wandb",),
+    "importing.write": ("traces.importing.write",),
+    "junit": ("reports.junit",),
+    "locate": ("claims.locate",),
+    "multiplicity": ("robustness.multiplicity",),
+    "notebook": ("interfaces.notebook",),
+    "pictures": ("reports.pictures",),
+    "planning": ("claims.planning",),
+    "preregistration": ("claims.forms",),
+    "project": ("claims.project",),
+    "pytest_plugin": ("interfaces.pytest_plugin",),
+    "ranges": ("support.ranges",),
+    "recorded": ("evaluation.recorded",),
+    "registration": ("claims.registration",),
+    "removing": ("traces.remove",),
+    "report": ("reports.report",),
+    "results": ("evaluation.results",),
+    "scaffold": ("interfaces.scaffold",),
+    "schema": ("traces.format",),
+    "selection": ("claims.selection",),
+    "source": ("claims.source",),
+    "startup": ("support.startup",),
+    "store": ("traces.store",),
+    "studies": ("robustness.power",),
+    "tables": ("reports.robustness",),
+    "units": ("evaluation.values",),
+    "valuecache": ("robustness.cache",),
+    "writing": ("traces.write",),
+}
+_PACKAGE = "emergence_stats"
+_UNEDITED = frozenset({f"{_PACKAGE}.runs"})
+
+
+class _OldPath(ModuleType):
+    """Hands on the names of an old module, with a warning for each use."""
+
+    def __getattr__(self, name: str) -> Any:
+        places = [f"{_PACKAGE}.{new}" for new in MOVED[self.__name__.removeprefix(f"{_PACKAGE}.")]]
+        if not (name.startswith("__") and name.endswith("__")):
+            for place in places:
+                found = getattr(import_module(place), name, _ABSENT)
+                if found is not _ABSENT:
+                    if _user() not in _UNEDITED:
+                        warnings.warn(
+                            f"{self.__name__}.{name} is {place}.{name} now; the old path goes with version 0.3",
+                            DeprecationWarning,
+                            stacklevel=2,
+                        )
+                    return found
+        raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+
+_ABSENT = object()
+
+
+def _user() -> str:
+    """Name of the module that asks an old path for a name, by an import or as an attribute."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("importlib."):
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__"))
+
+
+class _Finder:
+    """Finds and loads old paths; asked last, so that a module which is there comes first."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        old = name.removeprefix(f"{_PACKAGE}.")
+        if old == name or old not in MOVED:
+            return None
+        loader: Any = self
+        return ModuleSpec(name, loader, is_package=any(m.startswith(f"{old}.") for m in MOVED))
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _OldPath(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """There is nothing to run."""
+
+
+def install() -> None:
+    """Let old paths be imported."""
+    sys.meta_path.append(_Finder())

@@ -1,0 +1,1 @@
+"""Claims before they are judged: found, frozen, described, and the runs that count for them."""

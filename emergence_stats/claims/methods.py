@@ -1,0 +1,237 @@
+"""The plan of a hypothesis as the methods section of a paper."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from emergence_stats.claims.project import Loaded
+from emergence_stats.claims.registration import State
+from emergence_stats.controls import Control
+from emergence_stats.hypothesis import Hypothesis, Mean, Prediction, Share, keyword_defaults
+from emergence_stats.support.ranges import ranges
+
+_WIDTH = 100
+_LAYERS = {
+    "all": "all layers",
+    "blocks": "the blocks, layers 1 to L",
+    "final": "the last block, layer L",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A heading, sentences that belong together, and items where there is a list of things."""
+
+    heading: str
+    text: str
+    items: tuple[str, ...] = ()
+
+
+def methods(loaded: Loaded, state: State) -> list[Part]:
+    """All that a reader needs to do the analysis again, in the order of a paper."""
+    h = loaded.hypothesis
+    parts = [
+        Part("Claim", _claim(h), tuple(f"{k} reports: {v}" for k, v in h.claim.reported.items())),
+        Part("Data", data_text(h)),
+        Part("Sample", sample_text(h)),
+        Part("Exclusions", exclusions_text(h)),
+        Part("Predictions", unit_text(h), tuple(_predictions(h))),
+        Part("Inference", inference_text(h)),
+    ]
+    if h.controls:
+        text = (
+            "The same analysis with one thing changed so that the claim cannot be the reason. A control "
+            "changes no verdict; where it earns the same one, the report says what that means."
+        )
+        parts.append(Part("Controls", text, tuple(_control(control) for control in h.controls)))
+    if h.multiverse:
+        text = "The verdict is computed for all combinations of these choices too."
+        items = tuple(f"{k}: {', '.join(map(repr, v))}" for k, v in h.multiverse.items())
+        parts.append(Part("Multiverse", text, items))
+    if h.pooled is not None:
+        text = f"Shown as the paper counts, and not a test: {h.pooled.label}, over all runs."
+        parts.append(Part("Pooled", text))
+    parts.append(Part("Registration", registration_text(state), state.changes))
+    return parts
+
+
+def describe_lines(loaded: Loaded, state: State) -> Iterator[str]:
+    """The methods as lines of plain text, after what the module says of itself."""
+    yield f"{loaded.name} ({state.status})"
+    yield ""
+    yield from loaded.doc.splitlines()
+    for part in methods(loaded, state):
+        yield ""
+        yield part.heading
+        yield from _wrapped(part.text, "  ", "  ")
+        for item in part.items:
+            yield from _wrapped(item, "  - ", "    ")
+
+
+def _wrapped(text: str, first: str, then: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=first,
+        subsequent_indent=then,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+# --- sentences --------------------------------------------------------------------------------
+
+
+def _claim(h: Hypothesis) -> str:
+    return f"{h.claim.text} ({h.claim.paper})" if h.claim.paper else h.claim.text
+
+
+def data_text(h: Hypothesis) -> str:
+    """Which traces are read."""
+    measures = _listed(h.needs.measures)
+    text = f"Traces of {measures}, at {_LAYERS[h.needs.layers]} where they have layers."
+    if h.needs.further:
+        text += f" Read for other analyses alone: {_listed(h.needs.further)}."
+    return text
+
+
+def sample_text(h: Hypothesis) -> str:
+    """How many runs, and when collection stops."""
+    if h.design is None:
+        return "The plan has no stopping rule, and a report on unseen runs says so as a deviation."
+    seeds = ", ".join(ranges(map(str, h.design.seeds))).strip("[]").replace(",", ", ")
+    return (
+        f"{len(h.design.runs())} training runs of suite {h.design.suite}: scales "
+        f"{_listed(h.design.scales)}, seeds {seeds}. Collection stops when these are there. A result on "
+        "fewer or more of them is reported as a deviation."
+    )
+
+
+def exclusions_text(h: Hypothesis) -> str:
+    """Which runs do not count."""
+    parts = [f"A run that lacks {_listed(h.needs.measures, 'or')} is refused, and listed."]
+    if h.needs.min_layers:
+        parts.append(f"Runs with fewer than {h.needs.min_layers} blocks are excluded.")
+    if h.needs.min_scales > 1:
+        parts.append(f"With fewer than {h.needs.min_scales} scales the verdict is inconclusive.")
+    parts.append(
+        "Runs that the plan had seen when it was registered are pilots, and count only where there is "
+        "no unseen run. A run for which a quantity is undefined is listed with the reason. No value is "
+        "imputed, and no run is left out for its value."
+    )
+    return " ".join(parts)
+
+
+def unit_text(h: Hypothesis) -> str:
+    """What is replicated."""
+    units = {p.unit for p in h.predictions}
+    if units == {"seed"}:
+        return (
+            "The unit of replication is a seed: the runs of one seed at all scales give one number."
+        )
+    text = (
+        "The unit of replication is the training run: a run gives one number, and its task-levels, which "
+        "share one set of weights, are no replicates."
+    )
+    return text if units == {"run"} else f"{text} Where it says so, the runs of one seed together."
+
+
+def _predictions(h: Hypothesis) -> Iterator[str]:
+    """An item for each estimate with its region; predictions that differ in a choice alone share one."""
+    groups: dict[tuple[Any, ...], list[Prediction]] = {}
+    for p in h.predictions:
+        function = getattr(p.estimate, "func", p.estimate)
+        groups.setdefault((function, str(p.region), p.analysis, p.unit), []).append(p)
+    for group in groups.values():
+        yield prediction_text(group)
+
+
+def prediction_text(group: Sequence[Prediction]) -> str:
+    """Estimand, region, choices and method of predictions that are alike."""
+    first = group[0]
+    names = _listed([p.name for p in group])
+    function = getattr(first.estimate, "func", first.estimate)
+    doc = (function.__doc__ or "").strip().split("\n\n")[0]
+    text = f"{names}: claimed {first.region}. "
+    text += f"{' '.join(doc.split())} " if doc else ""
+    defaults = [keyword_defaults(p.estimate) for p in group]
+    shared = {k: v for k, v in defaults[0].items() if all(d.get(k) == v for d in defaults)}
+    if shared:
+        text += f"Choices: {', '.join(f'{k}={v!r}' for k, v in shared.items())}. "
+    return text + method_text(first)
+
+
+def method_text(p: Prediction) -> str:
+    """How values of units become an interval and a test."""
+    unit = "runs" if p.unit == "run" else "seeds"
+    if isinstance(p.analysis, Share):
+        return (
+            f"Mean share over {unit}, with the interval of Korn and Graubard (exact binomial at the "
+            "effective sample size) and the binomial test at that size."
+        )
+    if isinstance(p.analysis, Mean):
+        if p.analysis.bounds is None:
+            return f"Mean over {unit}, with Student's t interval and an exact sign-flip test."
+        lo, hi = p.analysis.bounds
+        return (
+            f"Mean over {unit} of a number in [{lo:g}, {hi:g}], with the interval of Korn and Graubard for "
+            "a rate on that range and the binomial test."
+        )
+    return (
+        f"Change when parameters grow {p.analysis.over:g}-fold: slope over {unit} on log parameters, with "
+        "Student's t interval; the error comes from seeds within scales."
+    )
+
+
+def inference_text(h: Hypothesis) -> str:
+    """The verdict rule, and what is simultaneous."""
+    text = (
+        "Runs are stratified by scale. A prediction is supported where its interval lies inside the "
+        "claimed region, refuted where they have no point in common, and inconclusive otherwise. "
+    )
+    if len(h.predictions) == 1:
+        return f"{text}The interval is at {100 * h.level:g}%."
+    must = "All predictions must hold" if h.combine == "all" else "One prediction must hold"
+    return (
+        f"{text}{must} (three-valued logic); intervals are at {100 * h.simultaneous_level:.4g}% each, so "
+        f"{100 * h.level:g}% together (Bonferroni)."
+    )
+
+
+def _control(control: Control) -> str:
+    parts = [f"{keyword}={value!r}" for keyword, value in control.keywords.items()]
+    if control.change is not None:
+        parts.append((type(control.change).__doc__ or "").strip().splitlines()[0].rstrip("."))
+    if control.suite is not None:
+        parts.append(f"runs of suite {control.suite}")
+    about = f" About {_listed(control.predictions)}." if control.predictions else ""
+    return (
+        f"{control.name}: {'; '.join(parts)}. The same verdict would mean: {control.shows}.{about}"
+    )
+
+
+def registration_text(state: State) -> str:
+    """Whether and when the plan was frozen, and what it had seen."""
+    if state.registration is None:
+        return (
+            "Not registered: every result is exploratory. Register with `emergence-stats register`."
+        )
+    latest = state.registration.latest
+    entries = len(state.registration.entries)
+    text = f"Registered {latest['registered']}, plan {latest['plan']}"
+    if latest.get("git_commit"):
+        text += f", at revision {latest['git_commit'][:12]}"
+    text += f", with {len(latest['runs'])} runs seen"
+    text += f"; {entries} registrations in all." if entries > 1 else "."
+    if state.status == "amended":
+        text += " Amended since, so that every result is exploratory:"
+    return text
+
+
+def _listed(names: Sequence[str], word: str = "and") -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {word} {names[-1]}"

@@ -1,0 +1,167 @@
+"""Which runs a hypothesis still needs, what they cost, and making them.
+
+The only place of this package that imports `training`, and only when called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from emergence_stats.claims.project import Loaded
+from emergence_stats.claims.registration import read_lock
+from emergence_stats.errors import UsageError
+from emergence_stats.hypothesis import Design
+from emergence_stats.traces.format import Manifest
+from emergence_stats.traces.store import Store
+
+
+def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
+    """The confirmatory set of a hypothesis: each run's state, and the seconds that others took.
+
+    A cost is the mean time of the runs of the same scale in the store, None where there is none;
+    `seconds_by_measure` says how much of it each measure took that has a clock of its own.
+    """
+    design = _design(loaded, suite)
+    manifests = _manifests(uri)
+    registration = read_lock(loaded.source.lock)
+    there: dict[tuple[str, int], Manifest] = {
+        (m.scale, m.seed): m for m in manifests if m.suite == design.suite
+    }
+    of_scale: dict[str, list[Manifest]] = {}
+    for m in there.values():
+        of_scale.setdefault(m.scale, []).append(m)
+    runs = []
+    for scale, seed in design.runs():
+        found = there.get((scale, seed))
+        state = "missing"
+        if found is not None:
+            state = "pilot" if registration is not None and registration.saw(found) else "there"
+        total, by_measure = _cost(of_scale.get(scale, []))
+        cost = {"seconds": total, "seconds_by_measure": by_measure}
+        runs.append({"scale": scale, "seed": seed, "state": state, **cost})
+    return {
+        "name": loaded.name,
+        "suite": design.suite,
+        "confirmatory": design == loaded.hypothesis.design,
+        "store": uri,
+        "runs": runs,
+    }
+
+
+def _cost(runs: list[Manifest]) -> tuple[float | None, dict[str, float]]:
+    """Mean seconds of these runs, in all and by measure, as far as their manifests say."""
+    totals = [
+        m.further["seconds"] for m in runs if isinstance(m.further.get("seconds"), int | float)
+    ]
+    clocks = [c for m in runs if isinstance(c := m.further.get("seconds_by_measure"), dict)]
+    names = {name for clock in clocks for name in clock}
+    return (
+        sum(totals) / len(totals) if totals else None,
+        {name: sum(c.get(name, 0.0) for c in clocks) / len(clocks) for name in sorted(names)},
+    )
+
+
+def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
+    runs = plan["runs"]
+    kind = "confirmatory runs" if plan["confirmatory"] else "runs, none of them of the plan"
+    yield f"{plan['name']}: suite {plan['suite']}, {len(runs)} {kind}"
+    for scale in dict.fromkeys(run["scale"] for run in runs):
+        mine = [run for run in runs if run["scale"] == scale]
+        states = "  ".join(f"{run['seed']}:{run['state']}" for run in mine)
+        cost = mine[0]["seconds"]
+        each = f"{cost:.0f} s a run" if cost is not None else "cost unknown"
+        yield f"  {scale}  {each}  {states}"
+        parts = sorted(mine[0]["seconds_by_measure"].items(), key=lambda part: -part[1])
+        if parts:
+            yield f"    of these: {', '.join(f'{name} {spent:.0f} s' for name, spent in parts)}"
+    missing = [run for run in runs if run["state"] == "missing"]
+    if not missing:
+        yield "nothing is missing"
+        return
+    known = [run["seconds"] for run in missing if run["seconds"] is not None]
+    unknown = len(missing) - len(known)
+    cost_text = f"{sum(known) / 60:.0f} minutes of one core" if known else "cost unknown"
+    rest = f", {unknown} of unknown cost" if known and unknown else ""
+    yield f"{len(missing)} missing: {cost_text}{rest}"
+    if plan["suite"] not in _trainable():
+        yield f"suite {plan['suite']} is none that `collect` trains: train and import them"
+        return
+    suite = "" if plan["confirmatory"] else f" --suite {plan['suite']}"
+    yield f"make them with: emergence-stats collect {plan['name']}{suite}"
+
+
+def _trainable() -> Collection[str]:
+    """Names of the suites that the training backend declares, none where it is not installed."""
+    if find_spec("training") is None:
+        return ()
+    from training.suites import SUITES
+
+    return SUITES.keys()
+
+
+def _design(loaded: Loaded, suite: str | None) -> Design:
+    """The runs that are wanted: the confirmatory set, or those of another suite that fit."""
+    design = loaded.hypothesis.design
+    if design is not None and suite in (None, design.suite):
+        return design
+    if suite is None:
+        raise UsageError(
+            f"{loaded.name} declares no design, so nothing says which runs it wants; name a suite "
+            "with --suite"
+        )
+    from training.collect import suite_named
+
+    declared = suite_named(suite)
+    least = loaded.hypothesis.needs.min_layers
+    scales = [scale.name for scale in declared.scales if scale.layers >= least]
+    if not scales:
+        raise UsageError(f"suite {suite} has no scale with the {least} blocks of {loaded.name}")
+    return Design(suite, scales, declared.seeds)
+
+
+def _manifests(uri: str) -> list[Manifest]:
+    if "://" not in uri and not Path(uri).exists():
+        return []
+    return [run.manifest for run in Store.open(uri).runs]
+
+
+def collect_missing(
+    loaded: Loaded | None,
+    folder: str,
+    suite: str | None,
+    *,
+    device: str,
+    jobs: int | None,
+    scales: Sequence[str] | None,
+    seeds: Sequence[int] | None,
+) -> int:
+    """Train what is missing of a hypothesis' confirmatory set, or of a suite (default pocket).
+
+    With both, the runs of the suite that the hypothesis can use.
+
+    Returns the number of runs written. Raises `UsageError` where the training extra is not
+    installed, `CollectError` where a run cannot go on.
+    """
+    lacking = [name for name in ("training", "torch", "filelock") if find_spec(name) is None]
+    if lacking:
+        raise UsageError(
+            f"collect needs {' and '.join(lacking)}, which the extra `training` brings; "
+            "install it with: pip install 'emergence-stats[training]'"
+        )
+    from training.collect import collect, missing_runs, suite_named
+
+    if loaded is not None:
+        design = _design(loaded, suite)
+        chosen = suite_named(design.suite)
+        scales = [s for s in design.scales if scales is None or s in scales]
+        seeds = [s for s in design.seeds if seeds is None or s in seeds]
+        if not scales or not seeds:
+            raise UsageError(f"no run of {loaded.name}'s design has these scales and seeds")
+    else:
+        chosen = suite_named(suite or "pocket")
+    _manifests(folder)  # a broken store is reported before hours of training
+    todo = missing_runs(Path(folder), chosen, scales, seeds)
+    return collect(folder, chosen, todo, device=device, jobs=jobs) if todo else 0

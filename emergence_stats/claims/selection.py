@@ -1,0 +1,268 @@
+"""Which runs of a store count for a hypothesis, which are its pilots, and what departs from its plan.
+
+The one place that decides this; every run of the store gets its place, and none disappears. A plan with a
+design is about the runs that the design names: others are not in the plan, and a verdict on them is
+exploratory whatever the registration says.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from emergence_stats.claims.registration import State, identity
+from emergence_stats.errors import UsageError
+from emergence_stats.evaluation.results import RunUse
+from emergence_stats.hypothesis import Hypothesis
+from emergence_stats.traces.format import Manifest
+from emergence_stats.traces.store import RunFile, Store
+
+_CLOCKS = timedelta(days=1)  # by which clocks and time zones may differ
+
+
+@dataclass(frozen=True)
+class Selection:
+    """`uses`: what becomes of each run of the store, by run_id in the store's order.
+
+    `suite`: the suite that was chosen, None where the choice is the user's, with `why_nothing`.
+    `unseen`: whether the runs that count are such that no plan had seen them. `planned`: whether they are
+    those that the design names, where there is one.
+    """
+
+    suite: str | None
+    why_nothing: str | None
+    uses: Mapping[str, RunUse]
+    unseen: bool
+    planned: bool
+
+    def with_status(self, *statuses: str) -> list[str]:
+        """run_ids whose status is one of these."""
+        return [run_id for run_id, use in self.uses.items() if use.status in statuses]
+
+    def refusing(self, refusals: Mapping[str, Collection[str]], used: Collection[str]) -> Selection:
+        """Without the runs that could not be used, by run_id with the reasons.
+
+        A run that one prediction could not use is counted in part where another could: `used`.
+        """
+        uses = dict(self.uses)
+        for run_id, reasons in refusals.items():
+            why = "; ".join(reasons)
+            uses[run_id] = (
+                RunUse(run_id, "counted", f"in part: {why}")
+                if run_id in used
+                else RunUse(run_id, "refused", why)
+            )
+        return replace(self, uses=uses)
+
+    def manifests(self, store: Store) -> list[Manifest]:
+        """Those of the runs that count."""
+        ids = set(self.with_status("counted"))
+        return [run.manifest for run in store.runs if run.manifest.run_id in ids]
+
+    def is_confirmatory(self, state: State) -> bool:
+        """Whether a verdict on these runs is: a plan as registered, and its runs alone, all unseen."""
+        whole = state.status == "registered" and self.unseen and self.planned
+        return whole and bool(self.with_status("counted"))
+
+
+def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str | None) -> Selection:
+    """Give every run of the store its place; those left as counted are to be read.
+
+    A suite that is not named is that of the plan, or the only one there is. Of the plan's suite the runs
+    that its design names count. Unseen runs alone are evidence for a registered plan; before there are any,
+    the runs that it saw, and before these, runs of other seeds than the plan's.
+    """
+    chosen, why = _choose_suite(hypothesis, store, suite)
+    design = hypothesis.design
+    of_plan = design is not None and chosen == design.suite
+    planned = set(design.runs()) if design is not None and of_plan else None
+
+    uses: dict[str, RunUse] = {}
+    unseen: list[str] = []
+    seen: list[str] = []
+    beyond: list[str] = []
+    for run in store.runs:
+        m = run.manifest
+        place = _place_outside(hypothesis, m, chosen)
+        uses[m.run_id] = place or RunUse(m.run_id, "counted")
+        if place is not None:
+            continue
+        if state.registration is not None and state.registration.saw(m):
+            seen.append(m.run_id)
+        elif planned is not None and (m.scale, m.seed) not in planned:
+            beyond.append(m.run_id)
+        else:
+            unseen.append(m.run_id)
+    if unseen:
+        for run_id in seen:
+            uses[run_id] = RunUse(run_id, "pilot", "the plan had seen it when it was registered")
+    if unseen or seen:
+        seeds = {run.manifest.run_id: run.manifest.seed for run in store.runs}
+        for run_id in beyond:
+            uses[run_id] = RunUse(run_id, "not in the plan", f"seed {seeds[run_id]}")
+    return Selection(
+        chosen,
+        why,
+        uses,
+        unseen=state.registration is not None and (bool(unseen) or not seen),
+        planned=design is None or (of_plan and bool(unseen)),
+    )
+
+
+def _choose_suite(
+    hypothesis: Hypothesis, store: Store, suite: str | None
+) -> tuple[str | None, str | None]:
+    """The suite whose runs count, or None and why nobody can tell."""
+    suites = sorted({run.manifest.suite for run in store.runs})
+    if suite is not None:
+        there = suite in suites
+        return (
+            suite,
+            None
+            if there
+            else f"the store has no runs of suite {suite!r}, only of {', '.join(suites)}",
+        )
+    if hypothesis.design is not None and hypothesis.design.suite in suites:
+        return hypothesis.design.suite, None
+    if len(suites) == 1:
+        return suites[0], None
+    return None, f"the store has suites {', '.join(suites)}; choose one with --suite"
+
+
+def _place_outside(hypothesis: Hypothesis, m: Manifest, chosen: str | None) -> RunUse | None:
+    """The place of a run that no rule lets count, None for one that may."""
+    design = hypothesis.design
+    of_plan = design is not None and chosen == design.suite
+    if m.suite != chosen:
+        if of_plan:
+            return RunUse(m.run_id, "not in the plan", f"suite {m.suite}")
+        return RunUse(m.run_id, "other suite", f"suite {m.suite}")
+    if m.n_layers < hypothesis.needs.min_layers:
+        rule = f"{m.n_layers} blocks, and the plan needs {hypothesis.needs.min_layers}"
+        return RunUse(m.run_id, "excluded", rule)
+    if design is not None and of_plan and m.scale not in design.scales:
+        return RunUse(m.run_id, "not in the plan", f"scale {m.scale}")
+    return None
+
+
+def choose_pilots(
+    name: str, hypothesis: Hypothesis, state: State, store: Store, suite: str | None = None
+) -> tuple[list[RunFile], bool]:
+    """Runs that the plan had seen, and True; where it saw none, all that it could use, and False.
+
+    Raises `UsageError` where no suite is chosen; `name` is that of the hypothesis.
+    """
+    chosen, why = _choose_suite(hypothesis, store, suite)
+    if why is not None:
+        raise UsageError(f"{name}: {why}")
+    runs = [run for run in store.runs if _place_outside(hypothesis, run.manifest, chosen) is None]
+    registration = state.registration
+    seen = [r for r in runs if registration is not None and registration.saw(r.manifest)]
+    return (seen, True) if seen else (runs, False)
+
+
+# --- what departs from the plan ---------------------------------------------------------------
+
+
+def deviations(
+    hypothesis: Hypothesis, state: State, selection: Selection, store: Store
+) -> Iterator[str]:
+    """What a reader of a registered result has to know besides the verdict."""
+    registration, design = state.registration, hypothesis.design
+    if registration is None:
+        return
+    yield from _of_registrations([entry["registered"] for entry in registration.entries])
+    counted = selection.manifests(store)
+    if not counted:
+        return
+    if design is not None and selection.suite != design.suite:
+        yield (
+            f"the runs are of suite {selection.suite}, and the plan is for suite {design.suite}, so the "
+            "result is exploratory"
+        )
+    elif selection.unseen and not selection.planned:
+        yield (
+            "no run of the plan is there; the runs are of other seeds than the plan's, so the result is "
+            "exploratory"
+        )
+    if not selection.unseen:
+        return
+    if state.status == "amended":
+        yield "the hypothesis was edited after its registration, so the result is exploratory"
+    yield from _of_dates(counted, _moment(registration.latest["registered"]))
+    yield from _repeated(counted)
+    if design is None:
+        yield "the plan has no stopping rule (design), so any number of runs would have done"
+    elif selection.suite == design.suite:
+        yield from _incomplete(hypothesis, selection, store)
+
+
+def _of_registrations(times: list[str]) -> Iterator[str]:
+    if len(times) > 1:
+        yield f"registered {len(times)} times, first {times[0]}"
+    for number, (before, after) in enumerate(itertools.pairwise(map(_moment, times)), 2):
+        if after < before:
+            yield (
+                f"registration {number} is dated before the one that it follows: a clock was wrong, or "
+                "set back"
+            )
+
+
+def _of_dates(counted: list[Manifest], registered: datetime) -> Iterator[str]:
+    early = [m.run_id for m in counted if _moment(m.created) < registered]
+    if early:
+        yield (
+            f"{len(early)} of the unseen runs are dated before the registration "
+            f"({early[0]}{', ...' if len(early) > 1 else ''})"
+        )
+    future = [m.run_id for m in counted if _moment(m.created) > datetime.now(UTC) + _CLOCKS]
+    if future:
+        yield (
+            f"{len(future)} of the unseen runs are dated in the future "
+            f"({future[0]}{', ...' if len(future) > 1 else ''})"
+        )
+
+
+def _incomplete(hypothesis: Hypothesis, selection: Selection, store: Store) -> Iterator[str]:
+    """Runs of the plan that are missing, or there twice."""
+    assert hypothesis.design is not None
+    manifests = {run.manifest.run_id: run.manifest for run in store.runs}
+    there = [
+        (manifests[run_id].scale, manifests[run_id].seed)
+        for run_id in selection.with_status("counted", "refused")
+    ]
+    planned = hypothesis.design.runs()
+    missing = sorted(set(planned) - set(there))
+    if missing:
+        scale, seed = missing[0]
+        yield (
+            f"the confirmatory set is not complete: {len(missing)} of {len(planned)} runs are "
+            f"missing ({scale} seed {seed}{', ...' if len(missing) > 1 else ''})"
+        )
+    twice = len(there) - len(set(there))
+    if twice:
+        yield f"{twice} runs have the scale and seed of another"
+
+
+def _repeated(counted: list[Manifest]) -> Iterator[str]:
+    """The same training under two names is one run, and counting it twice narrows intervals."""
+    first: dict[str, str] = {}
+    repeats = []
+    for m in counted:
+        training = identity(m)["training"]
+        if training in first:
+            repeats.append((m.run_id, first[training]))
+        first.setdefault(training, m.run_id)
+    if repeats:
+        run_id, other = repeats[0]
+        yield (
+            f"{len(repeats)} of the unseen runs repeat the training of another: the same scale, seed and "
+            f"configuration ({run_id} as {other}{', ...' if len(repeats) > 1 else ''})"
+        )
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

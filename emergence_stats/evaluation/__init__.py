@@ -1,0 +1,1 @@
+"""One pass from runs to results: values of units, estimates, verdicts, controls."""

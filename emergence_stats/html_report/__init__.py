@@ -1,6 +1,0 @@
-"""The report as one HTML file that needs nothing else: no network, no other file, no script to be read."""
-
-from emergence_stats.html_report.page import page
-from emergence_stats.html_report.provenance import Provenance
-
-__all__ = ["Provenance", "page"]

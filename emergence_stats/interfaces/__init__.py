@@ -1,0 +1,1 @@
+"""Where users come in: the shell, Python, notebooks, pytest."""

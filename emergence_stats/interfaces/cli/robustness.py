@@ -1,0 +1,220 @@
+"""Commands about how far a verdict holds: multiverse, power."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emergence_stats.errors import UsageError
+from emergence_stats.interfaces.cli.app import (
+    JsonOption,
+    OptionalNames,
+    SuiteOption,
+    TracesOption,
+    app,
+    console_on,
+    named_or_all,
+    open_project,
+    open_store,
+    print_json,
+    progress_of,
+)
+
+if TYPE_CHECKING:
+    from emergence_stats.claims.project import Loaded
+    from emergence_stats.hypothesis import Prediction
+    from emergence_stats.robustness.multiverse import Multiverse
+    from emergence_stats.robustness.power import Power
+
+
+RecordOption = Annotated[
+    bool, typer.Option("--record", help="Keep the result for reports (robustness.lock).")
+]
+
+
+@app.command()
+def multiverse(
+    names: OptionalNames = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every hypothesis that declares one.")
+    ] = False,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Specification curve: a file .svg, .png or .pdf."),
+    ] = None,
+    prediction: Annotated[
+        str | None, typer.Option(help="Whose estimates are drawn; default: the first.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Processes; default: cores.")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep and reuse no values.")] = False,
+    record: RecordOption = False,
+    as_json: JsonOption = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every analysis.")] = False,
+) -> None:
+    """The verdict under every declared analysis choice."""
+    from emergence_stats.robustness.cache import default_folder
+    from emergence_stats.robustness.multiverse import explore
+
+    project = open_project()
+    chosen = [
+        one for one in named_or_all(project, names, all_) if not all_ or one.hypothesis.multiverse
+    ]
+    _check_picture(output, chosen)
+    drawn = _prediction(chosen[0], prediction) if output is not None or prediction else None
+    store = open_store(project, traces)
+    everything = []
+    for loaded in chosen:
+        with progress_of(f"{loaded.name}, units") as progress:
+            found = explore(
+                project,
+                loaded.name,
+                store,
+                suite=suite,
+                processes=jobs or project.settings["jobs"],
+                cache=None if no_cache else default_folder(),
+                progress=progress,
+            )
+        everything.append(found)
+        if output is not None and drawn is not None:
+            from emergence_stats.reports.drawing import save
+            from emergence_stats.reports.pictures import specification_curve
+            from emergence_stats.robustness.curve import curve_of
+
+            save(specification_curve(curve_of(found, drawn.name), drawn.region), output)
+        if record:
+            from emergence_stats.robustness.recorded import record_multiverse
+
+            record_multiverse(project, store, found)
+        if not as_json:
+            _show_multiverse(found, verbose)
+    if as_json:
+        print_json(_one_or_all(everything, all_ or len(everything) > 1))
+
+
+def _show_multiverse(found: Multiverse, verbose: bool) -> None:
+    from emergence_stats.reports import robustness as tables
+    from emergence_stats.reports.report import print_line, print_table
+
+    console = console_on()
+    print_line(console, f"{found.name}: {tables.multiverse_statement(found)}")
+    print_table(console, *tables.multiverse_rows(found))
+    print_line(console, "* as registered")
+    flips = tables.flip_texts(found)
+    print_line(
+        console,
+        f"single choices that change the verdict: {'; '.join(flips)}"
+        if flips
+        else "no single choice changes the verdict",
+    )
+    if found.empty:
+        print_line(console, f"{found.empty} analyses have no interval and count for nothing")
+    for absent in found.why_not:
+        print_line(
+            console,
+            f"no runs of suite {absent}; make them with: emergence-stats collect --suite {absent}",
+        )
+    if verbose:
+        print_line(console)
+        print_table(console, *tables.specification_rows(found))
+
+
+@app.command()
+def power(
+    names: OptionalNames = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every hypothesis.")] = False,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Picture: a file .svg, .png or .pdf.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=10, help="Simulated studies for each number.")] = 1000,
+    most: Annotated[int, typer.Option(min=2, max=1000, help="Seeds a scale at most.")] = 64,
+    record: RecordOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Chance of each verdict by the number of runs, from pilot runs."""
+    from emergence_stats.robustness.power import simulate
+
+    project = open_project()
+    chosen = named_or_all(project, names, all_)
+    _check_picture(output, chosen)
+    store = open_store(project, traces)
+    everything = []
+    for loaded in chosen:
+        with progress_of(f"{loaded.name}, seeds a scale") as progress:
+            found = simulate(
+                loaded,
+                store,
+                suite=suite,
+                draws=draws,
+                most=most,
+                progress=partial(_up_to, progress, most),
+            )
+        everything.append(found)
+        if output is not None:
+            from emergence_stats.reports.drawing import save
+            from emergence_stats.reports.pictures import power_curve
+
+            save(power_curve(found), output)
+        if record:
+            from emergence_stats.robustness.recorded import record_power
+
+            record_power(project, store, found)
+        if not as_json:
+            _show_power(found)
+    if as_json:
+        print_json(_one_or_all(everything, all_ or len(everything) > 1))
+
+
+def _up_to(progress: Callable[[int, int], None], most: int, seeds: int) -> None:
+    progress(seeds, most)
+
+
+def _show_power(found: Power) -> None:
+    from emergence_stats.reports import robustness as tables
+    from emergence_stats.reports.report import print_line, print_table
+
+    console = console_on()
+    whose = "runs that the plan had seen" if found.seen else "all runs there are: the plan saw none"
+    print_line(
+        console,
+        f"{found.name}: as {found.pilots} pilot runs show it ({whose}); {found.draws} simulated studies each",
+    )
+    print_table(console, *tables.power_rows(found))
+    if found.planned is not None:
+        print_line(console, "* as planned")
+    for text in tables.needed_texts(found):
+        print_line(console, text)
+
+
+def _one_or_all(found: list[Any], many: bool) -> dict[str, Any]:
+    """JSON of one result, or of a list."""
+    if many:
+        return {"schema_version": 1, "results": [one.to_dict() for one in found]}
+    return {"schema_version": 1, **found[0].to_dict()}
+
+
+def _check_picture(output: Path | None, chosen: list[Loaded]) -> None:
+    """A picture that cannot be written is reported before the work is done."""
+    if output is None:
+        return
+    from emergence_stats.reports.drawing import check_suffix
+
+    check_suffix(output)
+    if len(chosen) > 1:
+        raise UsageError(f"{output}: a picture is of one hypothesis, and {len(chosen)} are named")
+
+
+def _prediction(loaded: Loaded, name: str | None) -> Prediction:
+    predictions = {p.name: p for p in loaded.hypothesis.predictions}
+    if name is not None and name not in predictions:
+        raise UsageError(f"{loaded.name} has no prediction {name!r}, only {', '.join(predictions)}")
+    return predictions[name or next(iter(predictions))]

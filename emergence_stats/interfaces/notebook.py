@@ -1,0 +1,128 @@
+"""What `es.test`, `es.multiverse` and `es.power` give, as a notebook shows it: in words, as a table, drawn.
+
+Apart from the values themselves: what draws them stands above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from emergence_stats.errors import UsageError
+from emergence_stats.evaluation.results import Result
+from emergence_stats.hypothesis import Hypothesis
+from emergence_stats.regions import Region
+from emergence_stats.reports import report
+from emergence_stats.reports import robustness as tables
+from emergence_stats.reports.drawing import COLOUR, data_uri
+from emergence_stats.reports.html.charts import forest
+from emergence_stats.reports.pictures import power_curve, specification_curve
+from emergence_stats.robustness.curve import curve_of
+from emergence_stats.robustness.multiverse import Multiverse
+from emergence_stats.robustness.power import Power
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class ShownResult(Result):
+    """A `Result` that draws itself, and that a notebook displays."""
+
+    @classmethod
+    def of(cls, result: Result) -> ShownResult:
+        return cls(**_values(result))
+
+    def plot(self) -> Figure:
+        """Estimate and interval of each prediction against its claim region, as a matplotlib figure."""
+        return forest(self)
+
+    def _repr_html_(self) -> str:
+        return snippet(self)
+
+
+@dataclass(frozen=True)
+class ShownMultiverse(Multiverse):
+    """A `Multiverse` that draws itself, and that a notebook displays; `regions` by prediction."""
+
+    regions: Mapping[str, Region] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, found: Multiverse, hypothesis: Hypothesis) -> ShownMultiverse:
+        return cls(**_values(found), regions={p.name: p.region for p in hypothesis.predictions})
+
+    def plot(self, prediction: str | None = None) -> Figure:
+        """The specification curve of a prediction, by default the first, as a matplotlib figure.
+
+        Raises `UsageError` for a prediction that there is not, or without data.
+        """
+        name = next(iter(self.regions)) if prediction is None else prediction
+        if name not in self.regions:
+            known = ", ".join(self.regions)
+            raise UsageError(f"{self.name} has no prediction {name!r}, only {known}")
+        return specification_curve(curve_of(self, name), self.regions[name])
+
+    def _repr_html_(self) -> str:
+        flips = tables.flip_texts(self)
+        changed = f"changed by {'; '.join(flips)}" if flips else "changed by no single choice"
+        drawn = curve_of(self, next(iter(self.regions))).points
+        picture = _image(self.plot(), "estimates in all analyses") if drawn else ""
+        return (
+            f"<p><b>{escape(self.name)}</b>: {escape(tables.multiverse_statement(self))}; "
+            f"{escape(changed)}</p>{_table(*tables.multiverse_rows(self))}<p>* as registered</p>{picture}"
+        )
+
+
+@dataclass(frozen=True)
+class ShownPower(Power):
+    """A `Power` that draws itself, and that a notebook displays."""
+
+    @classmethod
+    def of(cls, found: Power) -> ShownPower:
+        return cls(**_values(found))
+
+    def plot(self) -> Figure:
+        """Chance of each verdict by the number of runs, as a matplotlib figure."""
+        return power_curve(self)
+
+    def _repr_html_(self) -> str:
+        return (
+            f"<p><b>{escape(self.name)}</b>: {escape(tables.power_statement(self))}</p>"
+            f"{_table(*tables.power_rows(self))}{_image(self.plot(), 'chance of each verdict by runs')}"
+        )
+
+
+def snippet(result: Result) -> str:
+    """HTML without a style sheet or script of its own, readable on light and on dark pages."""
+    verdict = f"{report.SYMBOL[result.verdict]} {result.verdict}"
+    notes = [f"deviation: {text}" for text in result.deviations]
+    notes += [f"amended: {text}" for text in result.changes]
+    notes += [f"control: {report.control_text(control, result)}" for control in result.controls]
+    picture = ""
+    if any(p.estimate.n_runs for p in result.predictions):
+        picture = _image(forest(result), result.reason)
+    return (
+        f"<p><b>{escape(result.name)}</b>: "
+        f'<b style="color:{COLOUR[result.verdict]}">{escape(verdict)}</b> ({escape(result.basis)}, '
+        f"{result.counted} runs). {escape(result.claim)}</p>"
+        f"{_table(report.PREDICTION_COLUMNS, map(report.prediction_row, result.predictions))}"
+        f"{picture}<p>{escape(report.why_text(result))}</p>"
+        + (f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>" if notes else "")
+    )
+
+
+def _values(of: Any) -> dict[str, Any]:
+    return {f.name: getattr(of, f.name) for f in fields(of)}
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _image(figure: Figure, alt: str) -> str:
+    return f'<img src="{data_uri(figure)}" alt="{escape(alt)}">'

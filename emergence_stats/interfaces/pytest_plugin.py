@@ -1,0 +1,233 @@
+"""Hypotheses as tests: ``pytest hypotheses/``.
+
+A module in the project's folder of hypotheses gives an item a prediction, one for each control and one
+for the registration. An item passes where it agrees with the recorded verdicts (``verdicts.lock``);
+without a record of the hypothesis, where the verdict is supported, and it is skipped where that is
+inconclusive. The failure shows the estimate and the value of every run.
+
+Nothing is collected unless the folder, or something in it, is named on the command line or in
+``testpaths``, or the option ``--hypotheses`` (ini: ``emergence_stats = true``) asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from emergence_stats.claims.project import Project
+    from emergence_stats.evaluation.results import PredictionResult, Result
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("emergence-stats")
+    group.addoption(
+        "--hypotheses", action="store_true", help="Collect the project's hypotheses as tests."
+    )
+    group.addoption("--traces", metavar="URI", help="Trace store of the hypotheses.")
+    parser.addini("emergence_stats", "Collect the project's hypotheses as tests.", "bool", False)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> HypothesisFile | None:
+    return HypothesisFile.from_parent(parent, path=file_path) if _ours(file_path, parent) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> Any:
+    """A module of ours that is named on the command line is no module of test functions."""
+    return Nothing.from_parent(parent, path=module_path) if _ours(module_path, parent) else None
+
+
+def _ours(path: Path, parent: pytest.Collector) -> bool:
+    if path.suffix != ".py" or path.name.startswith("_") or not _wanted(parent.config, path.parent):
+        return False
+    from emergence_stats.errors import EmergenceStatsError
+
+    try:
+        return _project(parent.config, path.parent).folder.resolve() == path.parent.resolve()
+    except EmergenceStatsError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _wanted(config: pytest.Config, folder: Path) -> bool:
+    if config.getoption("hypotheses") or config.getini("emergence_stats"):
+        return True
+    named = [Path(config.invocation_params.dir, arg.partition("::")[0]) for arg in config.args]
+    return any(path == folder or path.parent == folder for path in map(Path.resolve, named))
+
+
+_PROJECTS: pytest.StashKey[dict[Path, Project]] = pytest.StashKey()
+_EVALUATED: pytest.StashKey[dict[Path, Evaluated]] = pytest.StashKey()
+
+
+def _project(config: pytest.Config, folder: Path) -> Project:
+    """The project of a folder, the same one each time: it keeps what it has imported."""
+    from emergence_stats.claims.project import Project
+
+    projects = config.stash.setdefault(_PROJECTS, {})
+    if folder not in projects:
+        project = Project(folder)
+        if not (project.root / "pyproject.toml").exists():  # then it is where one stands
+            project = Project(config.invocation_params.dir)
+        projects[folder] = project
+    return projects[folder]
+
+
+class Disagreement(Exception):
+    """What an item found is not what is recorded; the message is the whole report."""
+
+
+class Nothing(pytest.File):
+    """Collected by somebody else."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        return iter(())
+
+
+class HypothesisFile(pytest.File):
+    """One module; its hypothesis is evaluated with all others of the session, once."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        from emergence_stats.errors import EmergenceStatsError
+
+        project = _project(self.config, self.path.parent)
+        try:
+            hypothesis = project.load(self.path.stem).hypothesis
+        except EmergenceStatsError as error:
+            raise self.CollectError(str(error)) from None
+        yield RegistrationItem.from_parent(self, name="registration")
+        for prediction in hypothesis.predictions:
+            yield PredictionItem.from_parent(self, name=prediction.name)
+        for control in hypothesis.controls:
+            yield ControlItem.from_parent(self, name=f"control: {control.name}")
+
+
+class _Item(pytest.Item):
+    """An item that looks up what became of its hypothesis."""
+
+    def setup(self) -> None:
+        evaluated = self.session.stash.setdefault(_EVALUATED, {})
+        folder = self.path.parent
+        if folder not in evaluated:
+            evaluated[folder] = Evaluated(self.session, folder)
+        self.found: Result = evaluated[folder].result(self.path.stem)
+        self.recorded: dict[str, Any] | None = evaluated[folder].recorded.get(self.path.stem)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        from emergence_stats.errors import EmergenceStatsError
+
+        if isinstance(excinfo.value, Disagreement | EmergenceStatsError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        from emergence_stats.claims.locate import place_of
+
+        project = _project(self.config, self.path.parent)
+        place = place_of(project, project.load(self.path.stem), self.name)
+        return self.path, place.line - 1, f"{self.path.stem}::{self.name}"
+
+    def settle(self, verdict: str, text: str) -> None:
+        """Without a record: support passes, refutation fails, and the rest is skipped."""
+        if verdict == "refuted":
+            raise Disagreement(f"refuted, and nothing is recorded\n{text}")
+        if verdict == "inconclusive":
+            pytest.skip("inconclusive")
+
+
+class PredictionItem(_Item):
+    """Whether a prediction's verdict and numbers are those of the record."""
+
+    def runtest(self) -> None:
+        from emergence_stats.evaluation.recorded import change_of
+
+        prediction = next(p for p in self.found.predictions if p.name == self.name)
+        if self.recorded is None:
+            self.settle(str(prediction.verdict), "\n".join(per_unit(prediction)))
+            return
+        change = change_of(self.recorded, self.found)
+        if change is not None and self.name in change.predictions:
+            lines = [*change.lines(), "", *per_unit(prediction), ""]
+            raise Disagreement(
+                "\n".join([*lines, "if this is right, record it: emergence-stats check --update"])
+            )
+
+
+class ControlItem(_Item):
+    """Whether a control earns what is recorded; without a record it is only shown."""
+
+    def runtest(self) -> None:
+        name = self.name.removeprefix("control: ")
+        control = next(c for c in self.found.controls if c.name == name)
+        before = (self.recorded or {}).get("controls", {}).get(name)
+        if self.recorded is None:
+            pytest.skip(f"{control.verdict}, and nothing is recorded")
+        if before != str(control.verdict):
+            raise Disagreement(
+                f"control {name}: {before or 'absent'} -> {control.verdict}\n"
+                "if this is right, record it: emergence-stats check --update"
+            )
+
+
+class RegistrationItem(_Item):
+    """Whether the plan is as it was registered."""
+
+    def runtest(self) -> None:
+        state = self.found.registration
+        before = (self.recorded or {}).get("registration")
+        if state == "amended" and before != "amended":
+            again = f"register it anew: emergence-stats register {self.found.name}"
+            raise Disagreement(
+                "\n".join(["edited after its registration", *self.found.changes, again])
+            )
+        if before is not None and before != state:
+            raise Disagreement(f"{before} when it was recorded, and now {state}")
+        if state == "unregistered":
+            pytest.skip("not registered")
+
+
+class Evaluated:
+    """All collected hypotheses of a folder, evaluated in one pass, and what is recorded of them."""
+
+    def __init__(self, session: pytest.Session, folder: Path) -> None:
+        from emergence_stats.evaluation import recorded
+
+        self.project = _project(session.config, folder)
+        names = {item.path.stem for item in session.items if isinstance(item, _Item) and item.path.parent == folder}  # fmt: skip
+        path = self.project.folder / "verdicts.lock"
+        self.recorded = recorded.read(path) if path.exists() else {}
+        self._uri = session.config.getoption("traces") or self.project.traces
+        self._names = sorted(names)
+        self._results: dict[str, Result] | None = None
+
+    def result(self, name: str) -> Result:
+        if self._results is None:
+            from emergence_stats.evaluation.evaluate import evaluate
+            from emergence_stats.support.startup import import_pyarrow
+            from emergence_stats.traces.store import Store
+
+            import_pyarrow()
+            loaded = [self.project.load(one) for one in self._names]
+            results = evaluate(loaded, Store.open(self._uri))
+            self._results = {result.name: result for result in results}
+        return self._results[name]
+
+
+def per_unit(p: PredictionResult) -> list[str]:
+    """Estimate, interval and region, and the value of every run (or seed), those outside marked."""
+    from emergence_stats.reports.report import value_text
+    from emergence_stats.support.digits import number
+
+    outside = p.outside()
+    wide = max((len(v.label) for v in p.values), default=0)
+    return [
+        f"{p.name}: {value_text(p.estimate)}, claimed {p.region}: {p.verdict}",
+        f"{p.estimate.method}, {len(p.values)} {p.unit}s, {len(outside)} outside the region:",
+        *(
+            f"  {'*' if v in outside else ' '} {v.label.ljust(wide)}  {number(v.value)}"
+            for v in p.values
+        ),
+    ]

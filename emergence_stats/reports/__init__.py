@@ -1,0 +1,1 @@
+"""Results as words, pages and pictures. Nothing here estimates."""

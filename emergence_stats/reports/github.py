@@ -1,0 +1,112 @@
+"""Results as GitHub shows them: annotations at lines of code, and a summary of the step.
+
+An error for what differs from the record and for a broken registration, a warning for inconclusive, a
+notice for refuted. The worst come first, since GitHub shows ten of a kind in a step; the summary has all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from emergence_stats.claims.locate import Place, place_of
+from emergence_stats.claims.project import Project
+from emergence_stats.evaluation.recorded import Change, shown, snapshot
+from emergence_stats.evaluation.results import PredictionResult, Result
+from emergence_stats.reports.report import to_markdown, why_text
+from emergence_stats.verdicts import Verdict
+
+KINDS = ("error", "warning", "notice")
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """`kind`: one of `KINDS`. `text` may have several lines."""
+
+    kind: str
+    place: Place
+    title: str
+    text: str
+
+    def __str__(self) -> str:
+        """A workflow command (docs.github.com, "Workflow commands for GitHub Actions")."""
+        where = f"file={_property(self.place.file)},line={self.place.line}"
+        return f"::{self.kind} {where},title={_property(self.title)}::{_data(self.text)}"
+
+
+def annotations_of(
+    results: Sequence[Result],
+    recorded: Mapping[str, Any],
+    changes: Sequence[Change],
+    project: Project,
+) -> list[Annotation]:
+    """One for each prediction or hypothesis that somebody should look at, the worst first."""
+    by_name = {change.name: change for change in changes}
+    found: list[Annotation] = []
+    for result in results:
+        change = by_name.pop(result.name, None)
+        found += _of_result(result, recorded.get(result.name, {}), change, project)
+    for change in by_name.values():
+        place = Place((project.folder / "verdicts.lock").relative_to(project.root).as_posix(), 1)
+        again = "if this is right: emergence-stats check --update"
+        found.append(
+            Annotation("error", place, f"{change.name}: gone", f"{change.headline}\n{again}")
+        )
+    return sorted(found, key=lambda annotation: KINDS.index(annotation.kind))
+
+
+def _of_result(
+    result: Result, recorded: Mapping[str, Any], change: Change | None, project: Project
+) -> Iterator[Annotation]:
+    loaded = project.load(result.name)
+    again = f"repeat: emergence-stats test {result.name} -v"
+    if result.registration == "amended":
+        text = "\n".join(["edited after its registration", *result.changes, again])
+        yield Annotation(
+            "error", place_of(project, loaded), f"{result.name}: registration amended", text
+        )
+    if change is not None:
+        text = "\n".join([*change.lines(), again])
+        changed = next(iter(change.predictions), None)
+        place = place_of(project, loaded, changed)
+        yield Annotation("error", place, f"{result.name}: {change.headline}", text)
+        return
+    for kind, verdict in (("warning", Verdict.INCONCLUSIVE), ("notice", Verdict.REFUTED)):
+        if result.verdict is not verdict:
+            continue
+        for p in result.predictions:
+            if p.verdict is verdict:
+                text = "\n".join([_prediction(p, result, recorded), p.reason, again])
+                place = place_of(project, loaded, p.name)
+                yield Annotation(kind, place, f"{result.name}: {verdict}", text)
+
+
+def _prediction(p: PredictionResult, result: Result, recorded: Mapping[str, Any]) -> str:
+    now = snapshot(result)["predictions"][p.name]
+    text = f"{p.name}: {shown(now)}, claimed {p.region}: {p.verdict}"
+    before = recorded.get("predictions", {}).get(p.name)
+    return f"{text}; recorded {shown(before)}: {before['verdict']}" if before else text
+
+
+def summary(results: Sequence[Result], changes: Sequence[Change]) -> str:
+    """Markdown for the step's page: what changed, then the report."""
+    lines = ["# Claims", ""]
+    if changes:
+        lines += ["## Changed", "", "```"]
+        lines += [line for change in changes for line in change.lines()]
+        lines += ["```", "", "If this is right, record it: `emergence-stats check --update`", ""]
+    else:
+        lines += ["All verdicts are as recorded.", ""]
+    notes = [f"- {r.name}: {why_text(r)}" for r in results if r.verdict is Verdict.INCONCLUSIVE]
+    if notes:
+        lines += ["## Inconclusive", "", *notes, ""]
+    return "\n".join([*lines, to_markdown(results)])
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,207 @@
+"""Results as an HTML page: a table of verdicts, a section a claim, and the provenance of every run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emergence_stats.claims.methods import describe_lines
+from emergence_stats.claims.project import Project
+from emergence_stats.claims.registration import state_of
+from emergence_stats.evaluation.results import Result, document
+from emergence_stats.reports import report
+from emergence_stats.reports.drawing import data_uri
+from emergence_stats.reports.html import charts
+from emergence_stats.reports.html.provenance import Provenance
+from emergence_stats.reports.html.watching import Looked, look
+from emergence_stats.reports.pictures import power_curve, specification_curve
+from emergence_stats.robustness.curve import Curve
+from emergence_stats.robustness.power import Power
+from emergence_stats.traces.format import Manifest
+from emergence_stats.traces.store import Store
+from emergence_stats.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_HERE = Path(__file__).parent
+
+Progress = Callable[[int, int], None]  # claims drawn, claims in all
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image with what it shows, for those who see it (`caption`) and those who do not (`alt`)."""
+
+    uri: str
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One claim: the result, the plan in words, and pictures by the place where they stand."""
+
+    result: Result
+    plan: str
+    effects: Sequence[Picture]
+    evidence: Sequence[Picture]
+    robustness: Mapping[str, Picture]
+    looked: Looked | None
+
+
+def page(
+    results: Sequence[Result],
+    project: Project,
+    store: Store,
+    provenance: Provenance,
+    progress: Progress | None = None,
+) -> str:
+    """The whole page. Every string that comes from a store or a hypothesis is escaped.
+
+    Raises what reading a run raises.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    manifests = {run.manifest.run_id: run.manifest for run in store.runs}
+    sections = []
+    for done, result in enumerate(results):
+        if progress is not None:
+            progress(done, len(results))
+        sections.append(_section(result, project, store, manifests))
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("page.html.jinja")
+    return template.render(
+        sections=sections,
+        results=results,
+        provenance=provenance,
+        manifests=_used(results, manifests),
+        verdicts=list(Verdict),
+        symbol=report.SYMBOL,
+        text=report,
+        deviations=list(_deviations(results)),
+        use_counts=_use_counts,
+        document=document(results),
+        style=(_HERE / "page.css").read_text("utf-8"),
+        script=(_HERE / "page.js").read_text("utf-8"),
+    )
+
+
+def _section(
+    result: Result, project: Project, store: Store, manifests: Mapping[str, Manifest]
+) -> Section:
+    loaded = project.load(result.name)
+    looked = look(loaded, result, store)
+    return Section(
+        result=result,
+        plan="\n".join(describe_lines(loaded, state_of(loaded))),
+        effects=list(_effects(result, manifests)),
+        evidence=list(_evidence(looked)) if looked is not None else [],
+        robustness=dict(_robustness(result, list(loaded.hypothesis.multiverse))),
+        looked=looked,
+    )
+
+
+def _effects(result: Result, manifests: Mapping[str, Manifest]) -> Iterator[Picture]:
+    said = "; ".join(
+        f"{p.name} {report.value_text(p.estimate)} against {p.region}: {p.verdict}"
+        for p in result.predictions
+    )
+    if any(p.estimate.n_runs for p in result.predictions):
+        yield _picture(
+            charts.forest(result), "Estimates and intervals; shaded: the claim is true.", said
+        )
+    figure = charts.units(result, manifests)
+    if figure is not None:
+        caption = (
+            "The value of each run. Shaded light: the claim region; darker: the interval of the "
+            "estimate; crosses: outside the region."
+        )
+        yield _picture(figure, caption, f"Values of {result.counted} runs of {result.name}.")
+
+
+def _evidence(looked: Looked) -> Iterator[Picture]:
+    run = looked.run.run_id
+    draw: list[tuple[Callable[[], Figure | None], str]] = [
+        (
+            partial(charts.order_of_layers, looked),
+            f"{run}: when each layer has fallen half-way to its floor.",
+        ),
+        (
+            partial(charts.lead_times, looked),
+            f"{run}: intervals between checkpoints in which events lie; arrows: not by the end.",
+        ),
+    ]
+    for measure in looked.traces:
+        draw.append(
+            (
+                partial(charts.traces, looked, measure),
+                f"{run}: {measure}. Bands: events of the same task-level.",
+            )
+        )
+    for make, caption in draw:
+        figure = make()
+        if figure is not None:
+            yield _picture(figure, caption, caption)
+
+
+def _robustness(result: Result, choices: Sequence[str]) -> Iterator[tuple[str, Picture]]:
+    """Pictures of what is recorded; `choices`: those of the multiverse, as the hypothesis declares them."""
+    multiverse, power = result.multiverse, result.power
+    if multiverse is not None and multiverse.numbers and "curve" in multiverse.numbers:
+        curve = Curve.from_dict(result.name, multiverse.numbers["curve"], choices)
+        region = next(p.region for p in result.predictions if p.name == curve.prediction)
+        if curve.points:
+            caption = f"{curve.prediction} in every declared analysis, and the choices of each."
+            figure = specification_curve(curve, region)
+            yield "multiverse", _picture(figure, caption, multiverse.statement)
+    if power is not None and power.numbers and "scales" in power.numbers:
+        figure = power_curve(Power.from_dict(result.name, power.numbers))
+        caption = "Chance of each verdict by the number of runs, if the truth is what pilots show."
+        yield "power", _picture(figure, caption, power.statement)
+
+
+def _picture(figure: Figure, caption: str, alt: str) -> Picture:
+    return Picture(data_uri(figure), caption, alt)
+
+
+def _used(results: Sequence[Result], manifests: Mapping[str, Manifest]) -> list[Manifest]:
+    """Runs that any result counts, or counts in a control."""
+    used = {use.run_id for r in results for use in r.runs if use.status == "counted"}
+    used |= {
+        run_id
+        for r in results
+        for control in r.controls
+        for p in control.predictions
+        for value in p.values
+        for run_id in value.run_ids
+    }
+    return sorted(
+        (m for run_id, m in manifests.items() if run_id in used),
+        key=lambda m: (m.suite, m.n_params, m.seed, m.run_id),
+    )
+
+
+def _deviations(results: Sequence[Result]) -> Iterator[tuple[str, list[str]]]:
+    whose: dict[str, list[str]] = {}
+    for result in results:
+        for deviation in result.deviations:
+            whose.setdefault(deviation, []).append(result.name)
+    yield from whose.items()
+
+
+def _use_counts(result: Result) -> list[tuple[str, str, int]]:
+    """Runs by what became of them and why, those that count first."""
+    found = Counter((use.status, use.why) for use in result.runs)
+    rows = [(status, why, n) for (status, why), n in found.items()]
+    return sorted(rows, key=lambda row: (row[0] != "counted", row[0], -row[2], row[1]))

@@ -1,0 +1,142 @@
+"""What an estimate looked at: the traces and events that it asked one run for.
+
+So a picture of "the traces behind a verdict" shows those that were used, of any claim, with nothing
+declared for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emergence_stats.claims.project import Loaded
+from emergence_stats.evaluation.results import PredictionResult, Result, UnitValue
+from emergence_stats.evaluation.values import read_as
+from emergence_stats.events import Events, Floor, collapse, recovery
+from emergence_stats.hypothesis import Prediction
+from emergence_stats.runs import Run, TraceSet, Undefined
+from emergence_stats.traces.format import Manifest
+from emergence_stats.traces.store import Store
+
+
+class WatchedRun(Run):
+    """A run that remembers what was asked of it."""
+
+    def __init__(self, manifest: Manifest, table: Any) -> None:
+        super().__init__(manifest, table)
+        self.asked: list[TraceSet] = []
+        self.found: dict[Any, Any] = {}
+
+    def traces(
+        self,
+        measure: str,
+        *,
+        layers: Collection[int] | str | None = None,
+        tasks: bool | None = None,
+    ) -> TraceSet:
+        traces = super().traces(measure, layers=layers, tasks=tasks)
+        self.asked.append(traces)
+        return traces
+
+    def cached(self, key: Any, make: Callable[[], Any]) -> Any:
+        value = super().cached(key, make)
+        self.found[key] = value
+        return value
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One run and what the estimates asked of it.
+
+    `traces` by measure, with the fewest layers that were asked for; `floors` by measure; `events`: those
+    of a task-level by name, at most one each; `falls`: half-way points of collapses by layer.
+    `why`: what makes this run the one that is shown.
+    """
+
+    run: Manifest
+    why: str
+    traces: Mapping[str, TraceSet]
+    floors: Mapping[str, Floor]
+    events: Mapping[str, Events]
+    falls: Mapping[str, Events]
+
+
+def look(loaded: Loaded, result: Result, store: Store) -> Looked | None:
+    """What the predictions of a hypothesis look at in a typical run, None where no run has a value."""
+    shown = next((p for p in result.predictions if p.values), None)
+    if shown is None:
+        return None
+    unit = _median(shown)
+    files = {file.manifest.run_id: file for file in store.runs}
+    needs = loaded.hypothesis.needs
+    runs = sorted(
+        (
+            read_as(WatchedRun, store, files[run_id], [needs], needs.measures)
+            for run_id in unit.run_ids
+        ),
+        key=lambda run: run.n_params,
+    )
+    for prediction in loaded.hypothesis.predictions:
+        _estimate(prediction, runs)
+    run = runs[len(runs) // 2]
+    why = f"its value of {shown.name!r} is the median"
+    if shown.unit == "seed":
+        why = f"of {unit.label}, whose value of {shown.name!r} is the median"
+    return Looked(run.manifest, why, _traces(run), *_events(run))
+
+
+def _median(prediction: PredictionResult) -> UnitValue:
+    ordered = sorted(prediction.values, key=lambda v: (v.value, v.label))
+    return ordered[len(ordered) // 2]
+
+
+def _estimate(prediction: Prediction, runs: Sequence[WatchedRun]) -> None:
+    units: list[Any] = [list(runs)] if prediction.unit == "seed" else list(runs)
+    for unit in units:
+        try:
+            prediction.estimate(unit)
+        except Undefined:
+            continue
+
+
+def _traces(run: WatchedRun) -> dict[str, TraceSet]:
+    fewest: dict[str, TraceSet] = {}
+    for traces in run.asked:
+        before = fewest.get(traces.measure)
+        if before is None or len(traces) < len(before):
+            fewest[traces.measure] = traces
+    return fewest
+
+
+def _events(run: WatchedRun) -> tuple[dict[str, Floor], dict[str, Events], dict[str, Events]]:
+    """Floors and events that were asked for, and of each floor the recovery from it, or by layer the
+    fall to it, in the definitions that `recovery` and `collapse` have where nothing else is said.
+    """
+    floors: dict[str, Floor] = {}
+    events: dict[str, Events] = {}
+    falls: dict[str, Events] = {}
+    for key, value in run.found.items():
+        name = key if isinstance(key, str) else str(key[0])
+        if isinstance(value, Events):
+            if _one_a_task_level(value):
+                events.setdefault(name, value)
+            continue
+        # `events.floor` keeps what it was limited by beside the floor
+        floor = value[1] if isinstance(value, tuple) and len(value) == 2 else value
+        if not isinstance(floor, Floor):
+            continue
+        measure = floor.traces.measure
+        floors.setdefault(measure, floor)
+        if _one_a_task_level(floor.traces):
+            events.setdefault(f"recovery of {measure}", recovery(floor))
+        else:
+            falls.setdefault(f"half-way fall of {measure}", collapse(floor))
+    return floors, events, falls
+
+
+def _one_a_task_level(keyed: Events | TraceSet) -> bool:
+    pairs = np.char.add(np.char.add(keyed.task.astype(str), "/"), keyed.level.astype(str))
+    return len(np.unique(pairs)) == len(pairs)

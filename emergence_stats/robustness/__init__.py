@@ -1,0 +1,1 @@
+"""The verdict under other choices, with other numbers of runs, and among many claims."""

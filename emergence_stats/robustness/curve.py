@@ -1,0 +1,119 @@
+"""The estimates of one prediction in all analyses of a multiverse: what a specification curve draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from emergence_stats.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from emergence_stats.robustness.multiverse import Multiverse
+
+
+@dataclass(frozen=True)
+class Point:
+    """One analysis: the number of its value, from 0, for each choice by name, and what came out."""
+
+    chosen: Mapping[str, int]
+    value: float
+    interval: tuple[float, float] | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Curve:
+    """`choices`: the values of each as text, the registered one first; `points` with data, in the order
+    of the analyses, so that the registered one comes first where it has data.
+    """
+
+    name: str
+    prediction: str
+    choices: Mapping[str, tuple[str, ...]]
+    points: tuple[Point, ...]
+
+    def registered(self, point: Point) -> bool:
+        return not any(point.chosen.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON that does not rest on the order of keys, which a writer may sort.
+
+        A line of text an analysis reads well where records are compared.
+        """
+        return {
+            "prediction": self.prediction,
+            "choices": [
+                {"name": name, "values": list(values)} for name, values in self.choices.items()
+            ],
+            "analyses": [
+                " ".join([_chosen_text(p.chosen), *map(_text, _numbers(p)), str(p.verdict)])
+                for p in self.points
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, name: str, found: Mapping[str, Any], declared: Sequence[str]) -> Curve:
+        """What `to_dict` wrote.
+
+        Records of version 0.1 hold the choices under sorted keys, and in each analysis bare numbers in the
+        order in which the hypothesis declared the choices: `declared`.
+        """
+        listed = found["choices"]
+        if isinstance(listed, Mapping):
+            listed = [
+                {"name": choice, "values": listed[choice]}
+                for choice in declared
+                if choice in listed
+            ]
+        choices = {one["name"]: tuple(one["values"]) for one in listed}
+        points = []
+        for line in found["analyses"]:
+            chosen, value, lo, hi, verdict = line.split()
+            points.append(
+                Point(
+                    _chosen_of(chosen, list(choices)),
+                    float(value),
+                    None if lo == "-" else (float(lo), float(hi)),
+                    Verdict(verdict),
+                )
+            )
+        return cls(name, found["prediction"], choices, tuple(points))
+
+
+def curve_of(multiverse: Multiverse, prediction: str) -> Curve:
+    """The curve of one prediction, without the analyses that count for nothing."""
+    points = []
+    for analysis in multiverse.analyses:
+        estimate = analysis.estimates[prediction]
+        if not analysis.counts or not estimate.n_runs:
+            continue
+        chosen = {
+            choice: values.index(analysis.choices[choice])
+            for choice, values in multiverse.choices.items()
+        }
+        points.append(
+            Point(chosen, estimate.value, estimate.interval, analysis.verdicts[prediction])
+        )
+    choices = {choice: tuple(map(str, values)) for choice, values in multiverse.choices.items()}
+    return Curve(multiverse.name, prediction, choices, tuple(points))
+
+
+def _chosen_text(chosen: Mapping[str, int]) -> str:
+    return ",".join(f"{choice}={number}" for choice, number in chosen.items())
+
+
+def _chosen_of(text: str, choices: Sequence[str]) -> dict[str, int]:
+    parts = text.split(",")
+    if "=" not in text:  # version 0.1
+        return dict(zip(choices, map(int, parts), strict=True))
+    by_name = {choice: int(number) for choice, _, number in (part.partition("=") for part in parts)}
+    return {choice: by_name[choice] for choice in choices}
+
+
+def _numbers(point: Point) -> tuple[float | None, ...]:
+    return (point.value, *(point.interval or (None, None)))
+
+
+def _text(number: float | None) -> str:
+    return "-" if number is None else f"{number:.6g}"

@@ -1,0 +1,52 @@
+"""Many claims in one report: how surprising is the support of some of them?
+
+A claim has one p-value, that of the null hypothesis "not so": of predictions that all must hold the
+largest (intersection-union, Berger 1982), of predictions of which one is enough the smallest times
+their number (Bonferroni). Over claims these are adjusted twice: Holm (1979), the chance of even one
+false support; Benjamini and Hochberg (1995), the share of false ones among those supported, which
+needs claims that are independent or vary together, as claims tested on the same runs do.
+
+Verdicts do not change by it: they are decided claim by claim, with simultaneous intervals inside each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from emergence_stats.evaluation.results import Adjusted, Result
+
+
+def claim_p(result: Result) -> float | None:
+    """p-value of a claim, None where a prediction that it needs has none."""
+    found = [prediction.estimate.p_value for prediction in result.predictions]
+    known = [p for p in found if p is not None]
+    if result.combine == "any":
+        return min(1.0, len(found) * min(known)) if known else None
+    return max(known) if len(known) == len(found) else None
+
+
+def adjust(results: Sequence[Result]) -> list[Result]:
+    """The results with their claims' p-values adjusted over all that have one."""
+    p = [claim_p(result) for result in results]
+    known = np.array([x for x in p if x is not None])
+    if known.size == 0:
+        return list(results)
+    from scipy.stats import false_discovery_control
+
+    adjusted = iter(zip(known, holm(known), false_discovery_control(known), strict=True))
+    return [
+        result if x is None else replace(result, adjusted=Adjusted(*map(float, next(adjusted))))
+        for result, x in zip(results, p, strict=True)
+    ]
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Holm's adjusted p-values of (n,): the k-th smallest times n - k + 1, never falling, at most 1."""
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted

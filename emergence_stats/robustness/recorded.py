@@ -1,0 +1,122 @@
+"""What the multiverse and the power simulation said, recorded beside the verdicts for reports to show.
+
+Both take longer than a report may. A record (``robustness.lock`` in the folder of the hypotheses) holds
+the digests of the plan and of the runs that it rests on; where these are others now, a report says so
+in place of an old number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from emergence_stats.claims.project import Loaded, Project
+from emergence_stats.claims.registration import current_plan, digest, plan_digest, state_of
+from emergence_stats.claims.selection import choose_pilots
+from emergence_stats.errors import UsageError
+from emergence_stats.evaluation.recorded import read_record
+from emergence_stats.evaluation.results import Recorded, Result
+from emergence_stats.reports.robustness import flip_texts, multiverse_statement, power_statement
+from emergence_stats.robustness.curve import curve_of
+from emergence_stats.robustness.multiverse import Multiverse, runs_of_multiverse
+from emergence_stats.robustness.power import Power
+from emergence_stats.support.files import write_whole
+from emergence_stats.traces.store import RunFile, Store
+
+FILE = "robustness.lock"
+_COMMANDS = {
+    "multiverse": "emergence-stats multiverse {} --record",
+    "power": "emergence-stats power {} --record",
+}
+
+
+def record_multiverse(project: Project, store: Store, found: Multiverse) -> None:
+    """Put it into the record; what is recorded of others stays."""
+    loaded = project.load(found.name)
+    whole = found.to_dict()
+    kept = {k: whole[k] for k in ("analyses", "empty", "shares", "by_choice", "flips", "without")}
+    kept["curve"] = curve_of(found, loaded.hypothesis.predictions[0].name).to_dict()
+    flips = flip_texts(found)
+    statement = multiverse_statement(found)
+    statement += f"; changed by {', '.join(flips)}" if flips else "; changed by no single choice"
+    runs = runs_of_multiverse(loaded, store)
+    _record(project, loaded, "multiverse", {"statement": statement, **kept}, runs)
+
+
+def record_power(project: Project, store: Store, found: Power) -> None:
+    loaded = project.load(found.name)
+    whole = found.to_dict()
+    kept = {k: v for k, v in whole.items() if k != "name"}
+    entry = {"statement": power_statement(found), **kept}
+    _record(project, loaded, "power", entry, _pilots(loaded, store))
+
+
+def _record(
+    project: Project, loaded: Loaded, kind: str, entry: dict[str, Any], runs: Sequence[RunFile]
+) -> None:
+    path = project.folder / FILE
+    whole = read(path)
+    whole.setdefault(loaded.name, {})[kind] = {**_inputs(loaded, runs), **entry}
+    write_whole(path, json.dumps({"robustness": whole}, indent=1, sort_keys=True) + "\n")
+
+
+def _inputs(loaded: Loaded, runs: Sequence[RunFile]) -> dict[str, str]:
+    return {
+        "plan": plan_digest(*current_plan(loaded)),
+        "runs": digest(sorted([r.manifest.run_id, r.manifest.sha256] for r in runs)),
+    }
+
+
+def _inputs_of(loaded: Loaded, store: Store, kind: str) -> dict[str, str] | None:
+    """What a record would rest on in this store, None where it has no runs for it."""
+    try:
+        runs = runs_of_multiverse(loaded, store) if kind == "multiverse" else _pilots(loaded, store)
+    except UsageError:
+        return None
+    return _inputs(loaded, runs)
+
+
+def _pilots(loaded: Loaded, store: Store) -> list[RunFile]:
+    return choose_pilots(loaded.name, loaded.hypothesis, state_of(loaded), store)[0]
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Records by hypothesis, none where there is no file. `RegistrationError` where it is broken."""
+    if not path.exists():
+        return {}
+    return read_record(path, "robustness")
+
+
+def attach(results: Sequence[Result], project: Project, store: Store) -> list[Result]:
+    """The results with what is recorded of each, as far as it is of this plan and these runs."""
+    recorded = read(project.folder / FILE)
+    return [
+        replace(
+            result,
+            multiverse=_shown(project, store, result, "multiverse", recorded),
+            power=_shown(project, store, result, "power", recorded),
+        )
+        for result in results
+    ]
+
+
+def _shown(
+    project: Project, store: Store, result: Result, kind: str, recorded: dict[str, Any]
+) -> Recorded | None:
+    loaded = project.load(result.name)
+    if kind == "multiverse" and not loaded.hypothesis.multiverse:
+        return None
+    design = loaded.hypothesis.design
+    if design is not None and result.suite != design.suite:
+        return None  # somebody else's runs: there is nothing to say
+    command = _COMMANDS[kind].format(result.name)
+    entry = recorded.get(result.name, {}).get(kind)
+    if entry is None:
+        return Recorded(f"not recorded; record it with: {command}", None)
+    inputs = _inputs_of(loaded, store, kind)
+    if {k: entry.get(k) for k in ("plan", "runs")} != inputs:
+        return Recorded(f"recorded for another plan or other runs; anew with: {command}", None)
+    return Recorded(entry["statement"], {k: v for k, v in entry.items() if k != "statement"})

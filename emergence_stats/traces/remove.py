@@ -1,0 +1,90 @@
+"""Take runs out of a trace store, broken ones too: by the names of their files."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from emergence_stats.errors import TraceError, UsageError
+from emergence_stats.traces.format import pending_manifest_name
+
+
+class Removed(NamedTuple):
+    """A run that was (or would be) taken out."""
+
+    suite: str
+    run_id: str
+
+
+def remove_runs(
+    store: str | os.PathLike[str],
+    run_ids: Sequence[str],
+    suite: str | None = None,
+    *,
+    dry_run: bool = False,
+) -> list[Removed]:
+    """Remove these runs, or all of `suite` where none is named, and return them.
+
+    A run is known by its files alone, so that one whose manifest cannot be read can go. Raises `TraceError`
+    where there is no store, and `UsageError`, before anything is removed, for a run or suite that is not
+    there and for a run that several suites have where none is named.
+    """
+    base = Path(store)
+    if not base.is_dir():
+        raise TraceError("there is no trace store here", file=base)
+    there = [found for found in _runs_of(base) if suite in (None, found.suite)]
+    if suite is not None and not there:
+        raise UsageError(f"{base}: there is no run of suite {suite!r}")
+    if not run_ids:
+        if suite is None:
+            raise UsageError("name the runs to remove, or a whole suite with --suite")
+        chosen = there
+    else:
+        chosen = [_named(run_id, there, base) for run_id in dict.fromkeys(run_ids)]
+    if not dry_run:
+        for found in chosen:
+            _remove(base / found.suite, found.run_id)
+    return chosen
+
+
+def _runs_of(base: Path) -> list[Removed]:
+    """Every run that has a manifest or a Parquet file, or is half written."""
+    found = set()
+    for file in base.glob("*/*"):
+        folder, name = file.parent.name, file.name
+        if folder.startswith(".") or not file.is_file():
+            continue
+        if name.startswith("."):
+            stem = name[1:].removesuffix(".json.pending").removesuffix(".parquet.writing")
+            if stem != name[1:]:
+                found.add(Removed(folder, stem))
+        elif file.suffix in (".json", ".parquet"):
+            found.add(Removed(folder, file.stem))
+    return sorted(found)
+
+
+def _named(run_id: str, there: Sequence[Removed], base: Path) -> Removed:
+    mine = [found for found in there if found.run_id == run_id]
+    if not mine:
+        close = difflib.get_close_matches(run_id, [found.run_id for found in there], 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise UsageError(f"{base}: there is no run {run_id!r}{hint}")
+    if len(mine) > 1:
+        suites = ", ".join(found.suite for found in mine)
+        raise UsageError(f"{base}: suites {suites} have a run {run_id!r}; say which with --suite")
+    return mine[0]
+
+
+def _remove(folder: Path, run_id: str) -> None:
+    """The manifest becomes a pending one first: readers take what is left for a write that was cut off."""
+    manifest, pending = folder / f"{run_id}.json", folder / pending_manifest_name(run_id)
+    if manifest.exists():
+        os.replace(manifest, pending)
+    (folder / f"{run_id}.parquet").unlink(missing_ok=True)
+    (folder / f".{run_id}.parquet.writing").unlink(missing_ok=True)
+    pending.unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,0 +1,191 @@
+"""Write a run into a trace store, all of it or nothing.
+
+The Parquet file and the manifest are written under hidden names and renamed, the manifest last:
+a run without a manifest is not part of the store. A writer that is killed between the two
+renames leaves its pending manifest behind, by which readers tell an interrupted write (ignored)
+from a lost manifest (an error).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emergence_stats.errors import TraceError
+from emergence_stats.traces.format import (
+    KEY_COLUMNS,
+    Manifest,
+    arrow_schema,
+    check_name,
+    pending_manifest_name,
+)
+from emergence_stats.traces.store import check_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NO_FILE_YET = "0" * 64  # in place of the hash of a Parquet file that is not written yet
+
+
+def write_run(
+    store: str | os.PathLike[str],
+    table: pa.Table,
+    *,
+    run_id: str,
+    suite: str,
+    scale: str,
+    n_params: int,
+    n_layers: int,
+    seed: int,
+    config: Mapping[str, Any],
+    software: Mapping[str, Any],
+    device: str,
+    created: str | None = None,
+    further: Mapping[str, Any] | None = None,
+) -> Manifest:
+    """Check `table` and add it to the store as ``<suite>/<run_id>.parquet`` with its manifest.
+
+    `table` has the columns of `arrow_schema()` (`run_id` may be absent; plain strings will do).
+    An existing run of that name and suite is replaced. Raises `TraceError` for a table or a manifest that
+    breaks the format and for a run_id that another suite has, and `OSError` when the disk refuses; in all
+    cases the store is as it was.
+    """
+    manifest = Manifest(
+        run_id=run_id,
+        suite=suite,
+        scale=scale,
+        n_params=n_params,
+        n_layers=n_layers,
+        seed=seed,
+        created=created or datetime.now(UTC).isoformat(timespec="seconds"),
+        config=dict(config),
+        software=dict(software),
+        device=device,
+        rows=table.num_rows,
+        sha256=NO_FILE_YET,
+        further=dict(further or {}),
+    )
+    return prepare_run(store, table, manifest).write()
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that a store can take: everything about it is checked, and nothing is written yet.
+
+    `manifest` has the Parquet file's hash only when that is written.
+    """
+
+    store: Path
+    table: pa.Table
+    manifest: Manifest
+
+    def write(self) -> Manifest:
+        """Write the run, and return its manifest. Raises `OSError` when the disk refuses."""
+        run_id = self.manifest.run_id
+        folder = self.store / self.manifest.suite
+        folder.mkdir(parents=True, exist_ok=True)
+        path, final_manifest = folder / f"{run_id}.parquet", folder / f"{run_id}.json"
+        hidden_parquet = folder / f".{run_id}.parquet.writing"
+        hidden_manifest = folder / pending_manifest_name(run_id)
+        try:
+            _write_parquet(self.table, hidden_parquet)
+            digest = hashlib.sha256(hidden_parquet.read_bytes()).hexdigest()
+            manifest = replace(self.manifest, sha256=digest)
+            with hidden_manifest.open("w", encoding="utf-8") as stream:
+                stream.write(manifest.to_json())
+                stream.flush()
+                os.fsync(stream.fileno())
+            # From here on a reader sees either the old run, no run, or the new one.
+            final_manifest.unlink(missing_ok=True)
+            os.replace(hidden_parquet, path)
+            os.replace(hidden_manifest, final_manifest)
+        except BaseException:
+            hidden_parquet.unlink(missing_ok=True)
+            if not path.exists() or final_manifest.exists():
+                hidden_manifest.unlink(missing_ok=True)
+            raise
+        return manifest
+
+
+def prepare_run(store: str | os.PathLike[str], table: pa.Table, manifest: Manifest) -> PreparedRun:
+    """Check all that a reader of the store would, before anything is written.
+
+    `manifest` without hash; `table` and what is raised are those of `write_run`.
+    """
+    check_name(manifest.suite, "suite")
+    check_name(manifest.run_id, "run_id")
+    file = Path(store) / manifest.suite / f"{manifest.run_id}.parquet"
+    manifest.check(file.with_suffix(".json"))
+    check_unique(Path(store), manifest.run_id, manifest.suite)
+    return PreparedRun(Path(store), _checked(table, manifest.run_id, file), manifest)
+
+
+def check_unique(store: Path, run_id: str, suite: str) -> None:
+    """`TraceError` where another suite of the store has a run of this name."""
+    for manifest in sorted(store.glob(f"*/{run_id}.json")):
+        if manifest.parent.name != suite and not manifest.parent.name.startswith("."):
+            raise TraceError(
+                f"run_id {run_id!r} is that of a run of suite {manifest.parent.name!r}, and names one run "
+                "of the whole store",
+                file=store / suite / f"{run_id}.json",
+                fix="Give the run another name, or remove the other with "
+                f"`emergence-stats traces rm {run_id}`.",
+            )
+
+
+def _checked(table: pa.Table, run_id: str, file: Path) -> pa.Table:
+    """The table with the columns of the format and what further ones it has, sorted and checked."""
+    import pyarrow as pa
+
+    if "run_id" not in table.column_names:
+        table = table.append_column("run_id", pa.array([run_id] * table.num_rows, pa.string()))
+    schema = arrow_schema()
+    missing = [name for name in schema.names if name not in table.column_names]
+    if missing:
+        raise TraceError(f"the table lacks the column {missing[0]!r}", file=file)
+    further_columns = [name for name in table.column_names if name not in schema.names]
+    schema = pa.schema(list(schema) + [table.schema.field(name) for name in further_columns])
+    plain = pa.schema([f.with_type(_plain_type(f.type)) for f in schema])
+    # A row group a measure, so that a reader who wants one measure skips the others' bytes.
+    order = [(name, "ascending") for name in (*KEY_COLUMNS, "step")]
+    try:
+        table = table.select(schema.names).cast(plain).sort_by(order).cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        raise TraceError(f"the table does not fit the format: {error}", file=file) from None
+    check_table(table, run_id=run_id, file=file)
+    return table
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    return kind.value_type if pa.types.is_dictionary(kind) else kind  # Arrow sorts no dictionaries
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    text = ["run_id", "task", "measure"]
+    with (
+        path.open("wb") as stream,
+        pq.ParquetWriter(
+            stream,
+            table.schema,
+            compression="zstd",
+            use_dictionary=[*text, "step", "level", "layer"],
+            use_byte_stream_split=["value", "stderr"],  # doubles compress by a fifth better so
+        ) as writer,
+    ):
+        measures = table.column("measure").to_pylist()
+        start = 0
+        for end in range(1, len(measures) + 1):
+            if end == len(measures) or measures[end] != measures[start]:
+                writer.write_table(table.slice(start, end - start))
+                start = end
+    with path.open("rb") as written:
+        os.fsync(written.fileno())
