@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emergence_stats.support.ranges import members, ranges
+from emergence_stats.support.words import members, ranges
 from tests.conftest import add_run
 
 PROGRAM = (sys.executable, "-m", "emergence_stats")

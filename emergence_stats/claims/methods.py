@@ -11,7 +11,7 @@ from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import State
 from emergence_stats.controls import Control
 from emergence_stats.hypothesis import Hypothesis, Mean, Prediction, Share, keyword_defaults
-from emergence_stats.support.ranges import ranges
+from emergence_stats.support.words import ranges
 
 _WIDTH = 100
 _LAYERS = {

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.source import code_digests
 from emergence_stats.errors import RegistrationError
 from emergence_stats.support.files import write_whole
+from emergence_stats.support.git import revision
 from emergence_stats.traces.format import Manifest
 
 LOCK_VERSION = 1
@@ -199,7 +199,7 @@ def register(loaded: Loaded, seen: Iterable[Manifest], store: str) -> Registrati
     entries = list(registration.entries) if registration else []
     entry: dict[str, Any] = {
         "registered": datetime.now(UTC).isoformat(timespec="seconds"),
-        "git_commit": _git_commit(loaded.source.lock.parent),
+        "git_commit": revision(loaded.source.lock.parent),
         "store": store,
         "plan": plan,
         "declaration": declaration,
@@ -213,18 +213,3 @@ def register(loaded: Loaded, seen: Iterable[Manifest], store: str) -> Registrati
     lock = {"lock_version": LOCK_VERSION, "name": loaded.name, "entries": entries}
     write_whole(path, json.dumps(lock, indent=1, sort_keys=True) + "\n")
     return Registration(path, tuple(entries))
-
-
-def _git_commit(folder: Path) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

@@ -14,12 +14,25 @@ from datetime import UTC, datetime, timedelta
 
 from emergence_stats.claims.registration import State, identity
 from emergence_stats.errors import UsageError
-from emergence_stats.evaluation.results import RunUse
 from emergence_stats.hypothesis import Hypothesis
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
 
 _CLOCKS = timedelta(days=1)  # by which clocks and time zones may differ
+
+
+@dataclass(frozen=True)
+class RunUse:
+    """What became of one run of the store, and why.
+
+    `status`: "counted", "pilot" (the plan had seen it), "excluded" (by a rule of the plan), "refused" (it
+    cannot be used), "not in the plan" (another suite, scale or seed) or "other suite" (without a design,
+    or where another suite than the plan's was asked for).
+    """
+
+    run_id: str
+    status: str
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from emergence_stats.evaluation.results import PredictionResult, UnitValue
 from emergence_stats.evaluation.values import Values, as_number, label
 from emergence_stats.hypothesis import Hypothesis, Prediction, Slope
 from emergence_stats.inference import Estimate, runs_needed
-from emergence_stats.support.digits import number
+from emergence_stats.support.words import number
 from emergence_stats.verdicts import Verdict, decide
 
 

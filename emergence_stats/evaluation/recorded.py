@@ -11,7 +11,7 @@ from typing import Any
 from emergence_stats.errors import RegistrationError
 from emergence_stats.evaluation.results import Result
 from emergence_stats.support.files import write_whole
-from emergence_stats.support.ranges import members, ranges
+from emergence_stats.support.words import members, ranges
 
 # An estimate may move by this share of its recorded interval's width before it counts as changed:
 # enough for another machine's rounding, too little for another set of runs.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from emergence_stats.claims.selection import RunUse
 from emergence_stats.inference import Estimate
 from emergence_stats.regions import Region
 from emergence_stats.verdicts import Verdict
@@ -144,20 +145,6 @@ class Recorded:
 
     def to_dict(self) -> dict[str, Any]:
         return {"statement": self.statement, **(self.numbers or {})}
-
-
-@dataclass(frozen=True)
-class RunUse:
-    """What became of one run of the store, and why.
-
-    `status`: "counted", "pilot" (the plan had seen it), "excluded" (by a rule of the plan), "refused" (it
-    cannot be used), "not in the plan" (another suite, scale or seed) or "other suite" (without a design,
-    or where another suite than the plan's was asked for).
-    """
-
-    run_id: str
-    status: str
-    why: str = ""
 
 
 @dataclass(frozen=True)

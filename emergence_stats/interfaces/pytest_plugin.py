@@ -206,7 +206,7 @@ class Evaluated:
     def result(self, name: str) -> Result:
         if self._results is None:
             from emergence_stats.evaluation.evaluate import evaluate
-            from emergence_stats.support.startup import import_pyarrow
+            from emergence_stats.interfaces.startup import import_pyarrow
             from emergence_stats.traces.store import Store
 
             import_pyarrow()
@@ -219,7 +219,7 @@ class Evaluated:
 def per_unit(p: PredictionResult) -> list[str]:
     """Estimate, interval and region, and the value of every run (or seed), those outside marked."""
     from emergence_stats.reports.report import value_text
-    from emergence_stats.support.digits import number
+    from emergence_stats.support.words import number
 
     outside = p.outside()
     wide = max((len(v.label) for v in p.values), default=0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result, document
 from emergence_stats.inference import Estimate
-from emergence_stats.support.digits import number
+from emergence_stats.support.words import number
 from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:

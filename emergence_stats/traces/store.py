@@ -1,25 +1,18 @@
-"""Read and check trace stores: a local folder or any URI that pyarrow's filesystems open."""
+"""Read trace stores: a local folder or any URI that pyarrow's filesystems open."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from emergence_stats.errors import TraceError
-from emergence_stats.traces.format import (
-    KEY_COLUMNS,
-    REQUIRED,
-    Manifest,
-    arrow_schema,
-    pending_manifest_name,
-)
+from emergence_stats.traces.check import check_schema, check_table
+from emergence_stats.traces.format import REQUIRED, Manifest, arrow_schema, pending_manifest_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,6 +28,14 @@ class RunFile:
 
     manifest: Manifest
     path: str
+
+
+def by_seed(files: Iterable[RunFile]) -> list[list[RunFile]]:
+    """The runs of each seed together, seeds in order; for what compares scales within a seed."""
+    seeds: dict[int, list[RunFile]] = {}
+    for file in files:
+        seeds.setdefault(file.manifest.seed, []).append(file)
+    return [seeds[seed] for seed in sorted(seeds)]
 
 
 class Store:
@@ -275,121 +276,3 @@ def _row_groups_of(fragment: ds.ParquetFileFragment, measures: Collection[str]) 
         if (ends := group.statistics.get("measure")) is None
         or any(ends["min"] <= measure <= ends["max"] for measure in measures)
     ]
-
-
-def check_schema(schema: pa.Schema, file: object) -> None:
-    """Raise `TraceError` unless every column of the format is there with its type.
-
-    Text may be dictionary-encoded or plain: that is a matter of storage.
-    """
-    import pyarrow as pa
-
-    for field in arrow_schema():
-        if field.name not in schema.names:
-            raise TraceError("the column is missing", file=file, column=field.name)
-        found = schema.field(field.name).type
-        expected = field.type
-        if pa.types.is_dictionary(expected):
-            if pa.types.is_dictionary(found):
-                found = found.value_type
-            fits, wanted = pa.types.is_string(found) or pa.types.is_large_string(found), "string"
-        else:
-            fits, wanted = found == expected, str(expected)
-        if not fits:
-            raise TraceError(
-                f"the type is {found}, and the format has {wanted}", file=file, column=field.name
-            )
-
-
-def check_table(table: pa.Table, *, run_id: str, file: object) -> None:
-    """Raise `TraceError` for the first row that breaks the format.
-
-    Checked: nulls, NaN and infinity, negative steps and standard errors, foreign run_ids, and in
-    each trace (one measure, task, level and layer) steps that repeat or go back.
-    """
-    import pyarrow.compute as pc
-
-    if table.num_rows == 0:
-        return
-    for name in arrow_schema().names:
-        column = table.column(name)
-        if name in REQUIRED and column.null_count:
-            row = int(np.argmax(pc.is_null(column).to_numpy(zero_copy_only=False)))
-            raise TraceError("the value is missing (null)", file=file, column=name, row=row)
-
-    def first(bad: np.ndarray, column: str, problem: str) -> None:
-        if bad.any():
-            row = int(np.argmax(bad))
-            shown = table.column(column)[row].as_py()
-            raise TraceError(problem.format(shown), file=file, column=column, row=row)
-
-    value = table.column("value").to_numpy()
-    first(~np.isfinite(value), "value", "the value is {}; values are finite numbers")
-    if table.column("stderr").null_count < table.num_rows:
-        stderr = table.column("stderr")
-        known = pc.is_valid(stderr).to_numpy(zero_copy_only=False)
-        number = pc.fill_null(stderr, 0.0).to_numpy(zero_copy_only=False)
-        first(known & ~(np.isfinite(number) & (number >= 0)), "stderr", "the value is {}")
-    step = table.column("step").to_numpy()
-    first(step < 0, "step", "the step is {}; steps count from 0")
-    foreign = pc.not_equal(_plain(table.column("run_id")), run_id)
-    first(
-        foreign.to_numpy(zero_copy_only=False),
-        "run_id",
-        f"the run_id is {{!r}} in the file of {run_id!r}",
-    )
-    trace = trace_codes(table)
-    order = np.argsort(trace, kind="stable")
-    same = np.diff(trace[order]) == 0
-    change = np.diff(step[order])
-    back = np.zeros(table.num_rows, bool)
-    back[order[1:]] = same & (change <= 0)
-    if back.any():
-        row = int(np.argmax(back))
-        in_trace = step[:row][trace[:row] == trace[row]]
-        key = ", ".join(f"{k}={table.column(k)[row].as_py()}" for k in KEY_COLUMNS)
-        if step[row] in in_trace:
-            problem = f"duplicate key: step {step[row]} of {key} is there already"
-        else:
-            problem = f"step {step[row]} comes after step {in_trace[-1]} of {key}"
-        raise TraceError(problem, file=file, column="step", row=row)
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    import pyarrow as pa
-
-    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
-
-
-def codes(column: pa.ChunkedArray) -> tuple[np.ndarray, list]:
-    """Integer codes (rows,) of a column and the values that they stand for, null included.
-
-    Values need not all occur.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_integer(column.type):
-        known = pc.is_valid(column).to_numpy(zero_copy_only=False)
-        number = pc.fill_null(column, 0).to_numpy().astype(np.int64)
-        lo, hi = (int(number.min()), int(number.max())) if len(number) else (0, 0)
-        return np.where(known, number - lo, hi - lo + 1), [*range(lo, hi + 1), None]
-    if pa.types.is_dictionary(column.type):
-        array = column.unify_dictionaries().combine_chunks()
-        if isinstance(array, pa.ChunkedArray):
-            array = array.chunk(0)
-        values = array.dictionary.to_pylist()
-        if len(set(values)) == len(values):
-            index = pc.fill_null(array.indices, len(values)).to_numpy(zero_copy_only=False)
-            return index, [*values, None]
-    encoded = pc.dictionary_encode(_plain(column), null_encoding="encode").combine_chunks()
-    return encoded.indices.to_numpy(zero_copy_only=False), encoded.dictionary.to_pylist()
-
-
-def trace_codes(table: pa.Table) -> np.ndarray:
-    """One integer a row (rows,), equal for rows of the same measure, task, level and layer."""
-    combined = np.zeros(table.num_rows, np.int64)
-    for name in KEY_COLUMNS:
-        index, values = codes(table.column(name))
-        combined = combined * (len(values) + 1) + index
-    return combined

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emergence_stats.errors import TraceError
+from emergence_stats.traces.check import check_table
 from emergence_stats.traces.format import (
     KEY_COLUMNS,
     Manifest,
@@ -24,7 +25,6 @@ from emergence_stats.traces.format import (
     check_name,
     pending_manifest_name,
 )
-from emergence_stats.traces.store import check_table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -139,7 +139,7 @@ def load_named(project: Project, names: list[str] | None) -> list[Loaded]:
 
 
 def open_store(project: Project, uri: str | None) -> Store:
-    from emergence_stats.support.startup import import_pyarrow
+    from emergence_stats.interfaces.startup import import_pyarrow
     from emergence_stats.traces.store import Store
 
     import_pyarrow()

@@ -82,7 +82,7 @@ def new(
 ) -> None:
     """Write a new hypothesis module that runs, to start from."""
     from emergence_stats.interfaces.scaffold import write_module
-    from emergence_stats.support.startup import import_pyarrow
+    from emergence_stats.interfaces.startup import import_pyarrow
 
     import_pyarrow()
     path = write_module(open_project(), name, claim, measure)

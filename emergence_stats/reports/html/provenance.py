@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+
+from emergence_stats.support.git import is_changed, revision
 
 _PACKAGES = ("emergence-stats", "numpy", "scipy", "pyarrow", "matplotlib")
 
@@ -46,16 +47,7 @@ class Provenance:
 
 
 def _revision(root: Path) -> str | None:
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    head = git("rev-parse", "HEAD")
-    if not head:
+    head = revision(root)
+    if head is None:
         return None
-    return f"{head[:12]}, with changes" if git("status", "--porcelain") else head[:12]
+    return f"{head[:12]}, with changes" if is_changed(root) else head[:12]

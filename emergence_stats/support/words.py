@@ -1,4 +1,4 @@
-"""Names that differ by their last number, in short: ``pocket-d16L2-s[0-12,30-34]``."""
+"""Numbers and names as text that people read."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+_NOTHING = 1e-9  # an end of an exact interval may be 1e-134, which says no more than 0
 _NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]*)$", re.DOTALL)
 _SHORT = re.compile(r"(.*)\[([0-9,-]+)\]$", re.DOTALL)
 
 
+def number(value: float | None) -> str:
+    """Three digits; what differs from 0 by nothing that matters is 0, and None is a dash."""
+    if value is None:
+        return "-"
+    return "0" if abs(value) < _NOTHING else f"{value:.3g}"
+
+
 def ranges(names: Iterable[str]) -> list[str]:
-    """The names in short, sorted; those without a number at their end as they are.
+    """Names that differ by their last number, in short and sorted: ``pocket-d16L2-s[0-12,30-34]``.
+
+    Those without a number at their end stay as they are.
 
     Names hold no brackets, as those of runs do not.
     """
