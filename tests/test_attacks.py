@@ -221,7 +221,7 @@ def test_an_estimator_edited_after_registration_makes_it_exploratory(root):
     result = outcome(root)
     assert not result.confirmatory
     assert result.registration == "amended"
-    assert any("learns.py: changed" in change for change in result.changes)
+    assert any("learns.py: changed" in change for change in result.plan.changes)
 
 
 def test_a_helper_edited_after_registration_makes_it_exploratory(root):
@@ -229,7 +229,7 @@ def test_a_helper_edited_after_registration_makes_it_exploratory(root):
     (root / "hypotheses" / "_shared.py").write_text(SHARED.replace("-last:", "-2 * last:"))
     result = outcome(root)
     assert not result.confirmatory
-    assert any("_shared.py: changed" in change for change in result.changes)
+    assert any("_shared.py: changed" in change for change in result.plan.changes)
 
 
 def test_a_region_moved_after_seeing_the_data_and_registered_again_is_exploratory(root):

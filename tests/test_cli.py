@@ -423,7 +423,8 @@ def test_runs_do_not_stay_in_memory(project):
     import gc
 
     from emergence_stats.claims.project import Project
-    from emergence_stats.evaluation.evaluate import READ_AHEAD, evaluate
+    from emergence_stats.evaluation.evaluate import evaluate
+    from emergence_stats.evaluation.reading import AHEAD
     from emergence_stats.runs import Run
     from emergence_stats.traces.store import Store
 
@@ -436,7 +437,7 @@ def test_runs_do_not_stay_in_memory(project):
 
     evaluate([Project(project).load("learns")], Store.open(project / "data"), progress=count)
     assert len(alive) == 12
-    assert max(alive) <= 2 + READ_AHEAD + 1  # at work, the one before, read ahead, being read
+    assert max(alive) <= 2 + AHEAD + 1  # at work, the one before, read ahead, being read
 
 
 def test_two_calls_agree_to_the_last_digit(project):

@@ -1,79 +1,82 @@
-"""From the values of units to the verdict on a prediction."""
+"""The result of one hypothesis, put together once all values are there."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
+from typing import Any
 
-from emergence_stats.evaluation.results import PredictionResult, UnitValue
-from emergence_stats.evaluation.values import Values, as_number, label
-from emergence_stats.hypothesis import Hypothesis, Prediction, Slope
-from emergence_stats.inference import Estimate, runs_needed
-from emergence_stats.support.words import number
-from emergence_stats.verdicts import Verdict, decide
-
-
-def settle(
-    hypothesis: Hypothesis, prediction: Prediction, found: Values, *, test: bool = True
-) -> tuple[Estimate, Verdict]:
-    """The estimate over units and what it decides; without `test`, which costs most, no p-value."""
-    first_runs = [unit[0] for unit in found.runs]
-    scales = {run.scale for unit in found.runs for run in unit}
-    if not found.values:
-        why = "no run gives a value"
-        estimate = Estimate(
-            math.nan, None, hypothesis.simultaneous_level, None, None, 0, "none", why
-        )
-        return estimate, Verdict.INCONCLUSIVE
-    estimate = prediction.analysis.estimate(
-        found.values,
-        # A seed's unit holds all scales: there is nothing to stratify by.
-        [run.scale if prediction.unit == "run" else "" for run in first_runs],
-        [run.log10_params for run in first_runs],
-        prediction.region if test else None,
-        hypothesis.simultaneous_level,
-    )
-    if len(scales) < hypothesis.needs.min_scales:
-        why = f"{len(scales)} scales, and the plan needs {hypothesis.needs.min_scales}"
-        estimate = replace(estimate, interval=None, p_value=None, why_no_interval=why)
-    if estimate.interval is None:
-        return estimate, Verdict.INCONCLUSIVE
-    return estimate, decide(estimate.interval, prediction.region)
+from emergence_stats.claims.selection import Selection, deviations
+from emergence_stats.evaluation.controls import conclude_control
+from emergence_stats.evaluation.jobs import Job
+from emergence_stats.evaluation.predictions import combined, predict_all
+from emergence_stats.evaluation.results import Evidence, PlanState, PredictionResult, Result
+from emergence_stats.traces.store import Store
+from emergence_stats.verdicts import Verdict
 
 
-def predict(hypothesis: Hypothesis, prediction: Prediction, found: Values) -> PredictionResult:
-    """The verdict on a prediction and everything that it rests on."""
-    estimate, verdict = settle(hypothesis, prediction, found)
-    if estimate.interval is None:
-        reason = estimate.why_no_interval or "no interval"
-    else:
-        reason = _interval_reason(prediction, estimate, verdict)
-    units = tuple(
-        UnitValue(label(prediction, unit), tuple(run.run_id for run in unit), as_number(value))
-        for value, unit in zip(found.values, found.runs, strict=True)
-    )
-    return PredictionResult(
-        name=prediction.name,
-        estimate=estimate,
-        region=prediction.region,
+def conclude(job: Job, store: Store) -> Result:
+    """The verdict on a hypothesis and everything that it rests on."""
+    hypothesis, state = job.hypothesis, job.state
+    selection = job.main.concluded()
+    predictions = predict_all(job, job.main)
+    verdict = combined(hypothesis, predictions)
+    latest = state.registration.latest if state.registration else None
+    return Result(
+        name=job.loaded.name,
+        claim=hypothesis.claim,
         verdict=verdict,
-        reason=reason,
-        unit=prediction.unit,
-        n_runs=len({run.run_id for unit in found.runs for run in unit}),
-        values=tuple(sorted(units, key=lambda u: u.label)),
-        units_compare=not isinstance(prediction.analysis, Slope),
+        reason=_reason(job, selection, verdict, predictions),
+        predictions=predictions,
+        controls=tuple(conclude_control(job, arm, verdict) for arm in job.controls),
+        pooled=_pooled(job),
+        combine=hypothesis.combine,
+        plan=PlanState(
+            registration=state.status,
+            confirmatory=selection.is_confirmatory(state),
+            registered=latest["registered"] if latest else None,
+            digest=latest["plan"] if latest else None,
+            changes=state.changes,
+            deviations=tuple(deviations(hypothesis, state, selection, store)),
+        ),
+        evidence=Evidence(store.uri, selection.suite, tuple(selection.uses.values())),
     )
 
 
-def _interval_reason(prediction: Prediction, estimate: Estimate, verdict: Verdict) -> str:
-    assert estimate.interval is not None
-    lo, hi = estimate.interval
-    shown = f"{prediction.name}: {number(estimate.value)} [{number(lo)}, {number(hi)}]"
-    if verdict is Verdict.SUPPORTED:
-        return f"{shown} inside {prediction.region}"
-    if verdict is Verdict.REFUTED:
-        return f"{shown} outside {prediction.region}"
-    needed = runs_needed(estimate, prediction.region)
-    units = "runs" if prediction.unit == "run" else "seeds"
-    more = f"; about {needed - estimate.n_runs} more {units} would settle it" if needed else ""
-    return f"{shown} reaches across the edge of {prediction.region}{more}"
+def _reason(
+    job: Job,
+    selection: Selection,
+    verdict: Verdict,
+    predictions: tuple[PredictionResult, ...],
+) -> str:
+    if selection.why_nothing is not None:
+        return selection.why_nothing
+    if not selection.with_status("counted"):
+        refused = [use for use in selection.uses.values() if use.status in ("refused", "excluded")]
+        why = f"no run can be used ({refused[0].run_id}: {refused[0].why})" if refused else "no run"
+        if job.hypothesis.design is not None:
+            return f"{why}; make them with: emergence-stats collect {job.loaded.name}"
+        return f"{why}; it needs traces of {', '.join(job.hypothesis.needs.measures)}"
+    deciding = [p for p in predictions if p.verdict is verdict] or list(predictions)
+    others = len(deciding) - 1
+    more = f"; {others} more prediction{'s' if others > 1 else ''} {verdict}" if others else ""
+    return deciding[0].reason + more
+
+
+def _pooled(job: Job) -> dict[str, Any]:
+    pooled = job.hypothesis.pooled
+    if pooled is None or not job.pooled:
+        return {}
+    note = "pooled over runs and task-levels as the paper counts; not a test"
+    if all(isinstance(item, tuple) for item in job.pooled):
+        successes = float(sum(item[0] for item in job.pooled))
+        trials = float(sum(item[1] for item in job.pooled))
+        value = successes / trials if trials else None
+        whole = successes.is_integer()
+        return {
+            "label": pooled.label,
+            "successes": int(successes) if whole else successes,
+            "trials": int(trials) if trials.is_integer() else trials,
+            "value": value,
+            "note": note,
+        }
+    mean = sum(float(item) for item in job.pooled) / len(job.pooled)
+    return {"label": pooled.label, "value": mean, "note": note}

@@ -132,7 +132,7 @@ def change_of(old: Mapping[str, Any], result: Result) -> Change | None:
             parts.append(f"{name}{old.get(field)} -> {new[field]}")
     why = [*_other_runs(old, new, result)]
     if old.get("registration") != new["registration"]:
-        why += result.changes
+        why += result.plan.changes
     if before != after:
         why.append(result.reason)
     if len(parts) == 1 and before == after and not details and not why:

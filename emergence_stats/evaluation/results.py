@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emergence_stats.claims.selection import RunUse
+from emergence_stats.hypothesis import Claim
 from emergence_stats.inference import Estimate
 from emergence_stats.regions import Region
 from emergence_stats.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 RESULT_VERSION = 1
 
@@ -148,74 +152,123 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Result:
-    """The verdict on one hypothesis and everything that it rests on."""
+class PlanState:
+    """How a result stands to the plan of its hypothesis.
 
-    name: str
-    claim: str
-    verdict: Verdict
-    confirmatory: bool
-    registration: str
-    reason: str
-    predictions: tuple[PredictionResult, ...]
-    controls: tuple[ControlResult, ...] = ()
-    reported: Mapping[str, str] = field(default_factory=dict)
-    paper: str | None = None
-    pooled: Mapping[str, Any] = field(default_factory=dict)
-    runs: tuple[RunUse, ...] = ()
-    deviations: tuple[str, ...] = ()
-    changes: tuple[str, ...] = ()
+    `registration`: "registered", "amended" or "unregistered". `confirmatory`: the plan is as it was
+    registered, and the result rests on runs of it alone that it had not seen. `registered`: when. `digest`:
+    of the registered plan. `changes`: what was edited since, and `deviations`: what departs from the plan, a
+    line each.
+    """
+
+    registration: str = "unregistered"
+    confirmatory: bool = False
     registered: str | None = None
-    plan: str | None = None
-    suite: str | None = None
+    digest: str | None = None
+    changes: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The runs that a result rests on: every run of the store, and what became of it."""
+
     store: str = ""
-    combine: str = "all"
-    multiverse: Recorded | None = None
-    power: Recorded | None = None
-    adjusted: Adjusted | None = None
+    suite: str | None = None
+    runs: tuple[RunUse, ...] = ()
 
     @property
     def counted(self) -> int:
         return sum(use.status == "counted" for use in self.runs)
 
+
+@dataclass(frozen=True)
+class Result:
+    """The verdict on one hypothesis and everything that it rests on.
+
+    `multiverse` and `power`: what is recorded of other analyses and of other numbers of runs. `adjusted`:
+    p-values over the claims of a report.
+    """
+
+    name: str
+    claim: Claim
+    verdict: Verdict
+    reason: str
+    predictions: tuple[PredictionResult, ...]
+    controls: tuple[ControlResult, ...] = ()
+    pooled: Mapping[str, Any] = field(default_factory=dict)
+    combine: str = "all"
+    plan: PlanState = field(default_factory=PlanState)
+    evidence: Evidence = field(default_factory=Evidence)
+    multiverse: Recorded | None = None
+    power: Recorded | None = None
+    adjusted: Adjusted | None = None
+
+    @property
+    def confirmatory(self) -> bool:
+        """Whether the plan is as registered and had seen none of the runs."""
+        return self.plan.confirmatory
+
+    @property
+    def registration(self) -> str:
+        """ "registered", "amended" or "unregistered"."""
+        return self.plan.registration
+
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        """What departs from the plan, a line each."""
+        return self.plan.deviations
+
+    @property
+    def runs(self) -> tuple[RunUse, ...]:
+        """What became of each run of the store."""
+        return self.evidence.runs
+
+    @property
+    def counted(self) -> int:
+        """The number of runs that the verdict rests on."""
+        return self.evidence.counted
+
     @property
     def basis(self) -> str:
+        """ "confirmatory" or "exploratory"; a dash without runs."""
         if not self.counted:
             return "-"
         return "confirmatory" if self.confirmatory else "exploratory"
 
     def to_dict(self) -> dict[str, Any]:
         uses: dict[str, int] = {}
-        for use in self.runs:
+        for use in self.evidence.runs:
             uses[use.status] = uses.get(use.status, 0) + 1
         return {
             "name": self.name,
-            "claim": self.claim,
+            "claim": self.claim.text,
             "verdict": str(self.verdict),
             "confirmatory": self.confirmatory,
-            "registration": self.registration,
-            "registered": self.registered,
-            "plan": self.plan,
+            "registration": self.plan.registration,
+            "registered": self.plan.registered,
+            "plan": self.plan.digest,
             "reason": self.reason,
-            "paper": self.paper,
-            "reported": dict(self.reported),
+            "paper": self.claim.paper,
+            "reported": dict(self.claim.reported),
             "pooled": dict(self.pooled),
             "predictions": [p.to_dict() for p in self.predictions],
             "controls": [c.to_dict() for c in self.controls],
             "multiplicity": asdict(self.adjusted) if self.adjusted else None,
             "multiverse": self.multiverse.to_dict() if self.multiverse else None,
             "power": self.power.to_dict() if self.power else None,
-            "suite": self.suite,
-            "store": self.store,
+            "suite": self.evidence.suite,
+            "store": self.evidence.store,
             "run_counts": uses,
             "runs": [
-                {"run_id": use.run_id, "status": use.status, "why": use.why} for use in self.runs
+                {"run_id": use.run_id, "status": use.status, "why": use.why}
+                for use in self.evidence.runs
             ],
-            "deviations": list(self.deviations),
-            "changes": list(self.changes),
+            "deviations": list(self.plan.deviations),
+            "changes": list(self.plan.changes),
         }
 
-    def to_frame(self):
+    def to_frame(self) -> DataFrame:
         """One row a prediction, as a pandas DataFrame (needs pandas)."""
         import pandas as pd
 
@@ -228,7 +281,7 @@ class Result:
             rows.append({"hypothesis": self.name, **row, "ci_low": lo, "ci_high": hi})
         return pd.DataFrame(rows)
 
-    def units_frame(self):
+    def units_frame(self) -> DataFrame:
         """One row a prediction and unit (a run, or a seed), as a pandas DataFrame (needs pandas)."""
         import pandas as pd
 

@@ -97,7 +97,7 @@ def snippet(result: Result) -> str:
     """HTML without a style sheet or script of its own, readable on light and on dark pages."""
     verdict = f"{report.SYMBOL[result.verdict]} {result.verdict}"
     notes = [f"deviation: {text}" for text in result.deviations]
-    notes += [f"amended: {text}" for text in result.changes]
+    notes += [f"amended: {text}" for text in result.plan.changes]
     notes += [f"control: {report.control_text(control, result)}" for control in result.controls]
     picture = ""
     if any(p.estimate.n_runs for p in result.predictions):
@@ -105,7 +105,7 @@ def snippet(result: Result) -> str:
     return (
         f"<p><b>{escape(result.name)}</b>: "
         f'<b style="color:{COLOUR[result.verdict]}">{escape(verdict)}</b> ({escape(result.basis)}, '
-        f"{result.counted} runs). {escape(result.claim)}</p>"
+        f"{result.counted} runs). {escape(result.claim.text)}</p>"
         f"{_table(report.PREDICTION_COLUMNS, map(report.prediction_row, result.predictions))}"
         f"{picture}<p>{escape(report.why_text(result))}</p>"
         + (f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>" if notes else "")

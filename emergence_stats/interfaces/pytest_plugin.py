@@ -181,7 +181,7 @@ class RegistrationItem(_Item):
         if state == "amended" and before != "amended":
             again = f"register it anew: emergence-stats register {self.found.name}"
             raise Disagreement(
-                "\n".join(["edited after its registration", *self.found.changes, again])
+                "\n".join(["edited after its registration", *self.found.plan.changes, again])
             )
         if before is not None and before != state:
             raise Disagreement(f"{before} when it was recorded, and now {state}")

@@ -62,7 +62,7 @@ def _of_result(
     loaded = project.load(result.name)
     again = f"repeat: emergence-stats test {result.name} -v"
     if result.registration == "amended":
-        text = "\n".join(["edited after its registration", *result.changes, again])
+        text = "\n".join(["edited after its registration", *result.plan.changes, again])
         yield Annotation(
             "error", place_of(project, loaded), f"{result.name}: registration amended", text
         )

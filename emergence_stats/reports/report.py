@@ -52,8 +52,8 @@ def tally(results: Sequence[Result]) -> str:
 
 
 def paper_text(result: Result) -> str:
-    ledger = "; ".join(f"{version} {text}" for version, text in result.reported.items())
-    return f"{result.paper}: {ledger}" if ledger else str(result.paper or "-")
+    ledger = "; ".join(f"{version} {text}" for version, text in result.claim.reported.items())
+    return f"{result.claim.paper}: {ledger}" if ledger else str(result.claim.paper or "-")
 
 
 def pooled_text(result: Result) -> str | None:
@@ -116,14 +116,16 @@ def control_rows(control: ControlResult) -> list[tuple[str, ...]]:
 def registration_text(result: Result) -> str:
     if result.registration == "unregistered":
         return "not registered, so exploratory"
-    when = f"{result.registration} {str(result.registered)[:10]} ({str(result.plan)[:7]})"
+    when = (
+        f"{result.registration} {str(result.plan.registered)[:10]} ({str(result.plan.digest)[:7]})"
+    )
     return f"{when}, {result.basis}" if result.counted else when
 
 
 def runs_text(result: Result) -> str:
     found = Counter(use.status for use in result.runs)
     parts = [f"{count} {status}" for status, count in found.items()]
-    return f"{', '.join(parts)} (suite {result.suite or '-'})"
+    return f"{', '.join(parts)} (suite {result.evidence.suite or '-'})"
 
 
 def interval_bar(result: PredictionResult, width: int = 41) -> str | None:
@@ -205,7 +207,7 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
     """One hypothesis in full, as `test` shows it."""
     title = f"{result.name}  {OUTCOME[result.verdict]}"
     print_line(console, title, style=f"bold {_STYLE[result.verdict]}")
-    print_line(console, f"  {result.claim}")
+    print_line(console, f"  {result.claim.text}")
     print_line(console, f"  {registration_text(result)}; runs: {runs_text(result)}")
     rows = [prediction_row(p) for p in result.predictions]
     level = result.predictions[0].estimate.level
@@ -226,7 +228,7 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
                 console, f"  {count} outside the region of {p.name}, worst: {worst}  (-v shows all)"
             )
     print_line(console, f"  why    {result.reason}")
-    if result.paper:
+    if result.claim.paper:
         print_line(console, f"  paper  {paper_text(result)}")
     pooled = pooled_text(result)
     if pooled:
@@ -241,7 +243,7 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
             print_line(console, f"           {name}: {value} {verdict}{less}")
     for text in robustness_texts(result):
         print_line(console, f"  {text}")
-    for change in result.changes:
+    for change in result.plan.changes:
         print_line(console, f"  amended: {change}")
     for deviation in result.deviations:
         print_line(console, f"  deviation: {deviation}")
@@ -360,12 +362,12 @@ def to_markdown(results: Sequence[Result]) -> str:
     if robustness:
         lines += ["", *markdown_table(("hypothesis", "multiverse", "power"), robustness)]
     for r in results:
-        lines += ["", f"## {r.name}", "", r.claim, "", f"- {registration_text(r)}"]
+        lines += ["", f"## {r.name}", "", r.claim.text, "", f"- {registration_text(r)}"]
         lines += [f"- runs: {runs_text(r)}", f"- paper: {paper_text(r)}"]
         pooled = pooled_text(r)
         lines += [f"- as the paper counts: {pooled}"] if pooled else []
         lines += [f"- {text}" for text in robustness_texts(r)]
         lines += [f"- deviation: {text}" for text in r.deviations]
-        lines += [f"- amended: {text}" for text in r.changes]
+        lines += [f"- amended: {text}" for text in r.plan.changes]
     lines += ["", tally(results), ""]
     return "\n".join(lines)

@@ -24,8 +24,9 @@ from emergence_stats.claims.registration import state_of
 from emergence_stats.claims.selection import choose_runs
 from emergence_stats.claims.source import code_digests
 from emergence_stats.errors import UsageError
-from emergence_stats.evaluation.conclude import settle
-from emergence_stats.evaluation.values import Values, read_run, value_of
+from emergence_stats.evaluation.predictions import settle
+from emergence_stats.evaluation.reading import read_run
+from emergence_stats.evaluation.values import Values, value_of
 from emergence_stats.hypothesis import SUITE, Hypothesis, Prediction, keyword_defaults
 from emergence_stats.inference import Estimate
 from emergence_stats.robustness.cache import ValueCache

@@ -21,8 +21,9 @@ from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import state_of
 from emergence_stats.claims.selection import choose_pilots
 from emergence_stats.errors import UsageError
-from emergence_stats.evaluation.conclude import settle
-from emergence_stats.evaluation.values import Values, as_number, read_run, value_of
+from emergence_stats.evaluation.predictions import settle
+from emergence_stats.evaluation.reading import read_run
+from emergence_stats.evaluation.values import Values, as_number, value_of
 from emergence_stats.hypothesis import Count, Hypothesis, Mean, Prediction
 from emergence_stats.runs import Run, Undefined
 from emergence_stats.traces.format import Manifest

@@ -110,7 +110,7 @@ def _shown(
     if kind == "multiverse" and not loaded.hypothesis.multiverse:
         return None
     design = loaded.hypothesis.design
-    if design is not None and result.suite != design.suite:
+    if design is not None and result.evidence.suite != design.suite:
         return None  # somebody else's runs: there is nothing to say
     command = _COMMANDS[kind].format(result.name)
     entry = recorded.get(result.name, {}).get(kind)

@@ -1,0 +1,98 @@
+"""What is to be evaluated: each hypothesis with its analysis, its controls, and the runs of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from emergence_stats.claims.project import Loaded
+from emergence_stats.claims.registration import State, state_of
+from emergence_stats.claims.selection import Selection, choose_runs
+from emergence_stats.controls import Control
+from emergence_stats.evaluation.values import Values
+from emergence_stats.hypothesis import Hypothesis
+from emergence_stats.traces.store import Store
+
+
+@dataclass
+class Arm:
+    """The analysis of a hypothesis (`control` None), or one of its controls, on the way to a verdict.
+
+    `chosen`: the runs that may count. `collected`: one for each prediction. `refusals`: why runs could not
+    be used, by run_id. `undefined`: why units of a control had no value.
+    """
+
+    control: Control | None
+    selection: Selection
+    chosen: frozenset[str]
+    collected: dict[str, Values]
+    refusals: dict[str, list[str]] = field(default_factory=dict)
+    undefined: list[str] = field(default_factory=list)
+
+    def refuse(self, run_id: str, why: str) -> None:
+        """Note that a run cannot be used; reasons add up."""
+        self.refusals.setdefault(run_id, []).append(why)
+
+    def used(self) -> set[str]:
+        """run_ids of the runs that gave a value."""
+        return {run.run_id for v in self.collected.values() for unit in v.runs for run in unit}
+
+    def concluded(self) -> Selection:
+        """The selection without the runs that turned out to be of no use.
+
+        A suite that a control asks for is of the plan, whatever its seeds: the plan names it.
+        """
+        selection = self.selection.refusing(self.refusals, self.used())
+        if self.control is not None and self.control.suite is not None:
+            return replace(selection, planned=True)
+        return selection
+
+
+@dataclass
+class Job:
+    """One hypothesis: its analysis, its controls, and the statistic as the paper counts it."""
+
+    loaded: Loaded
+    state: State
+    main: Arm
+    controls: list[Arm]
+    pooled: list[Any] = field(default_factory=list)
+
+    @property
+    def hypothesis(self) -> Hypothesis:
+        return self.loaded.hypothesis
+
+    @property
+    def arms(self) -> list[Arm]:
+        return [self.main, *self.controls]
+
+    def reads(self, run_id: str) -> set[str]:
+        """Measures that are wanted of a run, none where it is not used."""
+        arms = (arm for arm in self.arms if run_id in arm.chosen)
+        return {measure for arm in arms for measure in self.measures(arm)}
+
+    def measures(self, arm: Arm) -> tuple[str, ...]:
+        """Those that an arm looks at."""
+        more = arm.control.measures if arm.control is not None else ()
+        return (*self.hypothesis.needs.measures, *more)
+
+
+def make_job(loaded: Loaded, store: Store, suite: str | None, controls: bool) -> Job:
+    """A hypothesis with the runs that its analysis and, with `controls`, its controls rest on."""
+    state, hypothesis = state_of(loaded), loaded.hypothesis
+    main = _arm(hypothesis, choose_runs(hypothesis, state, store, suite), None)
+    arms = []
+    for control in hypothesis.controls if controls else ():
+        selection = main.selection
+        if control.suite is not None:
+            selection = choose_runs(hypothesis, state, store, control.suite)
+        arms.append(_arm(hypothesis, selection, control))
+    return Job(loaded, state, main, arms)
+
+
+def _arm(hypothesis: Hypothesis, selection: Selection, control: Control | None) -> Arm:
+    names = [p.name for p in hypothesis.predictions]
+    if control is not None and control.predictions:
+        names = [name for name in names if name in control.predictions]
+    chosen = frozenset(selection.with_status("counted"))
+    return Arm(control, selection, chosen, {name: Values() for name in names})

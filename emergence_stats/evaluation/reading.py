@@ -1,0 +1,115 @@
+"""Runs as a hypothesis sees them: read ahead, and narrowed to what it declares."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+
+from emergence_stats.controls import Change
+from emergence_stats.hypothesis import Needs
+from emergence_stats.runs import NONE, Run, TraceSet
+from emergence_stats.traces.format import Manifest
+from emergence_stats.traces.store import RunFile, Store
+
+AHEAD = 4  # runs: enough to keep the reader busy, too few to fill the memory
+R = TypeVar("R", bound=Run)
+
+
+def read_run(store: Store, file: RunFile, needs: Sequence[Needs], measures: Collection[str]) -> Run:
+    """A run with these measures, at the layers that any of `needs` asks for."""
+    return read_as(Run, store, file, needs, measures)
+
+
+def read_as(
+    kind: type[R],
+    store: Store,
+    file: RunFile,
+    needs: Sequence[Needs],
+    measures: Collection[str],
+) -> R:
+    """The same as a `kind` of run."""
+    layers: set[int] | None = set()
+    for need in needs:
+        more = _layers(need, file.manifest)
+        layers = None if layers is None or more is None else layers | more
+    return kind(file.manifest, store.read(file, measures, layers))
+
+
+def _layers(needs: Needs, run: Manifest) -> set[int] | None:
+    """Layers that are read, None for all."""
+    if needs.layers == "all":
+        return None
+    return set(range(1, run.n_layers + 1)) if needs.layers == "blocks" else {run.n_layers}
+
+
+class Declared(Run):
+    """A run of which some measures can be seen; what is found in it is kept with the run itself."""
+
+    def __init__(self, whole: Run, measures: Collection[str]) -> None:
+        super().__init__(whole.manifest, whole._table)
+        self._whole, self._seen, self._cache = whole, frozenset(measures), whole._cache
+
+    def _by_measure(self) -> dict[str, TraceSet]:
+        whole = self._whole._by_measure().items()
+        return {name: traces for name, traces in whole if name in self._seen and len(traces)}
+
+    def cached(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Hypotheses share what one module finds; modules that happen to use the same key do not."""
+        return super().cached((getattr(make, "__module__", ""), key), make)
+
+    def variants(self, change: Change) -> list[Run]:
+        """What a control makes of the run; hypotheses share these, and with them the events in these."""
+        found = self._whole.cached(change, lambda: change.variants(self._whole))
+        return [Declared(variant, self._seen) for variant in found]
+
+
+def read_for(run: Run, needs: Needs, measures: Collection[str]) -> Declared:
+    """The run as if it had been read for one hypothesis alone: with these measures, at its layers.
+
+    What an estimate sees must not hang on what else is tested at the same time.
+    """
+    layers = _layers(needs, run.manifest)
+    if layers is None:
+        return Declared(run, measures)
+    at = [NONE, *sorted(layers)]
+
+    def narrow() -> Run:
+        whole = ((name, run.traces(name)) for name in run.measures)
+        return run.replacing({name: t.select(np.isin(t.layer, at)) for name, t in whole})
+
+    return Declared(run.cached(("at layers", *at), narrow), measures)
+
+
+class ReadAhead:
+    """The runs in order; while one is worked on, a thread reads the next few.
+
+    `read`: how one is read.
+    """
+
+    def __init__(self, files: Iterable[RunFile], read: Callable[[RunFile], Run]) -> None:
+        self._read, self._files = read, iter(files)
+        self._reader = ThreadPoolExecutor(max_workers=1)
+        self._waiting: deque[Future[Run]] = deque()
+        for _ in range(AHEAD):
+            self._submit()
+
+    def _submit(self) -> None:
+        for file in islice(self._files, 1):
+            self._waiting.append(self._reader.submit(self._read, file))
+
+    def next(self) -> Run:
+        """Raises what reading the run raises."""
+        run = self._waiting.popleft().result()
+        self._submit()
+        return run
+
+    def __enter__(self) -> ReadAhead:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._reader.shutdown(cancel_futures=True)

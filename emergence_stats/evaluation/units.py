@@ -1,0 +1,95 @@
+"""The values of units: what runs that were read give to the analysis of a hypothesis and to its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from emergence_stats.evaluation.jobs import Arm, Job
+from emergence_stats.evaluation.reading import Declared, read_for
+from emergence_stats.evaluation.values import label, value_of
+from emergence_stats.hypothesis import Count, Prediction, keyword_defaults
+from emergence_stats.runs import Run, Undefined
+
+
+def collect_values(job: Job, runs: Sequence[Run]) -> None:
+    """Add what these runs give to every arm of a job; together they are one unit or more."""
+    for arm in job.arms:
+        usable = []
+        for run in runs:
+            if run.run_id not in arm.chosen:
+                continue
+            run = read_for(run, job.hypothesis.needs, job.measures(arm))
+            lacking = [m for m in job.hypothesis.needs.measures if m not in run.measures]
+            if not lacking:
+                usable.append(run)
+            else:
+                arm.refuse(run.run_id, f"lacks {', '.join(lacking)}")
+        if usable:
+            _collect_arm(job, arm, usable)
+        if arm.control is None and job.hypothesis.pooled is not None:
+            for run in usable:
+                try:
+                    job.pooled.append(job.hypothesis.pooled.count(run))
+                except Undefined:
+                    continue  # the prediction has said so
+
+
+def _collect_arm(job: Job, arm: Arm, usable: list[Declared]) -> None:
+    changed: dict[str, list[Run]] = {}
+    change = arm.control.change if arm.control is not None else None
+    if change is not None:
+        for run in usable:
+            try:
+                changed[run.run_id] = run.variants(change)
+            except Undefined as reason:
+                arm.undefined.append(f"{run.run_id}: {reason}")
+        usable = [run for run in usable if run.run_id in changed]
+    for prediction in job.hypothesis.predictions:
+        found = arm.collected.get(prediction.name)
+        if found is None:
+            continue
+        units = [[run] for run in usable]
+        if prediction.unit == "seed":
+            units = [usable] if usable else []
+        for unit in units:
+            variants = [unit]
+            if changed:  # as many variants of the unit as all of its runs have
+                of_runs = (changed[run.run_id] for run in unit)
+                variants = [list(some) for some in zip(*of_runs, strict=False)]
+            value = _unit_value(job, arm, prediction, unit, variants)
+            if value is not None:
+                found.values.append(value)
+                found.runs.append([run.manifest for run in unit])
+
+
+def _unit_value(
+    job: Job,
+    arm: Arm,
+    prediction: Prediction,
+    unit: Sequence[Run],
+    variants: Sequence[Sequence[Run]],
+) -> Any:
+    """The value of a unit, the mean over its variants; None where there is none, with the reason."""
+    keywords = {}
+    if arm.control is not None:
+        known = keyword_defaults(prediction.estimate)
+        keywords = {k: v for k, v in arm.control.keywords.items() if k in known}
+    values, reason = [], ""
+    for variant in variants:
+        try:
+            values.append(value_of(job.loaded.name, prediction, variant, keywords))
+        except Undefined as undefined:
+            reason = str(undefined)
+    if values:
+        if isinstance(values[0], Count):
+            return Count(*(float(np.mean(column)) for column in zip(*values, strict=True)))
+        return float(np.mean(values))
+    if arm.control is None:
+        for run in unit:
+            arm.refuse(run.run_id, f"{prediction.name}: {reason}")
+    else:
+        arm.undefined.append(f"{label(prediction, unit)}: {reason}")
+    return None
