@@ -22,7 +22,7 @@ from emergence_stats.claims.project import Loaded, Project
 from emergence_stats.inference import clopper_pearson
 from emergence_stats.regions import Region
 from emergence_stats.reports.report import markdown_table
-from emergence_stats.robustness.power import Pilot, Study
+from emergence_stats.robustness.studies import Pilot, Study
 from emergence_stats.verdicts import Verdict
 
 RATES = (0.5, 0.75, 0.9, 0.97)

@@ -18,7 +18,7 @@ from calibration.values import Cell, Design
 from emergence_stats.claims.project import Loaded
 from emergence_stats.evaluation.values import as_number
 from emergence_stats.hypothesis import Count, Slope
-from emergence_stats.robustness.power import Pilot, Study, pilot_units
+from emergence_stats.robustness.studies import Pilot, Study, pilot_units
 from emergence_stats.verdicts import Verdict
 
 POPULATION = 400

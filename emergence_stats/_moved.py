@@ -14,7 +14,7 @@ from typing import Any
 
 # old path -> the modules that hold its names now; both below the package
 MOVED: dict[str, tuple[str, ...]] = {
-    "analyses": ("robustness.multiverse",),
+    "analyses": ("robustness.multiverse", "robustness.explore"),
     "api": ("interfaces.api",),
     "app": ("interfaces.cli.app",),
     "cli": ("interfaces.cli",),
@@ -63,8 +63,8 @@ MOVED: dict[str, tuple[str, ...]] = {
     "source": ("claims.source",),
     "startup": ("interfaces.startup",),
     "store": ("traces.store", "traces.check", "traces.rows"),
-    "studies": ("robustness.power",),
-    "tables": ("reports.robustness",),
+    "studies": ("robustness.power", "robustness.simulate", "robustness.studies"),
+    "tables": ("reports.robustness", "robustness.words"),
     "units": ("evaluation.values", "evaluation.reading"),
     "valuecache": ("robustness.cache",),
     "writing": ("traces.write",),

@@ -13,9 +13,9 @@ from emergence_stats.claims.project import Project
 from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.reports.html import Provenance, page
 from emergence_stats.reports.html.watching import look
-from emergence_stats.robustness.multiverse import explore
-from emergence_stats.robustness.power import simulate
+from emergence_stats.robustness.explore import explore
 from emergence_stats.robustness.recorded import attach, record_multiverse, record_power
+from emergence_stats.robustness.simulate import simulate
 from emergence_stats.traces.store import Store
 from tests.conftest import HYPOTHESIS, add_run
 

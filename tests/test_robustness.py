@@ -13,13 +13,15 @@ from emergence_stats.errors import RegistrationError, UsageError
 from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.reports.drawing import check_suffix, save
 from emergence_stats.reports.pictures import power_curve, specification_curve
-from emergence_stats.reports.robustness import flip_texts
 from emergence_stats.robustness.cache import ValueCache
 from emergence_stats.robustness.curve import Curve, curve_of
+from emergence_stats.robustness.explore import explore
 from emergence_stats.robustness.multiplicity import adjust, claim_p
-from emergence_stats.robustness.multiverse import choices_of, explore, specifications
-from emergence_stats.robustness.power import Power, simulate
+from emergence_stats.robustness.multiverse import choices_of, specifications
+from emergence_stats.robustness.power import Power
 from emergence_stats.robustness.recorded import attach, record_multiverse, record_power
+from emergence_stats.robustness.simulate import simulate
+from emergence_stats.robustness.words import flip_texts
 from emergence_stats.verdicts import Verdict
 from tests.conftest import add_run
 
@@ -162,7 +164,9 @@ def test_a_suite_of_fewer_runs_that_decides_less_says_so(root):
     for seed in range(2, 6):
         for path in (root / "data" / "other").glob(f"*-s{seed}.*"):
             path.unlink()
-    assert "suite = other: inconclusive (with 4 runs, not 12)" in flip_texts(explored(root))
+    assert "suite = other: inconclusive (with 4 runs, not 12)" in flip_texts(
+        explored(root).summary()
+    )
 
 
 def test_shares_are_of_the_analyses_that_have_data(root):
@@ -193,7 +197,7 @@ def test_the_cache_gives_the_same_and_forgets_what_changed(root, tmp_path, monke
     first = explored(root, cache=cache)
     computed = []
     monkeypatch.setattr(
-        "emergence_stats.robustness.multiverse._work", lambda *a: computed.append(a) or {}
+        "emergence_stats.robustness.values._work", lambda *a: computed.append(a) or {}
     )
     assert explored(root, cache=cache).to_dict() == first.to_dict()
     assert computed == []
@@ -326,7 +330,12 @@ def test_records_are_shown_while_they_hold_and_no_longer(root):
     record_power(project, store, simulate(project.load("learns"), store, draws=20, most=4))
     (shown,) = attach(found, project, store)
     assert shown.multiverse.numbers["analyses"] == 24
-    assert "of" in shown.multiverse.statement
+    assert shown.multiverse.statement == (
+        "supported in 4 of 24 analyses (17%), refuted in 16; changed by threshold = 2.0: refuted, "
+        "scale = 0.1: refuted, scale = None: inconclusive"
+    )
+    lock = (root / "hypotheses" / "robustness.lock").read_text()
+    assert "statement" not in lock  # numbers are kept, and put into words when they are shown
     assert "planned runs" in shown.power.statement
     document = json.loads(json.dumps(shown.to_dict()))
     assert document["multiverse"]["flips"]

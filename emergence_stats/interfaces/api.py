@@ -9,8 +9,8 @@ from emergence_stats.claims.project import Project
 from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.interfaces.notebook import ShownMultiverse, ShownPower, ShownResult
 from emergence_stats.robustness.cache import default_folder
-from emergence_stats.robustness.multiverse import explore
-from emergence_stats.robustness.power import simulate
+from emergence_stats.robustness.explore import explore
+from emergence_stats.robustness.simulate import simulate
 from emergence_stats.traces.store import Store
 
 

@@ -19,6 +19,7 @@ from emergence_stats.reports import robustness as tables
 from emergence_stats.reports.drawing import COLOUR, data_uri
 from emergence_stats.reports.html.charts import forest
 from emergence_stats.reports.pictures import power_curve, specification_curve
+from emergence_stats.robustness import words
 from emergence_stats.robustness.curve import curve_of
 from emergence_stats.robustness.multiverse import Multiverse
 from emergence_stats.robustness.power import Power
@@ -64,12 +65,13 @@ class ShownMultiverse(Multiverse):
         return specification_curve(curve_of(self, name), self.regions[name])
 
     def _repr_html_(self) -> str:
-        flips = tables.flip_texts(self)
+        summary = self.summary()
+        flips = words.flip_texts(summary)
         changed = f"changed by {'; '.join(flips)}" if flips else "changed by no single choice"
         drawn = curve_of(self, next(iter(self.regions))).points
         picture = _image(self.plot(), "estimates in all analyses") if drawn else ""
         return (
-            f"<p><b>{escape(self.name)}</b>: {escape(tables.multiverse_statement(self))}; "
+            f"<p><b>{escape(self.name)}</b>: {escape(words.multiverse_statement(summary))}; "
             f"{escape(changed)}</p>{_table(*tables.multiverse_rows(self))}<p>* as registered</p>{picture}"
         )
 
@@ -88,7 +90,7 @@ class ShownPower(Power):
 
     def _repr_html_(self) -> str:
         return (
-            f"<p><b>{escape(self.name)}</b>: {escape(tables.power_statement(self))}</p>"
+            f"<p><b>{escape(self.name)}</b>: {escape(words.power_statement(self))}</p>"
             f"{_table(*tables.power_rows(self))}{_image(self.plot(), 'chance of each verdict by runs')}"
         )
 

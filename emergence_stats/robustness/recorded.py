@@ -19,10 +19,11 @@ from emergence_stats.claims.selection import choose_pilots
 from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.recorded import read_record
 from emergence_stats.evaluation.results import Recorded, Result
-from emergence_stats.reports.robustness import flip_texts, multiverse_statement, power_statement
 from emergence_stats.robustness.curve import curve_of
-from emergence_stats.robustness.multiverse import Multiverse, runs_of_multiverse
+from emergence_stats.robustness.explore import runs_of_multiverse
+from emergence_stats.robustness.multiverse import Multiverse
 from emergence_stats.robustness.power import Power
+from emergence_stats.robustness.words import flip_texts, multiverse_statement, power_statement
 from emergence_stats.support.files import write_whole
 from emergence_stats.traces.store import RunFile, Store
 
@@ -36,21 +37,15 @@ _COMMANDS = {
 def record_multiverse(project: Project, store: Store, found: Multiverse) -> None:
     """Put it into the record; what is recorded of others stays."""
     loaded = project.load(found.name)
-    whole = found.to_dict()
-    kept = {k: whole[k] for k in ("analyses", "empty", "shares", "by_choice", "flips", "without")}
-    kept["curve"] = curve_of(found, loaded.hypothesis.predictions[0].name).to_dict()
-    flips = flip_texts(found)
-    statement = multiverse_statement(found)
-    statement += f"; changed by {', '.join(flips)}" if flips else "; changed by no single choice"
-    runs = runs_of_multiverse(loaded, store)
-    _record(project, loaded, "multiverse", {"statement": statement, **kept}, runs)
+    first = loaded.hypothesis.predictions[0].name
+    entry = {**found.summary(), "curve": curve_of(found, first).to_dict()}
+    _record(project, loaded, "multiverse", entry, runs_of_multiverse(loaded, store))
 
 
 def record_power(project: Project, store: Store, found: Power) -> None:
+    """The same for a simulation of power."""
     loaded = project.load(found.name)
-    whole = found.to_dict()
-    kept = {k: v for k, v in whole.items() if k != "name"}
-    entry = {"statement": power_statement(found), **kept}
+    entry = {k: v for k, v in found.to_dict().items() if k != "name"}
     _record(project, loaded, "power", entry, _pilots(loaded, store))
 
 
@@ -119,4 +114,13 @@ def _shown(
     inputs = _inputs_of(loaded, store, kind)
     if {k: entry.get(k) for k in ("plan", "runs")} != inputs:
         return Recorded(f"recorded for another plan or other runs; anew with: {command}", None)
-    return Recorded(entry["statement"], {k: v for k, v in entry.items() if k != "statement"})
+    # version 0.1 recorded the sentence itself
+    statement = entry.get("statement") or _statement(result.name, kind, entry)
+    return Recorded(statement, {k: v for k, v in entry.items() if k != "statement"})
+
+
+def _statement(name: str, kind: str, entry: dict[str, Any]) -> str:
+    if kind == "power":
+        return power_statement(Power.from_dict(name, entry))
+    changed = ", ".join(flip_texts(entry)) or "no single choice"
+    return f"{multiverse_statement(entry)}; changed by {changed}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,7 +59,7 @@ def multiverse(
 ) -> None:
     """The verdict under every declared analysis choice."""
     from emergence_stats.robustness.cache import default_folder
-    from emergence_stats.robustness.multiverse import explore
+    from emergence_stats.robustness.explore import explore
 
     project = open_project()
     chosen = [
@@ -102,12 +100,13 @@ def multiverse(
 def _show_multiverse(found: Multiverse, verbose: bool) -> None:
     from emergence_stats.reports import robustness as tables
     from emergence_stats.reports.report import print_line, print_table
+    from emergence_stats.robustness import words
 
-    console = console_on()
-    print_line(console, f"{found.name}: {tables.multiverse_statement(found)}")
+    console, summary = console_on(), found.summary()
+    print_line(console, f"{found.name}: {words.multiverse_statement(summary)}")
     print_table(console, *tables.multiverse_rows(found))
     print_line(console, "* as registered")
-    flips = tables.flip_texts(found)
+    flips = words.flip_texts(summary)
     print_line(
         console,
         f"single choices that change the verdict: {'; '.join(flips)}"
@@ -141,7 +140,7 @@ def power(
     as_json: JsonOption = False,
 ) -> None:
     """Chance of each verdict by the number of runs, from pilot runs."""
-    from emergence_stats.robustness.power import simulate
+    from emergence_stats.robustness.simulate import simulate
 
     project = open_project()
     chosen = named_or_all(project, names, all_)
@@ -156,7 +155,7 @@ def power(
                 suite=suite,
                 draws=draws,
                 most=most,
-                progress=partial(_up_to, progress, most),
+                progress=progress,
             )
         everything.append(found)
         if output is not None:
@@ -174,13 +173,10 @@ def power(
         print_json(_one_or_all(everything, all_ or len(everything) > 1))
 
 
-def _up_to(progress: Callable[[int, int], None], most: int, seeds: int) -> None:
-    progress(seeds, most)
-
-
 def _show_power(found: Power) -> None:
     from emergence_stats.reports import robustness as tables
     from emergence_stats.reports.report import print_line, print_table
+    from emergence_stats.robustness import words
 
     console = console_on()
     whose = "runs that the plan had seen" if found.seen else "all runs there are: the plan saw none"
@@ -191,7 +187,7 @@ def _show_power(found: Power) -> None:
     print_table(console, *tables.power_rows(found))
     if found.planned is not None:
         print_line(console, "* as planned")
-    for text in tables.needed_texts(found):
+    for text in words.needed_texts(found):
         print_line(console, text)
 
 

@@ -1,0 +1,70 @@
+"""Multiverse and power in one sentence each, from the numbers that are recorded of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from emergence_stats.robustness.power import TARGETS, Power
+from emergence_stats.verdicts import Verdict
+
+_OPPOSITE = {Verdict.SUPPORTED: Verdict.REFUTED, Verdict.REFUTED: Verdict.SUPPORTED}
+
+
+def percent(share: float | None) -> str:
+    """A share as a whole number of percent, a dash where there is none."""
+    return "-" if share is None else f"{100 * share:.0f}%"
+
+
+def multiverse_statement(summary: Mapping[str, Any]) -> str:
+    """In how many analyses the registered verdict holds; `summary`: that of a `Multiverse`."""
+    registered = Verdict(summary["registered"])
+    n = summary["analyses"] - summary["empty"]
+    share = summary["shares"][registered]
+    text = f"{registered} in {round((share or 0) * n)} of {n} analyses ({percent(share)})"
+    if registered in _OPPOSITE:
+        contrary = _OPPOSITE[registered]
+        text += f", {contrary} in {round((summary['shares'][contrary] or 0) * n)}"
+    return text
+
+
+def flip_texts(summary: Mapping[str, Any]) -> list[str]:
+    """The choices that change the verdict; with the runs where these are others, since fewer decide less."""
+    return [
+        f"{flip['choice']} = {flip['value']}: {flip['verdict']}"
+        + (
+            f" (with {flip['n_runs']} runs, not {summary['n_runs']})"
+            if flip["n_runs"] != summary["n_runs"]
+            else ""
+        )
+        for flip in summary["flips"]
+    ]
+
+
+def needed_texts(power: Power) -> Iterator[str]:
+    """How many runs give a verdict with 80% and 90%, for verdicts that any number simulated gives."""
+    reached = False
+    for verdict in (Verdict.SUPPORTED, Verdict.REFUTED):
+        for target in TARGETS:
+            found = power.needed(verdict, target)
+            if found is not None:
+                reached = True
+                yield f"{verdict} with a chance of {target:.0%}: {found.runs} runs ({found.seeds} seeds)"
+    if not reached:
+        most = power.rows[-1]
+        best = max((Verdict.SUPPORTED, Verdict.REFUTED), key=lambda v: most.chance[v])
+        yield (
+            f"no verdict with a chance of {TARGETS[0]:.0%} with up to {most.runs} runs "
+            f"({most.seeds} seeds): {best} then has {most.chance[best]:.0%}"
+        )
+
+
+def power_statement(power: Power) -> str:
+    """The chance of a verdict with the planned runs, and what 80% would take, in one sentence."""
+    planned = power.at(power.planned) if power.planned is not None else None
+    texts = []
+    if planned is not None:
+        chances = ", ".join(f"{v} {planned.chance[v]:.0%}" for v in Verdict)
+        texts.append(f"with the {planned.runs} planned runs: {chances}")
+    texts += list(needed_texts(power))[:1]
+    return "; ".join(texts)
