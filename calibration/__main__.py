@@ -21,7 +21,7 @@ from calibration.worlds import FALSE, NULLS, TRUE, populate
 from emergence_stats.claims.project import Loaded, Project
 from emergence_stats.inference import clopper_pearson
 from emergence_stats.regions import Region
-from emergence_stats.reports.report import markdown_table
+from emergence_stats.reports.markdown import markdown_table
 from emergence_stats.robustness.studies import Pilot, Study
 from emergence_stats.verdicts import Verdict
 

@@ -15,7 +15,8 @@ from emergence_stats.errors import (
     TraceError,
 )
 from emergence_stats.evaluation.evaluate import evaluate
-from emergence_stats.reports.report import control_text, to_markdown
+from emergence_stats.reports.markdown import to_markdown
+from emergence_stats.reports.words import control_text
 from emergence_stats.traces.store import Store
 from emergence_stats.verdicts import Verdict
 from tests.conftest import add_run

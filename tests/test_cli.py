@@ -453,7 +453,7 @@ def test_names_are_shown_as_they_are():
 
     from rich.console import Console
 
-    from emergence_stats.reports.report import print_table
+    from emergence_stats.reports.console import print_table
 
     for terminal in (True, False):
         shown = StringIO()
@@ -475,7 +475,7 @@ def test_names_are_shown_as_they_are():
 def test_the_bar_shows_where_the_interval_lies(interval, region, shown):
     from emergence_stats.evaluation.results import PredictionResult
     from emergence_stats.inference import Estimate
-    from emergence_stats.reports.report import interval_bar
+    from emergence_stats.reports.console import interval_bar
 
     value = sum(interval) / 2
     estimate = Estimate(value, interval, 0.95, None, None, 5, "none")

@@ -11,8 +11,8 @@ import pytest
 
 from emergence_stats.claims.project import Project
 from emergence_stats.evaluation.evaluate import evaluate
-from emergence_stats.reports.html import Provenance, page
-from emergence_stats.reports.html.watching import look
+from emergence_stats.evaluation.watch import look
+from emergence_stats.interfaces.pages import html_page
 from emergence_stats.robustness.explore import explore
 from emergence_stats.robustness.recorded import attach, record_multiverse, record_power
 from emergence_stats.robustness.simulate import simulate
@@ -82,7 +82,7 @@ def html(tmp_path_factory):
     record_multiverse(project, store, explore(project, "order", store, processes=1))
     record_power(project, store, simulate(loaded[0], store, draws=20, most=4))
     results = attach(evaluate(loaded, store), project, store)
-    return page(results, project, store, Provenance.now(root, store.uri, ["report", "--all"]))
+    return html_page(results, project, store, arguments=["report", "--all"])
 
 
 def pictures(html):

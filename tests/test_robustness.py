@@ -11,8 +11,8 @@ from emergence_stats.claims.project import Project
 from emergence_stats.claims.registration import register
 from emergence_stats.errors import RegistrationError, UsageError
 from emergence_stats.evaluation.evaluate import evaluate
-from emergence_stats.reports.drawing import check_suffix, save
-from emergence_stats.reports.pictures import power_curve, specification_curve
+from emergence_stats.reports.pictures.robustness import power_curve, specification_curve
+from emergence_stats.reports.pictures.style import check_suffix, save
 from emergence_stats.robustness.cache import ValueCache
 from emergence_stats.robustness.curve import Curve, curve_of
 from emergence_stats.robustness.explore import explore

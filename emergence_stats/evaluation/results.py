@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -300,6 +301,11 @@ class Result:
 def document(results: Sequence[Result]) -> dict[str, Any]:
     """The JSON of `test` and `report`."""
     return {"schema_version": RESULT_VERSION, "results": [r.to_dict() for r in results]}
+
+
+def to_json(results: Sequence[Result]) -> str:
+    """The same as text."""
+    return json.dumps(document(results), indent=2, allow_nan=False)
 
 
 def _number(value: float | None) -> float | None:

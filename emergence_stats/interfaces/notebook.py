@@ -14,11 +14,11 @@ from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.results import Result
 from emergence_stats.hypothesis import Hypothesis
 from emergence_stats.regions import Region
-from emergence_stats.reports import report
 from emergence_stats.reports import robustness as tables
-from emergence_stats.reports.drawing import COLOUR, data_uri
-from emergence_stats.reports.html.charts import forest
-from emergence_stats.reports.pictures import power_curve, specification_curve
+from emergence_stats.reports import words as text
+from emergence_stats.reports.pictures.claims import forest
+from emergence_stats.reports.pictures.robustness import power_curve, specification_curve
+from emergence_stats.reports.pictures.style import COLOUR, data_uri
 from emergence_stats.robustness import words
 from emergence_stats.robustness.curve import curve_of
 from emergence_stats.robustness.multiverse import Multiverse
@@ -97,10 +97,10 @@ class ShownPower(Power):
 
 def snippet(result: Result) -> str:
     """HTML without a style sheet or script of its own, readable on light and on dark pages."""
-    verdict = f"{report.SYMBOL[result.verdict]} {result.verdict}"
+    verdict = f"{text.SYMBOL[result.verdict]} {result.verdict}"
     notes = [f"deviation: {text}" for text in result.deviations]
     notes += [f"amended: {text}" for text in result.plan.changes]
-    notes += [f"control: {report.control_text(control, result)}" for control in result.controls]
+    notes += [f"control: {text.control_text(control, result)}" for control in result.controls]
     picture = ""
     if any(p.estimate.n_runs for p in result.predictions):
         picture = _image(forest(result), result.reason)
@@ -108,8 +108,8 @@ def snippet(result: Result) -> str:
         f"<p><b>{escape(result.name)}</b>: "
         f'<b style="color:{COLOUR[result.verdict]}">{escape(verdict)}</b> ({escape(result.basis)}, '
         f"{result.counted} runs). {escape(result.claim.text)}</p>"
-        f"{_table(report.PREDICTION_COLUMNS, map(report.prediction_row, result.predictions))}"
-        f"{picture}<p>{escape(report.why_text(result))}</p>"
+        f"{_table(text.PREDICTION_COLUMNS, map(text.prediction_row, result.predictions))}"
+        f"{picture}<p>{escape(text.why_text(result))}</p>"
         + (f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>" if notes else "")
     )
 

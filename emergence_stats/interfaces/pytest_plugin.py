@@ -218,7 +218,7 @@ class Evaluated:
 
 def per_unit(p: PredictionResult) -> list[str]:
     """Estimate, interval and region, and the value of every run (or seed), those outside marked."""
-    from emergence_stats.reports.report import value_text
+    from emergence_stats.reports.words import value_text
     from emergence_stats.support.words import number
 
     outside = p.outside()

@@ -14,7 +14,8 @@ from emergence_stats.claims.locate import Place, place_of
 from emergence_stats.claims.project import Project
 from emergence_stats.evaluation.recorded import Change, shown, snapshot
 from emergence_stats.evaluation.results import PredictionResult, Result
-from emergence_stats.reports.report import to_markdown, why_text
+from emergence_stats.reports.markdown import to_markdown
+from emergence_stats.reports.words import why_text
 from emergence_stats.verdicts import Verdict
 
 KINDS = ("error", "warning", "notice")

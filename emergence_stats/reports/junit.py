@@ -14,7 +14,8 @@ from emergence_stats.claims.locate import place_of
 from emergence_stats.claims.project import Project
 from emergence_stats.evaluation.recorded import Change
 from emergence_stats.evaluation.results import Result
-from emergence_stats.reports.report import details_text, why_text
+from emergence_stats.reports.console import details_text
+from emergence_stats.reports.words import why_text
 from emergence_stats.verdicts import Verdict
 
 NAME = "emergence-stats"

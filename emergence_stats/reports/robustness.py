@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emergence_stats.reports.report import SYMBOL, value_text
+from emergence_stats.reports.words import SYMBOL, value_text
 from emergence_stats.robustness.words import percent
 from emergence_stats.verdicts import Verdict
 

@@ -53,7 +53,7 @@ class Curve:
         }
 
     @classmethod
-    def from_dict(cls, name: str, found: Mapping[str, Any], declared: Sequence[str]) -> Curve:
+    def from_dict(cls, name: str, found: Mapping[str, Any], declared: Sequence[str] = ()) -> Curve:
         """What `to_dict` wrote.
 
         Records of version 0.1 hold the choices under sorted keys, and in each analysis bare numbers in the

@@ -19,7 +19,7 @@ from emergence_stats.claims.selection import choose_pilots
 from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.recorded import read_record
 from emergence_stats.evaluation.results import Recorded, Result
-from emergence_stats.robustness.curve import curve_of
+from emergence_stats.robustness.curve import Curve, curve_of
 from emergence_stats.robustness.explore import runs_of_multiverse
 from emergence_stats.robustness.multiverse import Multiverse
 from emergence_stats.robustness.power import Power
@@ -114,9 +114,13 @@ def _shown(
     inputs = _inputs_of(loaded, store, kind)
     if {k: entry.get(k) for k in ("plan", "runs")} != inputs:
         return Recorded(f"recorded for another plan or other runs; anew with: {command}", None)
-    # version 0.1 recorded the sentence itself
+    # version 0.1 recorded the sentence itself, and a curve by the order in which choices are declared
     statement = entry.get("statement") or _statement(result.name, kind, entry)
-    return Recorded(statement, {k: v for k, v in entry.items() if k != "statement"})
+    numbers = {k: v for k, v in entry.items() if k != "statement"}
+    if "curve" in numbers:
+        declared = list(loaded.hypothesis.multiverse)
+        numbers["curve"] = Curve.from_dict(result.name, numbers["curve"], declared).to_dict()
+    return Recorded(statement, numbers)
 
 
 def _statement(name: str, kind: str, entry: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ def list_(as_json: JsonOption = False) -> None:
     """Hypotheses: claim, registration, last recorded verdict."""
     from emergence_stats.claims.registration import state_of
     from emergence_stats.evaluation import recorded
-    from emergence_stats.reports.report import print_table
+    from emergence_stats.reports.console import print_table
 
     project = open_project()
     path = project.folder / "verdicts.lock"
@@ -156,7 +156,9 @@ def test(
     """Test hypotheses. Exit status 1: refuted; 3: inconclusive; 0: supported."""
     import time
 
-    from emergence_stats.reports.report import SYMBOL, print_details, print_line, tally, to_json
+    from emergence_stats.evaluation.results import to_json
+    from emergence_stats.reports.console import print_details, print_line
+    from emergence_stats.reports.words import SYMBOL, tally
 
     be_quiet(quiet)
     began = time.perf_counter()
@@ -193,14 +195,10 @@ def report(
     import time
     from io import StringIO
 
-    from emergence_stats.reports.report import (
-        print_details,
-        print_line,
-        print_summary,
-        tally,
-        to_json,
-        to_markdown,
-    )
+    from emergence_stats.evaluation.results import to_json
+    from emergence_stats.reports.console import print_details, print_line, print_summary
+    from emergence_stats.reports.markdown import to_markdown
+    from emergence_stats.reports.words import tally
     from emergence_stats.support.files import check_folder, write_whole
 
     be_quiet(quiet)
@@ -223,12 +221,10 @@ def report(
 
         text = of_report(results, project, time.perf_counter() - began)
     elif format_ is Format.html:
-        from emergence_stats.reports.html import Provenance, page
+        from emergence_stats.interfaces.pages import html_page
 
-        store = open_store(project, traces)
-        made = Provenance.now(project.root, store.uri)
         with progress_of("drawing claims") as progress:
-            text = page(results, project, store, made, progress)
+            text = html_page(results, project, open_store(project, traces), progress)
     else:
         from rich.console import Console
 

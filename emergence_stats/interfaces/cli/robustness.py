@@ -82,8 +82,8 @@ def multiverse(
             )
         everything.append(found)
         if output is not None and drawn is not None:
-            from emergence_stats.reports.drawing import save
-            from emergence_stats.reports.pictures import specification_curve
+            from emergence_stats.reports.pictures.robustness import specification_curve
+            from emergence_stats.reports.pictures.style import save
             from emergence_stats.robustness.curve import curve_of
 
             save(specification_curve(curve_of(found, drawn.name), drawn.region), output)
@@ -99,7 +99,7 @@ def multiverse(
 
 def _show_multiverse(found: Multiverse, verbose: bool) -> None:
     from emergence_stats.reports import robustness as tables
-    from emergence_stats.reports.report import print_line, print_table
+    from emergence_stats.reports.console import print_line, print_table
     from emergence_stats.robustness import words
 
     console, summary = console_on(), found.summary()
@@ -159,8 +159,8 @@ def power(
             )
         everything.append(found)
         if output is not None:
-            from emergence_stats.reports.drawing import save
-            from emergence_stats.reports.pictures import power_curve
+            from emergence_stats.reports.pictures.robustness import power_curve
+            from emergence_stats.reports.pictures.style import save
 
             save(power_curve(found), output)
         if record:
@@ -175,7 +175,7 @@ def power(
 
 def _show_power(found: Power) -> None:
     from emergence_stats.reports import robustness as tables
-    from emergence_stats.reports.report import print_line, print_table
+    from emergence_stats.reports.console import print_line, print_table
     from emergence_stats.robustness import words
 
     console = console_on()
@@ -202,7 +202,7 @@ def _check_picture(output: Path | None, chosen: list[Loaded]) -> None:
     """A picture that cannot be written is reported before the work is done."""
     if output is None:
         return
-    from emergence_stats.reports.drawing import check_suffix
+    from emergence_stats.reports.pictures.style import check_suffix
 
     check_suffix(output)
     if len(chosen) > 1:

@@ -92,7 +92,7 @@ def traces_ls(
     traces: TracesOption = None, suite: SuiteOption = None, as_json: JsonOption = False
 ) -> None:
     """Runs of the store. Exit status 2: some are broken; the others are listed all the same."""
-    from emergence_stats.reports.report import print_table
+    from emergence_stats.reports.console import print_table
 
     store = open_store(open_project(), traces)
     runs = [r.manifest for r in store.readable if suite in (None, r.manifest.suite)]
@@ -211,7 +211,7 @@ def traces_import(
     from dataclasses import asdict
 
     from emergence_stats.interfaces.cli.app import progress_of
-    from emergence_stats.reports.report import print_table
+    from emergence_stats.reports.console import print_table
     from emergence_stats.traces.importing import Mapping, import_traces, read_sources
     from emergence_stats.traces.importing.mapping import pairs
     from emergence_stats.traces.importing.sources import FORMATS, read_facts

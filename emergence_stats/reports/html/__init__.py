@@ -1,6 +1,6 @@
 """The report as one HTML file that needs nothing else: no network, no other file, no script to be read."""
 
-from emergence_stats.reports.html.page import page
+from emergence_stats.reports.html.page import Background, page
 from emergence_stats.reports.html.provenance import Provenance
 
-__all__ = ["Provenance", "page"]
+__all__ = ["Background", "Provenance", "page"]

@@ -9,28 +9,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emergence_stats.claims.methods import describe_lines
-from emergence_stats.claims.project import Project
-from emergence_stats.claims.registration import state_of
 from emergence_stats.evaluation.results import Result, document
-from emergence_stats.reports import report
-from emergence_stats.reports.drawing import data_uri
-from emergence_stats.reports.html import charts
+from emergence_stats.evaluation.watch import Looked
+from emergence_stats.reports import words
 from emergence_stats.reports.html.provenance import Provenance
-from emergence_stats.reports.html.watching import Looked, look
-from emergence_stats.reports.pictures import power_curve, specification_curve
+from emergence_stats.reports.pictures import claims, traces
+from emergence_stats.reports.pictures.robustness import power_curve, specification_curve
+from emergence_stats.reports.pictures.style import data_uri
 from emergence_stats.robustness.curve import Curve
 from emergence_stats.robustness.power import Power
+from emergence_stats.support.progress import Progress
 from emergence_stats.traces.format import Manifest
-from emergence_stats.traces.store import Store
 from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _HERE = Path(__file__).parent
-
-Progress = Callable[[int, int], None]  # claims drawn, claims in all
 
 
 @dataclass(frozen=True)
@@ -43,36 +38,44 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Background:
+    """What a page shows of a claim besides its result: the plan in words, and what was `looked` at in a
+    typical run, None where no run has a value.
+    """
+
+    plan: str
+    looked: Looked | None
+
+
+@dataclass(frozen=True)
 class Section:
-    """One claim: the result, the plan in words, and pictures by the place where they stand."""
+    """One claim: the result, its background, and pictures by the place where they stand."""
 
     result: Result
-    plan: str
+    background: Background
     effects: Sequence[Picture]
     evidence: Sequence[Picture]
     robustness: Mapping[str, Picture]
-    looked: Looked | None
 
 
 def page(
     results: Sequence[Result],
-    project: Project,
-    store: Store,
+    backgrounds: Mapping[str, Background],
+    manifests: Mapping[str, Manifest],
     provenance: Provenance,
     progress: Progress | None = None,
 ) -> str:
     """The whole page. Every string that comes from a store or a hypothesis is escaped.
 
-    Raises what reading a run raises.
+    `backgrounds`: by name of the hypothesis. `manifests`: of all runs of the store, by run_id.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    manifests = {run.manifest.run_id: run.manifest for run in store.runs}
     sections = []
     for done, result in enumerate(results):
         if progress is not None:
             progress(done, len(results))
-        sections.append(_section(result, project, store, manifests))
+        sections.append(_section(result, backgrounds[result.name], manifests))
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -87,9 +90,7 @@ def page(
         provenance=provenance,
         manifests=_used(results, manifests),
         verdicts=list(Verdict),
-        symbol=report.SYMBOL,
-        text=report,
-        deviations=list(_deviations(results)),
+        text=words,
         use_counts=_use_counts,
         document=document(results),
         style=(_HERE / "page.css").read_text("utf-8"),
@@ -97,31 +98,27 @@ def page(
     )
 
 
-def _section(
-    result: Result, project: Project, store: Store, manifests: Mapping[str, Manifest]
-) -> Section:
-    loaded = project.load(result.name)
-    looked = look(loaded, result, store)
+def _section(result: Result, background: Background, manifests: Mapping[str, Manifest]) -> Section:
+    looked = background.looked
     return Section(
         result=result,
-        plan="\n".join(describe_lines(loaded, state_of(loaded))),
+        background=background,
         effects=list(_effects(result, manifests)),
         evidence=list(_evidence(looked)) if looked is not None else [],
-        robustness=dict(_robustness(result, list(loaded.hypothesis.multiverse))),
-        looked=looked,
+        robustness=dict(_robustness(result)),
     )
 
 
 def _effects(result: Result, manifests: Mapping[str, Manifest]) -> Iterator[Picture]:
     said = "; ".join(
-        f"{p.name} {report.value_text(p.estimate)} against {p.region}: {p.verdict}"
+        f"{p.name} {words.value_text(p.estimate)} against {p.region}: {p.verdict}"
         for p in result.predictions
     )
     if any(p.estimate.n_runs for p in result.predictions):
         yield _picture(
-            charts.forest(result), "Estimates and intervals; shaded: the claim is true.", said
+            claims.forest(result), "Estimates and intervals; shaded: the claim is true.", said
         )
-    figure = charts.units(result, manifests)
+    figure = claims.units(result, manifests)
     if figure is not None:
         caption = (
             "The value of each run. Shaded light: the claim region; darker: the interval of the "
@@ -134,18 +131,18 @@ def _evidence(looked: Looked) -> Iterator[Picture]:
     run = looked.run.run_id
     draw: list[tuple[Callable[[], Figure | None], str]] = [
         (
-            partial(charts.order_of_layers, looked),
+            partial(traces.order_of_layers, looked),
             f"{run}: when each layer has fallen half-way to its floor.",
         ),
         (
-            partial(charts.lead_times, looked),
+            partial(traces.lead_times, looked),
             f"{run}: intervals between checkpoints in which events lie; arrows: not by the end.",
         ),
     ]
     for measure in looked.traces:
         draw.append(
             (
-                partial(charts.traces, looked, measure),
+                partial(traces.traces, looked, measure),
                 f"{run}: {measure}. Bands: events of the same task-level.",
             )
         )
@@ -155,11 +152,10 @@ def _evidence(looked: Looked) -> Iterator[Picture]:
             yield _picture(figure, caption, caption)
 
 
-def _robustness(result: Result, choices: Sequence[str]) -> Iterator[tuple[str, Picture]]:
-    """Pictures of what is recorded; `choices`: those of the multiverse, as the hypothesis declares them."""
+def _robustness(result: Result) -> Iterator[tuple[str, Picture]]:
     multiverse, power = result.multiverse, result.power
     if multiverse is not None and multiverse.numbers and "curve" in multiverse.numbers:
-        curve = Curve.from_dict(result.name, multiverse.numbers["curve"], choices)
+        curve = Curve.from_dict(result.name, multiverse.numbers["curve"])
         region = next(p.region for p in result.predictions if p.name == curve.prediction)
         if curve.points:
             caption = f"{curve.prediction} in every declared analysis, and the choices of each."
@@ -190,14 +186,6 @@ def _used(results: Sequence[Result], manifests: Mapping[str, Manifest]) -> list[
         (m for run_id, m in manifests.items() if run_id in used),
         key=lambda m: (m.suite, m.n_params, m.seed, m.run_id),
     )
-
-
-def _deviations(results: Sequence[Result]) -> Iterator[tuple[str, list[str]]]:
-    whose: dict[str, list[str]] = {}
-    for result in results:
-        for deviation in result.deviations:
-            whose.setdefault(deviation, []).append(result.name)
-    yield from whose.items()
 
 
 def _use_counts(result: Result) -> list[tuple[str, str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emergence_stats.errors import UsageError
-from emergence_stats.reports.drawing import (
+from emergence_stats.reports.pictures.style import (
     COLOUR,
     FAINT,
     INK,

@@ -1,0 +1,36 @@
+"""The report as a page: values and words are gathered here, and drawn there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emergence_stats.claims.methods import describe_lines
+from emergence_stats.claims.project import Project
+from emergence_stats.claims.registration import state_of
+from emergence_stats.evaluation.results import Result
+from emergence_stats.evaluation.watch import look
+from emergence_stats.reports.html import Background, Provenance, page
+from emergence_stats.support.progress import Progress
+from emergence_stats.traces.store import Store
+
+
+def html_page(
+    results: Sequence[Result],
+    project: Project,
+    store: Store,
+    progress: Progress | None = None,
+    *,
+    arguments: Sequence[str] | None = None,
+) -> str:
+    """One HTML file of these results. `arguments`: of the command that made it, by default this one's.
+
+    Raises what reading a run raises.
+    """
+    backgrounds = {}
+    for result in results:
+        loaded = project.load(result.name)
+        plan = "\n".join(describe_lines(loaded, state_of(loaded)))
+        backgrounds[result.name] = Background(plan, look(loaded, result, store))
+    manifests = {run.manifest.run_id: run.manifest for run in store.runs}
+    made = Provenance.now(project.root, store.uri, arguments)
+    return page(results, backgrounds, manifests, made, progress)

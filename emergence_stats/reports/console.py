@@ -1,0 +1,187 @@
+"""Results on a terminal as tables, and in a pipe as plain lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result
+from emergence_stats.reports.words import (
+    MULTIPLICITY_COLUMNS,
+    OUTCOME,
+    PREDICTION_COLUMNS,
+    SYMBOL,
+    control_rows,
+    control_text,
+    deviations_text,
+    multiplicity_rows,
+    paper_text,
+    pooled_text,
+    prediction_row,
+    registration_text,
+    robustness_texts,
+    runs_text,
+    tally,
+    why_text,
+)
+from emergence_stats.support.words import number
+from emergence_stats.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STYLE = {Verdict.SUPPORTED: "green", Verdict.REFUTED: "red", Verdict.INCONCLUSIVE: "yellow"}
+_WORST_SHOWN = 3
+_CONTROL_ROWS_SHOWN = 3
+_ELSEWHERE = ("other suite", "not in the plan")  # runs that are listed by kind
+
+
+def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A rich table on a terminal; in a pipe, aligned columns without lines or wrapping."""
+    if console.is_terminal:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*columns, box=None, pad_edge=False)
+        for row in rows:
+            style = next((_STYLE[v] for v in Verdict if any(c.endswith(str(v)) for c in row)), None)
+            table.add_row(*map(Text, row), style=style)  # a name may look like markup
+        console.print(table)
+        return
+    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+    for row in [columns, *rows]:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print_line(console, "  ".join(cells).rstrip())
+
+
+def print_line(console: Console, text: str = "", style: str | None = None) -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_details(console: Console, result: Result, verbose: bool = False) -> None:
+    """One hypothesis in full, as `test` shows it; `verbose`: with every run."""
+    title = f"{result.name}  {OUTCOME[result.verdict]}"
+    print_line(console, title, style=f"bold {_STYLE[result.verdict]}")
+    print_line(console, f"  {result.claim.text}")
+    print_line(console, f"  {registration_text(result)}; runs: {runs_text(result)}")
+    _print_predictions(console, result.predictions, verbose)
+    print_line(console, f"  why    {result.reason}")
+    if result.claim.paper:
+        print_line(console, f"  paper  {paper_text(result)}")
+    pooled = pooled_text(result)
+    if pooled:
+        print_line(console, f"  as the paper counts: {pooled}")
+    for control in result.controls:
+        for line in _control_lines(control, result, verbose):
+            print_line(console, line)
+    for text in robustness_texts(result):
+        print_line(console, f"  {text}")
+    for change in result.plan.changes:
+        print_line(console, f"  amended: {change}")
+    for deviation in result.plan.deviations:
+        print_line(console, f"  deviation: {deviation}")
+    if verbose:
+        for line in _run_lines(result):
+            print_line(console, line)
+    print_line(console)
+
+
+def _print_predictions(
+    console: Console, predictions: Sequence[PredictionResult], verbose: bool
+) -> None:
+    """Their table, each interval on its line, and the units outside the region that are farthest."""
+    level = predictions[0].estimate.level
+    columns = [f"{level:.1%} CI" if c == "CI" else c for c in PREDICTION_COLUMNS]
+    print_table(console, columns, [prediction_row(p) for p in predictions])
+    wide = max(len(p.name) for p in predictions)
+    for p in predictions:
+        bar = interval_bar(p)
+        if bar is not None:
+            print_line(console, f"  {p.name.ljust(wide)}  {bar}")
+    print_line(console, "  [==o==] interval, # claim region")
+    for p in predictions:
+        outside = p.outside()
+        if outside and not verbose:
+            worst = "  ".join(f"{v.label} {number(v.value)}" for v in outside[:_WORST_SHOWN])
+            count = f"{len(outside)} of {len(p.values)} {p.unit}s"
+            print_line(
+                console, f"  {count} outside the region of {p.name}, worst: {worst}  (-v shows all)"
+            )
+
+
+def _control_lines(control: ControlResult, result: Result, verbose: bool) -> Iterator[str]:
+    yield f"  control  {control_text(control, result)}"
+    rows = control_rows(control) if control.reason is None else []
+    if not verbose and len(rows) > _CONTROL_ROWS_SHOWN:
+        return
+    for name, value, verdict, difference in rows:
+        less = f"; analysis less control {difference}" if difference != "-" else ""
+        yield f"           {name}: {value} {verdict}{less}"
+
+
+def _run_lines(result: Result) -> Iterator[str]:
+    """The value of every unit, and what became of every run of the store."""
+    for p in result.predictions:
+        yield f"  {p.name} ({p.estimate.method}), {len(p.values)} {p.unit}s:"
+        outside = p.outside()
+        for v in p.values:
+            yield f"    {'*' if v in outside else ' '} {v.label}  {v.value:.6g}"
+    elsewhere = Counter((use.status, use.why) for use in result.runs if use.status in _ELSEWHERE)
+    for (status, why), n in elsewhere.items():
+        yield f"    {n} run{'s' if n > 1 else ''} of {why}: {status}"
+    for use in result.runs:
+        if use.status not in _ELSEWHERE:
+            yield f"    {use.run_id}  {use.status}{f': {use.why}' if use.why else ''}"
+
+
+def print_summary(console: Console, results: Sequence[Result]) -> None:
+    """The verdict table of `report`."""
+    rows = [
+        (r.name, f"{SYMBOL[r.verdict]} {r.verdict}", r.basis, str(r.counted), why_text(r))
+        for r in results
+    ]
+    print_table(console, ("hypothesis", "verdict", "basis", "runs", "why"), rows)
+    for deviation, names in deviations_text(results):
+        print_line(console, f"deviation, {names}: {deviation}")
+    print_line(console, tally(results))
+    adjusted = multiplicity_rows(results)
+    if adjusted:
+        print_line(console)
+        print_line(
+            console,
+            f"p-values of {len(adjusted)} claims (null hypothesis: not so), adjusted over them",
+        )
+        print_table(console, MULTIPLICITY_COLUMNS, adjusted)
+
+
+def interval_bar(result: PredictionResult, width: int = 41) -> str | None:
+    """The interval ``[==o==]`` on a line where ``#`` is the claim region; None without interval."""
+    if result.estimate.interval is None:
+        return None
+    lo, hi = result.estimate.interval
+    ends = [x for x in (lo, hi, result.region.lo, result.region.hi) if x is not None]
+    margin = 0.15 * (max(ends) - min(ends)) or 1.0
+    left, right = min(ends) - margin, max(ends) + margin
+    step = (right - left) / (width - 1)
+
+    def column(x: float) -> int:
+        return round((x - left) / step)
+
+    line = ["#" if result.region.contains(left + i * step) else "-" for i in range(width)]
+    a, b = column(lo), column(hi)
+    if b > a:
+        line[a : b + 1] = ["[", *"=" * (b - a - 1), "]"]
+    line[column(result.estimate.value)] = "o"
+    return f"{number(left):>7} |{''.join(line)}| {number(right)}"
+
+
+def details_text(result: Result) -> str:
+    """One hypothesis in full, with every run, as plain lines."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    buffer = StringIO()
+    print_details(Console(file=buffer, width=200), result, verbose=True)
+    return buffer.getvalue().rstrip()

@@ -1,0 +1,112 @@
+"""Results as Markdown: the verdicts, all predictions, and then what is to be said of each hypothesis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from emergence_stats.evaluation.results import Result
+from emergence_stats.reports.words import (
+    MULTIPLICITY_COLUMNS,
+    PREDICTION_COLUMNS,
+    SYMBOL,
+    control_rows,
+    control_runs,
+    multiplicity_rows,
+    paper_text,
+    pooled_text,
+    prediction_row,
+    registration_text,
+    robustness_texts,
+    runs_text,
+    tally,
+    why_text,
+)
+
+_CONTROL_COLUMNS = ("hypothesis", "control", "runs", "earns", "the same?", "estimates")
+Rows = list[tuple[str, ...]]
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table."""
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    return [line(columns), line(["---"] * len(columns)), *map(line, rows)]
+
+
+def to_markdown(results: Sequence[Result]) -> str:
+    """The whole page."""
+    tables = [
+        (("hypothesis", "verdict", "basis", "runs", "why", "paper"), _verdicts(results)),
+        (("hypothesis", *PREDICTION_COLUMNS), _predictions(results)),
+        (_CONTROL_COLUMNS, _controls(results)),
+        (MULTIPLICITY_COLUMNS, multiplicity_rows(results)),
+        (("hypothesis", "multiverse", "power"), _robustness(results)),
+    ]
+    lines: list[str] = []
+    for columns, rows in tables:
+        if rows:
+            lines += [*markdown_table(columns, rows), ""]
+    for r in results:
+        lines += _section(r)
+    return "\n".join([*lines, tally(results), ""])
+
+
+def _verdicts(results: Sequence[Result]) -> Rows:
+    return [
+        (
+            r.name,
+            f"{SYMBOL[r.verdict]} {r.verdict}",
+            r.basis,
+            str(r.counted),
+            why_text(r),
+            paper_text(r),
+        )
+        for r in results
+    ]
+
+
+def _predictions(results: Sequence[Result]) -> Rows:
+    return [
+        (r.name, row[0], row[1], f"{row[2]} at {100 * p.estimate.level:.4g}%", *row[3:])
+        for r in results
+        for p in r.predictions
+        for row in [prediction_row(p)]
+    ]
+
+
+def _controls(results: Sequence[Result]) -> Rows:
+    return [
+        (
+            r.name,
+            control.name,
+            control_runs(control, r),
+            str(control.verdict) if control.reason is None else f"- ({control.reason})",
+            f"yes: {control.shows}" if control.same else "no",
+            "; ".join(f"{name} {value}" for name, value, _, _ in control_rows(control)),
+        )
+        for r in results
+        for control in r.controls
+    ]
+
+
+def _robustness(results: Sequence[Result]) -> Rows:
+    return [
+        (r.name, *(x.statement if x is not None else "-" for x in (r.multiverse, r.power)))
+        for r in results
+        if r.multiverse is not None or r.power is not None
+    ]
+
+
+def _section(r: Result) -> Iterator[str]:
+    yield from (f"## {r.name}", "", r.claim.text, "", f"- {registration_text(r)}")
+    yield f"- runs: {runs_text(r)}"
+    yield f"- paper: {paper_text(r)}"
+    pooled = pooled_text(r)
+    if pooled:
+        yield f"- as the paper counts: {pooled}"
+    yield from (f"- {text}" for text in robustness_texts(r))
+    yield from (f"- deviation: {text}" for text in r.plan.deviations)
+    yield from (f"- amended: {text}" for text in r.plan.changes)
+    yield ""

@@ -1,0 +1,1 @@
+"""Pictures of results, drawn from values that they are given."""
