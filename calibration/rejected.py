@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from scipy import stats
 
 from calibration import values
 from calibration.values import Cell, Design
 from emergence_stats.inference import Estimate, clopper_pearson
+from emergence_stats.regions import Region
 
 
 class Bootstrap:
     """Percentile bootstrap over runs, 400 resamples."""
 
-    def estimate(self, some, strata, log10_params, region, level) -> Estimate:
+    def estimate(
+        self,
+        some: Sequence[Any],
+        strata: Sequence[str],
+        log10_params: Sequence[float],
+        region: Region | None,
+        level: float,
+    ) -> Estimate:
         rng = np.random.default_rng(0)
         x = np.array(some, float)
         means = x[rng.integers(0, len(x), (400, len(x)))].mean(1)
@@ -24,7 +35,14 @@ class Bootstrap:
 class TasksAsUnits:
     """Exact interval of all task-levels of all runs, as if they were independent."""
 
-    def estimate(self, some, strata, log10_params, region, level) -> Estimate:
+    def estimate(
+        self,
+        some: Sequence[Any],
+        strata: Sequence[str],
+        log10_params: Sequence[float],
+        region: Region | None,
+        level: float,
+    ) -> Estimate:
         k, n = (sum(column) for column in zip(*some, strict=True))
         return _estimate(k / n, *clopper_pearson(k, n, level), level, len(some))
 
@@ -32,7 +50,14 @@ class TasksAsUnits:
 class Student:
     """Student's t over runs, whatever the bounds."""
 
-    def estimate(self, some, strata, log10_params, region, level) -> Estimate:
+    def estimate(
+        self,
+        some: Sequence[Any],
+        strata: Sequence[str],
+        log10_params: Sequence[float],
+        region: Region | None,
+        level: float,
+    ) -> Estimate:
         x = np.array([v[0] / v[1] if isinstance(v, tuple) else v for v in some], float)
         half = stats.t.ppf(0.5 + level / 2, len(x) - 1) * x.std(ddof=1) / len(x) ** 0.5
         return _estimate(x.mean(), x.mean() - half, x.mean() + half, level, len(x))
@@ -41,7 +66,14 @@ class Student:
 class WithoutDoubt:
     """Korn and Graubard's interval as published, runs as clusters."""
 
-    def estimate(self, some, strata, log10_params, region, level) -> Estimate:
+    def estimate(
+        self,
+        some: Sequence[Any],
+        strata: Sequence[str],
+        log10_params: Sequence[float],
+        region: Region | None,
+        level: float,
+    ) -> Estimate:
         k, n = np.array(some, float).T
         x, runs = k / n, len(some)
         p, size = x.mean(), float(runs)
@@ -55,7 +87,7 @@ def _estimate(value: float, lo: float, hi: float, level: float, n: int) -> Estim
     return Estimate(float(value), (float(lo), float(hi)), level, None, None, n, "rejected")
 
 
-def instead(cell: Cell, method) -> Cell:
+def instead(cell: Cell, method: Any) -> Cell:
     """The same situation with this method."""
     name = f"{(type(method).__doc__ or '').rstrip('.')}: {cell.name}"
     return Cell(name, cell.design, method, cell.truth, cell.draw)

@@ -7,7 +7,7 @@ of the grid, bounds, values that most runs share.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,8 +83,10 @@ class Population:
         return {n: dict(study.chances(n).chance) for n in runs}
 
 
-def _drawing(values: Sequence[Count | float], n: int):
-    def draw(rng: np.random.Generator) -> list:
+def _drawing(
+    values: Sequence[Count | float], n: int
+) -> Callable[[np.random.Generator], list[Count | float]]:
+    def draw(rng: np.random.Generator) -> list[Count | float]:
         return [values[i] for i in rng.integers(0, len(values), n)]
 
     return draw

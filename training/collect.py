@@ -111,7 +111,9 @@ def collect(
     return done
 
 
-def _worker(messages, store: Path, suite: Suite, scale: Scale, seed: int, device: str) -> None:
+def _worker(
+    messages: multiprocessing.Queue, store: Path, suite: Suite, scale: Scale, seed: int, device: str
+) -> None:
     from training.run import train_run
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -143,7 +145,9 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _next_message(messages, running: dict, bars: _Bars) -> tuple[str | None, Exception | None]:
+def _next_message(
+    messages: multiprocessing.Queue, running: dict[str, BaseProcess], bars: _Bars
+) -> tuple[str | None, Exception | None]:
     """Handle one message. (run_id, problem or None) of a run that ended, or (None, None)."""
     try:
         kind, run_id, first, second = messages.get(timeout=1.0)

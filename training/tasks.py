@@ -56,7 +56,9 @@ def digits(numbers: Tokens, width: int) -> Tokens:
     return numbers[:, None] // 10 ** np.arange(width) % 10
 
 
-def _sequence_problem(rng: np.random.Generator, n: int, task: str, level: int):
+def _sequence_problem(
+    rng: np.random.Generator, n: int, task: str, level: int
+) -> tuple[Tokens, Tokens]:
     high = 2 if task == "parity" else 10
     x = rng.integers(0, high, (n, _LENGTHS[task][level]))
     if task == "copy":
@@ -73,7 +75,7 @@ def _operands(a: Tokens, a_width: int, b: Tokens, b_width: int) -> Tokens:
     return np.concatenate([digits(a, a_width), comma, digits(b, b_width)], axis=1)
 
 
-def _compare_problem(rng: np.random.Generator, n: int, level: int):
+def _compare_problem(rng: np.random.Generator, n: int, level: int) -> tuple[Tokens, Tokens]:
     width = _DIGITS["compare"][level]
     top = 10**width
     # Never equal, so that the two answers are equally likely: chance is exactly one half.
@@ -82,13 +84,13 @@ def _compare_problem(rng: np.random.Generator, n: int, level: int):
     return _operands(a, width, b, width), np.where(a < b, LESS, GREATER)[:, None]
 
 
-def _add_problem(rng: np.random.Generator, n: int, level: int):
+def _add_problem(rng: np.random.Generator, n: int, level: int) -> tuple[Tokens, Tokens]:
     width = _DIGITS["add"][level]
     a, b = rng.integers(0, 10**width, (2, n))
     return _operands(a, width, b, width), digits(a + b, width + 1)
 
 
-def _mod_problem(rng: np.random.Generator, n: int, level: int):
+def _mod_problem(rng: np.random.Generator, n: int, level: int) -> tuple[Tokens, Tokens]:
     modulus = _MODULI[level]
     a, b = rng.integers(0, modulus, (2, n))
     # The modulus is written out: the three levels have the same length and would look alike.
@@ -96,13 +98,13 @@ def _mod_problem(rng: np.random.Generator, n: int, level: int):
     return np.concatenate([_operands(a, 2, b, 2), stated], axis=1), digits((a + b) % modulus, 2)
 
 
-def _mul_problem(rng: np.random.Generator, n: int, level: int):
+def _mul_problem(rng: np.random.Generator, n: int, level: int) -> tuple[Tokens, Tokens]:
     wide, narrow = _MUL_DIGITS[level]
     a, b = rng.integers(0, 10**wide, n), rng.integers(0, 10**narrow, n)
     return _operands(a, wide, b, narrow), digits(a * b, wide + narrow)
 
 
-_ARITHMETIC: dict[str, Callable] = {
+_ARITHMETIC: dict[str, Callable[[np.random.Generator, int, int], tuple[Tokens, Tokens]]] = {
     "compare": _compare_problem,
     "add": _add_problem,
     "mod": _mod_problem,

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emergence_stats.errors import UsageError
-from emergence_stats.interfaces.cli.app import (
+from emergence_stats.interfaces.cli.app import app
+from emergence_stats.interfaces.cli.options import (
+    AllOption,
+    JobsOption,
     JsonOption,
     OptionalNames,
+    PictureOption,
+    RecordOption,
     SuiteOption,
     TracesOption,
-    app,
-    console_on,
-    named_or_all,
-    open_project,
-    open_store,
-    print_json,
-    progress_of,
 )
+from emergence_stats.interfaces.cli.session import Session, print_json, session_of
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Loaded
@@ -29,29 +28,20 @@ if TYPE_CHECKING:
     from emergence_stats.robustness.power import Power
 
 
-RecordOption = Annotated[
-    bool, typer.Option("--record", help="Keep the result for reports (robustness.lock).")
-]
-
-
 @app.command()
 def multiverse(
+    context: typer.Context,
     names: OptionalNames = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Every hypothesis that declares one.")
     ] = False,
     traces: TracesOption = None,
     suite: SuiteOption = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Specification curve: a file .svg, .png or .pdf."),
-    ] = None,
+    output: PictureOption = None,
     prediction: Annotated[
         str | None, typer.Option(help="Whose estimates are drawn; default: the first.")
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Processes; default: cores.")
-    ] = None,
+    jobs: JobsOption = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep and reuse no values.")] = False,
     record: RecordOption = False,
     as_json: JsonOption = False,
@@ -60,20 +50,21 @@ def multiverse(
     """The verdict under every declared analysis choice."""
     from emergence_stats.robustness.cache import default_folder
     from emergence_stats.robustness.explore import explore
+    from emergence_stats.robustness.recorded import record_multiverse
 
-    project = open_project()
-    chosen = [
-        one for one in named_or_all(project, names, all_) if not all_ or one.hypothesis.multiverse
-    ]
+    session = session_of(context)
+    project = session.project
+    loaded = session.load_named_or_all(names, all_)
+    chosen = [one for one in loaded if not all_ or one.hypothesis.multiverse]
     _check_picture(output, chosen)
     drawn = _prediction(chosen[0], prediction) if output is not None or prediction else None
-    store = open_store(project, traces)
+    store = session.store(traces)
     everything = []
-    for loaded in chosen:
-        with progress_of(f"{loaded.name}, units") as progress:
+    for one in chosen:
+        with session.progress(f"{one.name}, units") as progress:
             found = explore(
                 project,
-                loaded.name,
+                one.name,
                 store,
                 suite=suite,
                 processes=jobs or project.settings["jobs"],
@@ -82,27 +73,29 @@ def multiverse(
             )
         everything.append(found)
         if output is not None and drawn is not None:
-            from emergence_stats.reports.pictures.robustness import specification_curve
-            from emergence_stats.reports.pictures.style import save
-            from emergence_stats.robustness.curve import curve_of
-
-            save(specification_curve(curve_of(found, drawn.name), drawn.region), output)
+            _draw_multiverse(found, drawn, output)
         if record:
-            from emergence_stats.robustness.recorded import record_multiverse
-
             record_multiverse(project, store, found)
         if not as_json:
-            _show_multiverse(found, verbose)
+            _show_multiverse(session, found, verbose)
     if as_json:
         print_json(_one_or_all(everything, all_ or len(everything) > 1))
 
 
-def _show_multiverse(found: Multiverse, verbose: bool) -> None:
+def _draw_multiverse(found: Multiverse, prediction: Prediction, output: Path) -> None:
+    from emergence_stats.reports.pictures.robustness import specification_curve
+    from emergence_stats.reports.pictures.style import save
+    from emergence_stats.robustness.curve import curve_of
+
+    save(specification_curve(curve_of(found, prediction.name), prediction.region), output)
+
+
+def _show_multiverse(session: Session, found: Multiverse, verbose: bool) -> None:
     from emergence_stats.reports import robustness as tables
     from emergence_stats.reports.console import print_line, print_table
     from emergence_stats.robustness import words
 
-    console, summary = console_on(), found.summary()
+    console, summary = session.console(), found.summary()
     print_line(console, f"{found.name}: {words.multiverse_statement(summary)}")
     print_table(console, *tables.multiverse_rows(found))
     print_line(console, "* as registered")
@@ -114,7 +107,7 @@ def _show_multiverse(found: Multiverse, verbose: bool) -> None:
         else "no single choice changes the verdict",
     )
     if found.empty:
-        print_line(console, f"{found.empty} analyses have no interval and count for nothing")
+        print_line(console, f"{found.empty} analyses have no interval and are left out")
     for absent in found.why_not:
         print_line(
             console,
@@ -127,36 +120,29 @@ def _show_multiverse(found: Multiverse, verbose: bool) -> None:
 
 @app.command()
 def power(
+    context: typer.Context,
     names: OptionalNames = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every hypothesis.")] = False,
+    all_: AllOption = False,
     traces: TracesOption = None,
     suite: SuiteOption = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Picture: a file .svg, .png or .pdf.")
-    ] = None,
+    output: PictureOption = None,
     draws: Annotated[int, typer.Option(min=10, help="Simulated studies for each number.")] = 1000,
     most: Annotated[int, typer.Option(min=2, max=1000, help="Seeds a scale at most.")] = 64,
     record: RecordOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Chance of each verdict by the number of runs, from pilot runs."""
+    from emergence_stats.robustness.recorded import record_power
     from emergence_stats.robustness.simulate import simulate
 
-    project = open_project()
-    chosen = named_or_all(project, names, all_)
+    session = session_of(context)
+    chosen = session.load_named_or_all(names, all_)
     _check_picture(output, chosen)
-    store = open_store(project, traces)
+    store = session.store(traces)
     everything = []
-    for loaded in chosen:
-        with progress_of(f"{loaded.name}, seeds a scale") as progress:
-            found = simulate(
-                loaded,
-                store,
-                suite=suite,
-                draws=draws,
-                most=most,
-                progress=progress,
-            )
+    for one in chosen:
+        with session.progress(f"{one.name}, seeds a scale") as progress:
+            found = simulate(one, store, suite=suite, draws=draws, most=most, progress=progress)
         everything.append(found)
         if output is not None:
             from emergence_stats.reports.pictures.robustness import power_curve
@@ -164,21 +150,19 @@ def power(
 
             save(power_curve(found), output)
         if record:
-            from emergence_stats.robustness.recorded import record_power
-
-            record_power(project, store, found)
+            record_power(session.project, store, found)
         if not as_json:
-            _show_power(found)
+            _show_power(session, found)
     if as_json:
         print_json(_one_or_all(everything, all_ or len(everything) > 1))
 
 
-def _show_power(found: Power) -> None:
+def _show_power(session: Session, found: Power) -> None:
     from emergence_stats.reports import robustness as tables
     from emergence_stats.reports.console import print_line, print_table
     from emergence_stats.robustness import words
 
-    console = console_on()
+    console = session.console()
     whose = "runs that the plan had seen" if found.seen else "all runs there are: the plan saw none"
     print_line(
         console,

@@ -1,0 +1,127 @@
+"""Arguments and options that several commands have, or that take many words to declare."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emergence_stats.errors import EmergenceStatsError
+
+TracesOption = Annotated[
+    str | None,
+    typer.Option("--traces", metavar="URI", help="Trace store: a folder or a URI of pyarrow's."),
+]
+SuiteOption = Annotated[str | None, typer.Option("--suite", help="Use the runs of this suite.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Only JSON on stdout.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every run.")]
+ControlsOption = Annotated[
+    bool, typer.Option("--controls/--no-controls", help="Run the declared controls too.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only what has to be said: no progress, no tables.")
+]
+
+
+def _names_that_begin(incomplete: str) -> list[str]:
+    """For completion in a shell."""
+    from emergence_stats.claims.project import Project
+
+    try:
+        return [name for name in Project().sources if name.startswith(incomplete)]
+    except EmergenceStatsError:
+        return []
+
+
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="Name of a hypothesis.", autocompletion=_names_that_begin),
+]
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME ...", help="Names of hypotheses.", autocompletion=_names_that_begin
+    ),
+]
+OptionalNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME ...]", help="Names of hypotheses.", autocompletion=_names_that_begin
+    ),
+]
+AllOption = Annotated[bool, typer.Option("--all", help="Every hypothesis.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write to this file, not to stdout.")
+]
+PictureOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Picture: a file .svg, .png or .pdf.")
+]
+RecordOption = Annotated[
+    bool, typer.Option("--record", help="Keep the result for reports (robustness.lock).")
+]
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="At a time; default: cores.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")]
+
+# --- of an import -----------------------------------------------------------------------------
+
+SourcesArgument = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE ...", help="Files, or folders of event or result files."),
+]
+SourceFormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format", help="csv, parquet, jsonl, wandb, tensorboard or lm-eval; default: by name."
+    ),
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TARGET=COLUMN",
+        help="run, scale, seed, n_params, n_layers, step, task, level, layer, measure, value, stderr or created; COLUMN may be a text with {columns}.",
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="TARGET=VALUE", help="The same for all rows."),
+]
+MeasureOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=COLUMN", help="A column that is a measure, and its name in the store."
+    ),
+]
+WhereOption = Annotated[
+    list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Only rows with this value.")
+]
+MetricNamesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--names",
+        metavar="REGEX",
+        help="Read task, level, layer, measure from a metric's name by groups of these names.",
+    ),
+]
+RunFactsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs", help="A table with a row a run, or a row a scale: n_params, seed and so on."
+    ),
+]
+MappingOption = Annotated[
+    Path | None, typer.Option(help="A TOML file that says all this; options go before it.")
+]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace runs that are there.")]
+DropOption = Annotated[
+    bool, typer.Option("--drop-not-finite", help="Leave out values that are NaN or infinite.")
+]
+
+
+class Colour(StrEnum):
+    auto = "auto"
+    always = "always"
+    never = "never"

@@ -1,0 +1,191 @@
+"""Commands about the trace store: ls, import, validate, rm."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emergence_stats.interfaces.cli import options
+from emergence_stats.interfaces.cli.app import traces_app
+from emergence_stats.interfaces.cli.options import (
+    DryRunOption,
+    JsonOption,
+    SuiteOption,
+    TracesOption,
+)
+from emergence_stats.interfaces.cli.session import Session, print_json, session_of
+
+if TYPE_CHECKING:
+    from emergence_stats.traces.importing import Summary
+
+
+@traces_app.command("ls")
+def traces_ls(
+    context: typer.Context,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Runs of the store. Exit status 2: some are broken; the others are listed all the same."""
+    from emergence_stats.reports.console import print_table
+
+    session = session_of(context)
+    store = session.store(traces)
+    runs = [r.manifest for r in store.readable if suite in (None, r.manifest.suite)]
+    if as_json:
+        fields = ("run_id", "suite", "scale", "seed", "n_params", "n_layers", "rows", "created")
+        rows = [{field: getattr(m, field) for field in fields} for m in runs]
+        problems = list(map(str, store.faults))
+        print_json({"schema_version": 1, "store": store.uri, "runs": rows, "problems": problems})
+    else:
+        columns = ("run_id", "suite", "scale", "seed", "parameters", "rows", "created")
+        cells = [
+            (m.run_id, m.suite, m.scale, str(m.seed), f"{m.n_params:,}", f"{m.rows:,}", m.created)
+            for m in runs
+        ]
+        print_table(session.console(), columns, cells)
+    _end_with(store.faults)
+
+
+def _end_with(problems: Sequence[object]) -> None:
+    """Name what is broken in a store, and end with status 2 where anything is."""
+    for problem in problems:
+        sys.stderr.write(f"emergence-stats: error: {problem}\n")
+    if problems:
+        raise typer.Exit(2)
+
+
+@traces_app.command("rm")
+def traces_rm(
+    context: typer.Context,
+    runs: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN ...]", help="Names of runs.")
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option("--suite", help="Runs of this suite; without names, all of it.")
+    ] = None,
+    traces: TracesOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove runs from the store, broken ones too."""
+    from emergence_stats.traces.remove import remove_runs
+
+    folder = session_of(context).folder(traces, "runs are removed from")
+    removed = remove_runs(folder, runs or [], suite, dry_run=dry_run)
+    if as_json:
+        rows = [one._asdict() for one in removed]
+        print_json({"schema_version": 1, "store": folder, "removed": rows, "written": not dry_run})
+        return
+    for one in removed:
+        typer.echo(f"{one.suite}/{one.run_id}")
+    what = "would be removed" if dry_run else "removed"
+    typer.echo(f"{len(removed)} run{'s' if len(removed) != 1 else ''} {what} from {folder}")
+
+
+@traces_app.command("import")
+def traces_import(
+    context: typer.Context,
+    sources: options.SourcesArgument,
+    suite: Annotated[
+        str | None, typer.Option("--suite", help="The suite that the runs make up.")
+    ] = None,
+    traces: TracesOption = None,
+    format_: options.SourceFormatOption = None,
+    column: options.ColumnOption = None,
+    set_: options.SetOption = None,
+    measure: options.MeasureOption = None,
+    where: options.WhereOption = None,
+    names: options.MetricNamesOption = None,
+    runs: options.RunFactsOption = None,
+    mapping: options.MappingOption = None,
+    replace: options.ReplaceOption = False,
+    drop_not_finite: options.DropOption = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring measurements of somebody else into the store: tables, W&B, TensorBoard, lm-evaluation-harness."""
+    from emergence_stats.traces.importing import Mapping, Request
+    from emergence_stats.traces.importing.mapping import pairs
+
+    session = session_of(context)
+    wanted = Mapping(
+        columns=pairs(column or [], "--column"),
+        constants=pairs(set_ or [], "--set"),
+        measures=pairs(measure or [], "--measure"),
+        where=pairs(where or [], "--where"),
+        names=names,
+    )
+    request = Request.of(sources, suite, wanted, format_=format_, facts=runs, mapping=mapping)
+    folder = session.folder(traces, "import writes to")
+    with session.progress("writing runs") as progress:
+        summary = request.run(
+            folder,
+            replace_runs=replace,
+            drop_not_finite=drop_not_finite,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    if as_json:
+        print_json({"schema_version": 1, "store": folder, **summary.to_dict()})
+    else:
+        _show_import(session, summary, folder)
+
+
+def _show_import(session: Session, summary: Summary, folder: str) -> None:
+    from emergence_stats.reports.console import print_table
+
+    columns = ("run", "scale", "seed", "parameters", "rows", "steps", "tasks", "measures")
+    cells = [
+        (
+            one.run_id,
+            one.scale,
+            str(one.seed),
+            f"{one.n_params:,}",
+            f"{one.rows:,}",
+            f"{one.steps[0]}-{one.steps[1]}",
+            str(len(one.tasks)),
+            ", ".join(one.measures),
+        )
+        for one in summary.runs
+    ]
+    print_table(session.console(), columns, cells)
+    what = "written" if summary.written else "would be written"
+    total = sum(one.rows for one in summary.runs)
+    line = f"{len(summary.runs)} runs, {total:,} rows {what} to {folder}, suite {summary.suite}"
+    typer.echo("; ".join([line, *summary.notes()]))
+
+
+@traces_app.command("validate")
+def traces_validate(
+    context: typer.Context,
+    store_: Annotated[
+        str | None, typer.Argument(metavar="[URI]", help="Trace store; default: the project's.")
+    ] = None,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every manifest, hash, column and row. Exit status 2: something is broken."""
+    from emergence_stats.errors import TraceError
+
+    store = session_of(context).store(store_ or traces)
+    files = [run for run in store.readable if suite in (None, run.manifest.suite)]
+    if not files and not store.faults:
+        raise TraceError("the trace store is empty", file=store.uri)
+    problems = list(map(str, store.faults))
+    rows = 0
+    for run in files:
+        try:
+            rows += store.read(run).num_rows
+        except TraceError as error:
+            problems.append(str(error))
+    if as_json:
+        counts = {"runs": len(files), "rows": rows}
+        print_json({"schema_version": 1, "store": store.uri, **counts, "problems": problems})
+    elif not problems:
+        typer.echo(f"{len(files)} runs, {rows:,} rows: valid")
+    _end_with(problems)

@@ -1,0 +1,250 @@
+"""Commands that judge: test, report, check."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emergence_stats.interfaces.cli.app import app
+from emergence_stats.interfaces.cli.options import (
+    AllOption,
+    ControlsOption,
+    JsonOption,
+    Names,
+    OptionalNames,
+    OutputOption,
+    QuietOption,
+    SuiteOption,
+    TracesOption,
+    VerboseOption,
+)
+from emergence_stats.interfaces.cli.session import (
+    Session,
+    end_with_verdicts,
+    session_of,
+    write_or_print,
+)
+
+if TYPE_CHECKING:
+    from emergence_stats.claims.project import Project
+    from emergence_stats.evaluation.recorded import Change
+    from emergence_stats.evaluation.results import Result
+
+
+class Format(StrEnum):
+    console = "console"
+    markdown = "markdown"
+    html = "html"
+    json = "json"
+    junit = "junit"
+
+
+@app.command()
+def test(
+    context: typer.Context,
+    names: Names,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    controls: ControlsOption = True,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Test hypotheses. Exit status 1: refuted; 3: inconclusive; 0: supported."""
+    from emergence_stats.evaluation.results import to_json
+    from emergence_stats.reports.console import print_details, print_line
+    from emergence_stats.reports.words import SYMBOL, tally
+
+    session = session_of(context, quiet)
+    began = time.perf_counter()
+    results = session.evaluate(names, traces, suite, controls)
+    if as_json:
+        typer.echo(to_json(results))
+    elif quiet:
+        for result in results:
+            typer.echo(f"{SYMBOL[result.verdict]} {result.name}: {result.verdict}")
+    else:
+        console = session.console()
+        for result in results:
+            print_details(console, result, verbose)
+        print_line(console, f"{tally(results)} in {time.perf_counter() - began:.1f} s")
+    end_with_verdicts(results)
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    names: OptionalNames = None,
+    all_: AllOption = False,
+    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.console,
+    output: OutputOption = None,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    controls: ControlsOption = True,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """The whole picture: verdicts of all hypotheses, or of those named."""
+    from emergence_stats.support.files import check_folder
+
+    session = session_of(context, quiet)
+    began = time.perf_counter()
+    session.load_named_or_all(names, all_)
+    if output is not None:
+        check_folder(output)
+    results = session.evaluate(names, traces, suite, controls)
+    if len(results) > 1:
+        from emergence_stats.robustness.multiplicity import adjust
+
+        results = adjust(results)
+    how = Format.json if as_json else format_
+    if how is Format.console:
+        text = _console_text(session, results, output is not None, verbose)
+    elif how is Format.html:
+        from emergence_stats.interfaces.pages import html_page
+
+        with session.progress("drawing claims") as progress:
+            text = html_page(results, session.project, session.store(traces), progress)
+    else:
+        text = _document(results, session.project, how, time.perf_counter() - began)
+    write_or_print(text, output)
+    end_with_verdicts(results)
+
+
+def _document(results: Sequence[Result], project: Project, how: Format, seconds: float) -> str:
+    if how is Format.json:
+        from emergence_stats.evaluation.results import to_json
+
+        return to_json(results) + "\n"
+    if how is Format.markdown:
+        from emergence_stats.reports.markdown import to_markdown
+
+        return to_markdown(results)
+    from emergence_stats.reports.junit import of_report
+
+    return of_report(results, project, seconds)
+
+
+def _console_text(session: Session, results: Sequence[Result], to_file: bool, verbose: bool) -> str:
+    """What a terminal shows; a file has neither its width nor its colours."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    from emergence_stats.reports.console import print_details, print_line, print_summary
+    from emergence_stats.reports.words import tally
+
+    console = Console(file=StringIO()) if to_file else session.console()
+    with console.capture() as shown:
+        if session.quiet:
+            print_line(console, tally(results))
+        else:
+            print_summary(console, results)
+        for result in results if verbose else ():
+            print_details(console, result, verbose=True)
+    return shown.get()
+
+
+class CheckFormat(StrEnum):
+    console = "console"
+    json = "json"
+    junit = "junit"
+    github = "github"
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    update: Annotated[bool, typer.Option("--update", help="Record the present verdicts.")] = False,
+    format_: Annotated[
+        CheckFormat | None,
+        typer.Option("--format", help="How to say it; default: github in its CI, else console."),
+    ] = None,
+    output: OutputOption = None,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Compare with the recorded verdicts (verdicts.lock). Exit status 1: something changed."""
+    from emergence_stats.evaluation import recorded
+    from emergence_stats.support.files import check_folder
+
+    session = session_of(context, quiet)
+    began = time.perf_counter()
+    if output is not None:
+        check_folder(output)
+    path = session.project.folder / "verdicts.lock"
+    before = {} if update else recorded.read(path)
+    results = session.evaluate(None, traces, suite)
+    changes = [] if update else recorded.compare(before, results)
+    if update:
+        recorded.write(path, results)
+    how = CheckFormat.json if as_json else format_ or _default_format()
+    if how is CheckFormat.json:
+        text = _check_json(results, changes)
+    elif how is CheckFormat.junit:
+        from emergence_stats.reports.junit import of_check
+
+        text = of_check(results, changes, session.project, time.perf_counter() - began)
+    elif quiet and not changes:
+        text = ""
+    elif update:
+        text = f"recorded {_counted(len(results), 'verdict')} in {path}\n"
+    else:
+        text = _check_text(results, changes)
+        if how is CheckFormat.github:
+            text += _for_github(results, before, changes, session.project)
+    write_or_print(text, output)
+    raise typer.Exit(1 if changes else 0)
+
+
+def _default_format() -> CheckFormat:
+    return CheckFormat.github if os.environ.get("GITHUB_ACTIONS") == "true" else CheckFormat.console
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
+
+
+def _check_text(results: Sequence[Result], changes: Sequence[Change]) -> str:
+    lines = [line for change in changes for line in change.lines()]
+    if changes:
+        lines.append("if this is right, record it: emergence-stats check --update")
+    else:
+        lines.append(
+            f"{_counted(len(results), 'verdict')} {'is' if len(results) == 1 else 'are'} as recorded"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _check_json(results: list[Result], changes: list[Change]) -> str:
+    import json
+
+    document = {
+        "schema_version": 1,
+        "verdicts": {result.name: str(result.verdict) for result in results},
+        "changes": [line for change in changes for line in change.lines()],
+        "changed": [change.to_dict() for change in changes],
+    }
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _for_github(
+    results: list[Result], before: dict[str, Any], changes: list[Change], project: Project
+) -> str:
+    """Annotations; the summary goes into the file that GitHub names for it."""
+    from emergence_stats.reports.github import annotations_of, summary
+
+    page = os.environ.get("GITHUB_STEP_SUMMARY")
+    if page:
+        with Path(page).open("a", encoding="utf-8") as stream:
+            stream.write(summary(results, changes))
+    return "".join(f"{a}\n" for a in annotations_of(results, before, changes, project))
