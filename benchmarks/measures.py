@@ -29,19 +29,19 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from benchmarks.__main__ import machine
-from training import tasks
-from training.deep import Batch, DeepEvaluation
-from training.evaluation import Evaluation, measure
-from training.measures.curvature import HessianOfLoss
-from training.measures.fisher_rank import fisher_rank
-from training.measures.gradient_rank import FIRST_PARAMETERS, gradient_rank
-from training.measures.hessian_top import TOLERANCE, hessian_top
-from training.measures.hessian_trace import hessian_trace
-from training.measures.llc import Groups, llc
-from training.measures.per_sample import ForwardPass
-from training.measures.sampler import Sampler
-from training.model import Decoder, ModelConfig, answer_loss
-from training.suites import SUITES
+from emergence_training import tasks
+from emergence_training.checkpoints.deep import Batch, DeepEvaluation
+from emergence_training.checkpoints.forward import Evaluation, measure
+from emergence_training.measures.curvature import HessianOfLoss
+from emergence_training.measures.fisher_rank import fisher_rank
+from emergence_training.measures.gradient_rank import FIRST_PARAMETERS, gradient_rank
+from emergence_training.measures.hessian_top import TOLERANCE, hessian_top
+from emergence_training.measures.hessian_trace import hessian_trace
+from emergence_training.measures.llc import Groups, llc
+from emergence_training.measures.per_sample import ForwardPass
+from emergence_training.measures.sampler import Sampler
+from emergence_training.model import Decoder, ModelConfig, answer_loss
+from emergence_training.suites import SUITES
 
 SAMPLER = Sampler(1e-5, 100.0, 100.0, chains=2, burn_in=0, draws=60, batch=64)
 REPEATS = 8
@@ -175,7 +175,7 @@ class WrittenOutLayerNorm(torch.nn.Module):
 
     curvlinops maps forward derivatives of gradients over vectors (vmap of jvp), which torch 2.13
     gets wrong for the weights of its fused LayerNorm: finite differences in float64 agree with
-    `training.measures.curvature` and with this, and not with that.
+    `emergence_training.measures.curvature` and with this, and not with that.
     """
 
     def __init__(self, fused: torch.nn.LayerNorm) -> None:
@@ -384,7 +384,7 @@ def llc_table() -> Iterator[str]:
     yield f"| the gradients alone (the limit) | {median(limit):.1f} | 1 | | | |"
     target = statistics.stdev(default["values"])
     for name, found in (
-        ("`training.measures.llc`", ours),
+        ("`emergence_training.measures.llc`", ours),
         ("the same, with the parts of 24 task-levels", with_parts),
         (f"devinterp {version('devinterp')}, its initial loss", default),
         ("devinterp, initial loss from all samples", full),
@@ -404,7 +404,7 @@ def hessian_tables() -> Iterator[str]:
     yield f"## Hessian, largest eigenvalue, 64 samples, residual at most {TOLERANCE:.0%}\n"
     yield "| | seconds | value |"
     yield "|---|---|---|"
-    yield f"| `training.measures.hessian_top` | {median(ours):.2f} | {ours['values'][0]:.3f} |"
+    yield f"| `emergence_training.measures.hessian_top` | {median(ours):.2f} | {ours['values'][0]:.3f} |"
     yield (
         f"| curvlinops {version('curvlinops-for-pytorch')} and scipy's `eigsh` | "
         f"{median(peer):.2f} ({median(peer) / median(ours):.1f}x) | {peer['values'][0]:.3f} |\n"
@@ -415,7 +415,7 @@ def hessian_tables() -> Iterator[str]:
     yield "| | seconds | value | memory |"
     yield "|---|---|---|---|"
     for name, found in (
-        ("`training.measures.hessian_trace`", ours),
+        ("`emergence_training.measures.hessian_trace`", ours),
         ("curvlinops `hutchinson_trace`", peer),
     ):
         stderr = f" ± {found['stderr']:.0f}" if "stderr" in found else ""
@@ -431,7 +431,7 @@ def rankme_table() -> Iterator[str]:
     yield "## RankMe, three poolings, all layers and task-levels, with accuracy and log-probability\n"
     yield "| | seconds |"
     yield "|---|---|"
-    yield f"| `training.evaluation.measure` | {median(ours):.2f} |"
+    yield f"| `emergence_training.checkpoints.forward.measure` | {median(ours):.2f} |"
     yield f"| the forward passes alone | {median(limit):.2f} |"
     yield f"\nRatio {median(ours) / median(limit):.2f}.\n"
 

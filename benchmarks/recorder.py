@@ -11,10 +11,10 @@ import time
 import numpy as np
 import torch
 
-from training import tasks
-from training.loop import Training
-from training.recorder import Recorder, log_steps
-from training.suites import SUITES, Scale
+from emergence_stats.recorder import Recorder, log_steps
+from emergence_training import tasks
+from emergence_training.loop import Training
+from emergence_training.suites import SUITES, Scale
 
 STEPS, REPEATS, SAMPLES = 400, 5, 200
 SCALE = Scale(96, 4)

@@ -43,11 +43,11 @@ MOVED: dict[str, tuple[str, ...]] = {
     "importing.wandb": ("traces.importing.wandb",),
     "importing.write": ("traces.importing.write",),
     "junit": ("reports.junit",),
-    "locate": ("claims.locate",),
+    "locate": ("claims.project",),
     "multiplicity": ("robustness.multiplicity",),
     "notebook": ("interfaces.notebook",),
     "pictures": ("reports.pictures.robustness",),
-    "planning": ("claims.planning",),
+    "planning": ("claims.planning", "claims.collecting"),
     "preregistration": ("claims.forms",),
     "project": ("claims.project",),
     "pytest_plugin": ("interfaces.pytest_plugin",),
@@ -69,30 +69,40 @@ MOVED: dict[str, tuple[str, ...]] = {
     "valuecache": ("robustness.cache",),
     "writing": ("traces.write",),
 }
-_PACKAGE = "emergence_stats"
-_UNEDITED = frozenset({f"{_PACKAGE}.runs"})
+# Of the backend, which was installed as `training`: what a training script imports from it.
+_OF_TRAINING: dict[str, tuple[str, ...]] = {
+    "training": (),
+    "training.recorder": ("emergence_stats.recorder",),
+    "training.callbacks": ("emergence_stats.recorder.callbacks",),
+}
+_UNEDITED = frozenset({"emergence_stats.runs"})
+_ABSENT = object()
+
+
+def _places(name: str) -> tuple[str, ...] | None:
+    """The modules that hold the names of an old module now; None where `name` is no old path."""
+    old = name.removeprefix("emergence_stats.")
+    if old != name and old in MOVED:
+        return tuple(f"emergence_stats.{new}" for new in MOVED[old])
+    return _OF_TRAINING.get(name)
 
 
 class _OldPath(ModuleType):
     """Hands on the names of an old module, with a warning for each use."""
 
     def __getattr__(self, name: str) -> Any:
-        places = [f"{_PACKAGE}.{new}" for new in MOVED[self.__name__.removeprefix(f"{_PACKAGE}.")]]
-        if not (name.startswith("__") and name.endswith("__")):
-            for place in places:
-                found = getattr(import_module(place), name, _ABSENT)
-                if found is not _ABSENT:
-                    if _user() not in _UNEDITED:
-                        warnings.warn(
-                            f"{self.__name__}.{name} is {place}.{name} now; the old path goes with version 0.3",
-                            DeprecationWarning,
-                            stacklevel=2,
-                        )
-                    return found
+        special = name.startswith("__") and name.endswith("__")
+        for place in () if special else _places(self.__name__) or ():
+            found = getattr(import_module(place), name, _ABSENT)
+            if found is not _ABSENT:
+                if _user() not in _UNEDITED:
+                    warnings.warn(
+                        f"{self.__name__}.{name} is {place}.{name} now; the old path goes with version 0.3",
+                        DeprecationWarning,
+                        stacklevel=2,
+                    )
+                return found
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-
-
-_ABSENT = object()
 
 
 def _user() -> str:
@@ -107,11 +117,12 @@ class _Finder:
     """Finds and loads old paths; asked last, so that a module which is there comes first."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        old = name.removeprefix(f"{_PACKAGE}.")
-        if old == name or old not in MOVED:
+        if _places(name) is None:
             return None
         loader: Any = self
-        return ModuleSpec(name, loader, is_package=any(m.startswith(f"{old}.") for m in MOVED))
+        below = (f"emergence_stats.{old}" for old in MOVED)
+        package = any(other.startswith(f"{name}.") for other in (*below, *_OF_TRAINING))
+        return ModuleSpec(name, loader, is_package=package)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return _OldPath(spec.name)
@@ -122,4 +133,5 @@ class _Finder:
 
 def install() -> None:
     """Let old paths be imported."""
-    sys.meta_path.append(_Finder())
+    finder: Any = _Finder()
+    sys.meta_path.append(finder)

@@ -16,19 +16,18 @@ from torch import nn  # noqa: E402
 from torch.func import functional_call, grad, vmap  # noqa: E402
 from torch.nn.attention import SDPBackend, sdpa_kernel  # noqa: E402
 
-from training import tasks  # noqa: E402
-from training.measures import per_sample  # noqa: E402
-from training.measures.curvature import HessianOfLoss  # noqa: E402
-from training.measures.effective_rank import effective_rank  # noqa: E402
-from training.measures.fisher_rank import fisher_rank  # noqa: E402
-from training.measures.gradient_rank import gradient_rank  # noqa: E402
-from training.measures.hessian_top import hessian_top  # noqa: E402
-from training.measures.hessian_trace import hessian_trace  # noqa: E402
-from training.measures.llc import Groups, llc  # noqa: E402
-from training.measures.per_sample import ForwardPass, gram  # noqa: E402
-from training.measures.rankme import rankme  # noqa: E402
-from training.measures.sampler import Sampler  # noqa: E402
-from training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
+from emergence_training import tasks  # noqa: E402
+from emergence_training.measures import per_sample  # noqa: E402
+from emergence_training.measures.curvature import HessianOfLoss  # noqa: E402
+from emergence_training.measures.fisher_rank import fisher_rank  # noqa: E402
+from emergence_training.measures.gradient_rank import gradient_rank  # noqa: E402
+from emergence_training.measures.hessian_top import hessian_top  # noqa: E402
+from emergence_training.measures.hessian_trace import hessian_trace  # noqa: E402
+from emergence_training.measures.llc import Groups, llc  # noqa: E402
+from emergence_training.measures.per_sample import ForwardPass, gram  # noqa: E402
+from emergence_training.measures.rankme import effective_rank, rankme  # noqa: E402
+from emergence_training.measures.sampler import Sampler  # noqa: E402
+from emergence_training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
 
 torch.set_num_threads(1)  # the tests run side by side
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from emergence_stats import Run, Store
-from training.measures.rankme import rankme
-from training.recorder import Recorder, log_steps
+from emergence_stats.recorder import Recorder, log_steps
+from emergence_training.measures.rankme import rankme
 
 
 class Model(nn.Module):
@@ -186,7 +186,7 @@ def test_log_steps_begin_at_nought_rise_and_end_at_the_last(last, ratio):
 def trainer(tmp_path):
     """A Trainer of a tiny GPT-2 with random weights; call it with the recorder's options."""
     transformers = pytest.importorskip("transformers")
-    from training.callbacks import RecorderCallback
+    from emergence_stats.recorder.callbacks import RecorderCallback
 
     def make(max_steps):
         config = transformers.GPT2Config(

@@ -10,14 +10,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from emergence_stats.traces.store import Store  # noqa: E402
-from training import run as training_run  # noqa: E402
-from training import tasks  # noqa: E402
-from training.deep import Batch  # noqa: E402
-from training.evaluation import Evaluation  # noqa: E402
-from training.measures.rankme import rankme  # noqa: E402
-from training.measures.sampler import Sampler  # noqa: E402
-from training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
-from training.suites import SUITES, DeepMeasures, Scale  # noqa: E402
+from emergence_training import run as training_run  # noqa: E402
+from emergence_training import tasks  # noqa: E402
+from emergence_training.checkpoints.deep import Batch  # noqa: E402
+from emergence_training.checkpoints.forward import Evaluation  # noqa: E402
+from emergence_training.measures.rankme import rankme  # noqa: E402
+from emergence_training.measures.sampler import Sampler  # noqa: E402
+from emergence_training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
+from emergence_training.suites import SUITES, DeepMeasures, Scale  # noqa: E402
 
 
 def split(task, level, n=500):

@@ -18,14 +18,14 @@ from collections.abc import Iterator
 
 import torch
 
-from training import tasks
-from training.collect import suite_named
-from training.deep import DeepEvaluation
-from training.loop import Training
-from training.measures.llc import LocalLearningCoefficient, llc
-from training.measures.sampler import Sampler
-from training.model import Decoder
-from training.suites import DeepMeasures, Scale, Suite
+from . import tasks
+from .checkpoints.deep import DeepEvaluation
+from .collect import suite_named
+from .loop import Training
+from .measures.llc import LocalLearningCoefficient, llc
+from .measures.sampler import Sampler
+from .model import Decoder
+from .suites import DeepMeasures, Scale, Suite
 
 TASK_LEVELS = (("copy", 1), ("sort", 0), ("parity", 1), ("mod", 1))
 

@@ -14,7 +14,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from emergence_stats.errors import CollectError, UsageError
-from training.suites import SUITES, Scale, Suite
+
+from .suites import SUITES, Scale, Suite
 
 
 def suite_named(name: str) -> Suite:
@@ -114,7 +115,7 @@ def collect(
 def _worker(
     messages: multiprocessing.Queue, store: Path, suite: Suite, scale: Scale, seed: int, device: str
 ) -> None:
-    from training.run import train_run
+    from .run import train_run
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     run_id = suite.run_id(scale, seed)

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training import tasks
-from training.model import Decoder, ModelConfig, answer_loss
-from training.suites import Scale, Suite
+from . import tasks
+from .model import Decoder, ModelConfig, answer_loss
+from .suites import Scale, Suite
 
 CHUNK_STEPS = 64  # steps whose data are drawn at once: drawing is vectorised over the chunk
 _DATA_STREAM = 1  # keeps training data apart from evaluation data, whatever the seeds

@@ -9,30 +9,43 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from filelock import FileLock, Timeout
+from torch import Tensor
 
 from emergence_stats.errors import CollectError
+from emergence_stats.recorder.provenance import device_name, software
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.write import write_run
-from training.deep import DeepEvaluation, measure_deeply
-from training.evaluation import Evaluation, measure, training_loss
-from training.loop import Training
-from training.readings import Reading, to_table
-from training.suites import Scale, Suite
+
+from .checkpoints.deep import DeepEvaluation, measure_deeply
+from .checkpoints.forward import Evaluation, measure, training_loss
+from .checkpoints.readings import Reading, to_table
+from .loop import Training
+from .model import Decoder
+from .suites import Scale, Suite
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SAVE_EVERY_SECONDS = 20.0
 
-Progress = Callable[[int, int, float], None]  # step, steps, training loss
+StepProgress = Callable[[int, int, float], None]  # step, steps, training loss
+
+
+class Finished(NamedTuple):
+    """A run that is trained and measured, and not written yet. `costs`: seconds, for its manifest."""
+
+    config: dict[str, Any]
+    table: pa.Table
+    n_params: int
+    costs: dict[str, Any]
 
 
 class RunInProgress:
@@ -58,7 +71,7 @@ class RunInProgress:
     def __exit__(self, *_exception: object) -> None:
         self._lock.release()
 
-    def save(self, state: dict) -> None:
+    def save(self, state: dict[str, Any]) -> None:
         hidden = self.state_path.with_suffix(".writing")
         try:
             torch.save(state, hidden)
@@ -67,10 +80,17 @@ class RunInProgress:
             hidden.unlink(missing_ok=True)
             raise
 
-    def load(self) -> dict | None:
+    def load(self) -> dict[str, Any] | None:
+        """The last saved state, None where there is none. `CollectError` for that of another version."""
         if not self.state_path.exists():
             return None
-        return torch.load(self.state_path, weights_only=False)
+        try:
+            return torch.load(self.state_path, weights_only=False)
+        except (ModuleNotFoundError, AttributeError) as error:
+            raise CollectError(
+                f"run {self.run_id}: what is kept of it in {self.folder} was saved by another version "
+                f"({error}); remove that folder to train it from the start"
+            ) from None
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -84,7 +104,7 @@ def train_run(
     *,
     device: str = "cpu",
     threads: int = 1,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Manifest:
     """Train, measure and write one run; continue it if an earlier process was killed.
 
@@ -94,8 +114,20 @@ def train_run(
     run_id = suite.run_id(scale, seed)
     try:
         with RunInProgress(store, suite, run_id) as partial:
-            manifest = _train(
-                store, suite, scale, seed, torch.device(device), threads, partial, progress
+            done = _train(suite, scale, seed, torch.device(device), threads, partial, progress)
+            manifest = write_run(
+                store,
+                done.table,
+                run_id=run_id,
+                suite=suite.name,
+                scale=scale.name,
+                n_params=done.n_params,
+                n_layers=scale.layers,
+                seed=seed,
+                config=done.config,
+                software=software(),
+                device=device_name(torch.device(device)),
+                further=done.costs,
             )
             partial.remove()
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
@@ -114,107 +146,87 @@ def _disk_is_full(error: BaseException, store: Path) -> bool:
     return "PytorchStreamWriter" in str(error) or "No space left" in str(error)
 
 
+class Measuring:
+    """What has been measured of a run so far: at its checkpoints, cheap measures at all and deep ones at some."""
+
+    def __init__(self, suite: Suite, scale: Scale, seed: int, device: torch.device) -> None:
+        self._seed = seed
+        self._evaluation = Evaluation.fixed(suite, device)
+        self._checkpoints = frozenset(suite.schedule())
+        self._deep_checkpoints = frozenset(suite.deep_schedule())
+        self._deep = None
+        if suite.deep is not None:
+            self._deep = DeepEvaluation.fixed(suite, suite.deep, scale.name, device)
+        self.readings: list[tuple[int, Reading]] = []
+        self.seconds = 0.0
+
+    def due(self, step: int) -> bool:
+        return step in self._checkpoints
+
+    def measure(self, model: Decoder, step: int, inputs: Tensor, targets: Tensor) -> float:
+        """Measure the model as it is after `step` updates; returns the loss of the batch."""
+        began = time.monotonic()
+        loss = training_loss(model, inputs, targets)
+        self.readings += [(step, r) for r in (*measure(model, self._evaluation), loss)]
+        if self._deep is not None and step in self._deep_checkpoints:
+            self.readings += [
+                (step, r) for r in measure_deeply(model, self._deep, self._seed, step)
+            ]
+            model.zero_grad()
+        self.seconds += time.monotonic() - began
+        return float(loss.values)
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs to go on from here."""
+        deep_seconds = self._deep.seconds if self._deep is not None else {}
+        return {"readings": self.readings, "measuring": self.seconds, "deep_seconds": deep_seconds}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.readings, self.seconds = state["readings"], state["measuring"]
+        if self._deep is not None:
+            self._deep.seconds.update(state["deep_seconds"])
+
+    def costs(self) -> dict[str, Any]:
+        """Seconds for a manifest: in all, and of each measure with a clock of its own."""
+        costs: dict[str, Any] = {"seconds_measuring": round(self.seconds, 1)}
+        if self._deep is not None:
+            clocks = self._deep.seconds.items()
+            costs["seconds_by_measure"] = {name: round(spent, 1) for name, spent in clocks}
+        return costs
+
+
 def _train(
-    store: Path,
     suite: Suite,
     scale: Scale,
     seed: int,
     device: torch.device,
     threads: int,
     partial: RunInProgress,
-    progress: Progress | None,
-) -> Manifest:
+    progress: StepProgress | None,
+) -> Finished:
     torch.set_num_threads(threads)
     config = {**suite.config(scale, seed), "threads": threads}
     training = Training(suite, scale, seed, device)
-    model = training.model
-    evaluation = Evaluation.fixed(suite, device)
-    checkpoints, deep_checkpoints = set(suite.schedule()), set(suite.deep_schedule())
-    deep = None
-    if suite.deep is not None:
-        deep = DeepEvaluation.fixed(suite, suite.deep, scale.name, device)
-    first_step, spent, measuring = 0, 0.0, 0.0
-    readings: list[tuple[int, Reading]] = []
-
+    measuring = Measuring(suite, scale, seed, device)
+    first_step, spent = 0, 0.0
     state = partial.load()
     if state is not None and state["config"] == config:
         training.restore(state)
-        first_step, readings = state["step"], state["readings"]
-        spent, measuring = state["seconds"], state["measuring"]
-        if deep is not None:
-            deep.seconds.update(state["deep_seconds"])
+        measuring.restore(state)
+        first_step, spent = state["step"], state["seconds"]
 
     began = last_save = time.monotonic()
     for step, inputs, targets in training.steps(first_step):
-        if step in checkpoints:
-            if time.monotonic() - last_save > SAVE_EVERY_SECONDS:
-                partial.save(
-                    {
-                        "config": config,
-                        "step": step,
-                        **training.state(),
-                        "readings": readings,
-                        "seconds": spent + time.monotonic() - began,
-                        "measuring": measuring,
-                        "deep_seconds": deep.seconds if deep is not None else {},
-                    }
-                )
-                last_save = time.monotonic()
-            before = time.monotonic()
-            train_loss = training_loss(model, inputs, targets)
-            readings += [(step, reading) for reading in (*measure(model, evaluation), train_loss)]
-            if deep is not None and step in deep_checkpoints:
-                readings += [(step, r) for r in measure_deeply(model, deep, seed, step)]
-                model.zero_grad()
-            measuring += time.monotonic() - before
-            if progress is not None:
-                progress(step, suite.steps, float(train_loss.values))
-
-    seconds = spent + time.monotonic() - began
-    return write_run(
-        store,
-        to_table(readings),
-        run_id=partial.run_id,
-        suite=suite.name,
-        scale=scale.name,
-        n_params=model.n_params(),
-        n_layers=scale.layers,
-        seed=seed,
-        config=config,
-        software=software(),
-        device=device_name(device),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        further={
-            "seconds": round(seconds, 1),
-            "seconds_measuring": round(measuring, 1),
-            **({"seconds_by_measure": _rounded(deep.seconds)} if deep is not None else {}),
-        },
-    )
-
-
-def _rounded(seconds: dict[str, float]) -> dict[str, float]:
-    return {name: round(spent, 1) for name, spent in seconds.items()}
-
-
-def device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"cuda: {torch.cuda.get_device_name(device)}"
-    return f"cpu: {platform.machine()}"
-
-
-def software() -> dict[str, str]:
-    """Versions that may change a trace, and the revision of this repository where there is one."""
-    versions = {name: version(name) for name in ("torch", "numpy", "pyarrow")}
-    versions["python"] = platform.python_version()
-    try:
-        revision = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return versions
-    return {**versions, "revision": revision}
+        if not measuring.due(step):
+            continue
+        if time.monotonic() - last_save > SAVE_EVERY_SECONDS:
+            seconds = spent + time.monotonic() - began
+            parts = {**training.state(), **measuring.state()}
+            partial.save({"config": config, "step": step, "seconds": seconds, **parts})
+            last_save = time.monotonic()
+        loss = measuring.measure(training.model, step, inputs, targets)
+        if progress is not None:
+            progress(step, suite.steps, loss)
+    seconds = round(spent + time.monotonic() - began, 1)
+    costs = {"seconds": seconds, **measuring.costs()}
+    return Finished(config, to_table(measuring.readings), training.model.n_params(), costs)

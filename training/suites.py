@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from training.measures.sampler import Sampler
+from .measures.sampler import Sampler
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,12 @@
-"""Which runs a hypothesis still needs, what they cost, and making them.
-
-The only place of this package that imports `training`, and only when called.
-"""
+"""Which runs a hypothesis still needs, and what they cost."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from emergence_stats.claims.backend import trainable_suites
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import read_lock
 from emergence_stats.errors import UsageError
@@ -24,8 +21,8 @@ def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
     A cost is the mean time of the runs of the same scale in the store, None where there is none;
     `seconds_by_measure` says how much of it each measure took that has a clock of its own.
     """
-    design = _design(loaded, suite)
-    manifests = _manifests(uri)
+    design = wanted_design(loaded, suite)
+    manifests = manifests_of(uri)
     registration = read_lock(loaded.source.lock)
     there: dict[tuple[str, int], Manifest] = {
         (m.scale, m.seed): m for m in manifests if m.suite == design.suite
@@ -86,24 +83,18 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
     cost_text = f"{sum(known) / 60:.0f} minutes of one core" if known else "cost unknown"
     rest = f", {unknown} of unknown cost" if known and unknown else ""
     yield f"{len(missing)} missing: {cost_text}{rest}"
-    if plan["suite"] not in _trainable():
-        yield f"suite {plan['suite']} is none that `collect` trains: train and import them"
+    if plan["suite"] not in trainable_suites():
+        yield f"suite {plan['suite']} cannot be trained by `collect`: train its runs yourself, and import them"
         return
     suite = "" if plan["confirmatory"] else f" --suite {plan['suite']}"
     yield f"make them with: emergence-stats collect {plan['name']}{suite}"
 
 
-def _trainable() -> Collection[str]:
-    """Names of the suites that the training backend declares, none where it is not installed."""
-    if find_spec("training") is None:
-        return ()
-    from training.suites import SUITES
+def wanted_design(loaded: Loaded, suite: str | None) -> Design:
+    """The runs that are wanted: the confirmatory set, or those of another suite that fit.
 
-    return SUITES.keys()
-
-
-def _design(loaded: Loaded, suite: str | None) -> Design:
-    """The runs that are wanted: the confirmatory set, or those of another suite that fit."""
+    Raises `UsageError` without a design and a suite, and for a suite that none of it fits.
+    """
     design = loaded.hypothesis.design
     if design is not None and suite in (None, design.suite):
         return design
@@ -112,7 +103,7 @@ def _design(loaded: Loaded, suite: str | None) -> Design:
             f"{loaded.name} declares no design, so nothing says which runs it wants; name a suite "
             "with --suite"
         )
-    from training.collect import suite_named
+    from emergence_training.collect import suite_named
 
     declared = suite_named(suite)
     least = loaded.hypothesis.needs.min_layers
@@ -122,46 +113,8 @@ def _design(loaded: Loaded, suite: str | None) -> Design:
     return Design(suite, scales, declared.seeds)
 
 
-def _manifests(uri: str) -> list[Manifest]:
+def manifests_of(uri: str) -> list[Manifest]:
+    """Those of a store, none where there is no folder yet."""
     if "://" not in uri and not Path(uri).exists():
         return []
     return [run.manifest for run in Store.open(uri).runs]
-
-
-def collect_missing(
-    loaded: Loaded | None,
-    folder: str,
-    suite: str | None,
-    *,
-    device: str,
-    jobs: int | None,
-    scales: Sequence[str] | None,
-    seeds: Sequence[int] | None,
-) -> int:
-    """Train what is missing of a hypothesis' confirmatory set, or of a suite (default pocket).
-
-    With both, the runs of the suite that the hypothesis can use.
-
-    Returns the number of runs written. Raises `UsageError` where the training extra is not
-    installed, `CollectError` where a run cannot go on.
-    """
-    lacking = [name for name in ("training", "torch", "filelock") if find_spec(name) is None]
-    if lacking:
-        raise UsageError(
-            f"collect needs {' and '.join(lacking)}, which the extra `training` brings; "
-            "install it with: pip install 'emergence-stats[training]'"
-        )
-    from training.collect import collect, missing_runs, suite_named
-
-    if loaded is not None:
-        design = _design(loaded, suite)
-        chosen = suite_named(design.suite)
-        scales = [s for s in design.scales if scales is None or s in scales]
-        seeds = [s for s in design.seeds if seeds is None or s in seeds]
-        if not scales or not seeds:
-            raise UsageError(f"no run of {loaded.name}'s design has these scales and seeds")
-    else:
-        chosen = suite_named(suite or "pocket")
-    _manifests(folder)  # a broken store is reported before hours of training
-    todo = missing_runs(Path(folder), chosen, scales, seeds)
-    return collect(folder, chosen, todo, device=device, jobs=jobs) if todo else 0

@@ -124,7 +124,7 @@ class _Item(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        from emergence_stats.claims.locate import place_of
+        from emergence_stats.claims.project import place_of
 
         project = _project(self.config, self.path.parent)
         place = place_of(project, project.load(self.path.stem), self.name)

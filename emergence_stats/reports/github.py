@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emergence_stats.claims.locate import Place, place_of
-from emergence_stats.claims.project import Project
+from emergence_stats.claims.project import Place, Project, place_of
 from emergence_stats.evaluation.recorded import Change, shown, snapshot
 from emergence_stats.evaluation.results import PredictionResult, Result
 from emergence_stats.reports.markdown import to_markdown

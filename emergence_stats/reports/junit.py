@@ -10,8 +10,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 
-from emergence_stats.claims.locate import place_of
-from emergence_stats.claims.project import Project
+from emergence_stats.claims.project import Project, place_of
 from emergence_stats.evaluation.recorded import Change
 from emergence_stats.evaluation.results import Result
 from emergence_stats.reports.console import details_text

@@ -1,0 +1,1 @@
+"""The measures, one file each: formula, cost and what it was checked against."""

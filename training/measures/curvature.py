@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from training.model import Decoder, answer_loss
+from ..model import Decoder, answer_loss
 
 
 class HessianOfLoss:

@@ -14,8 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.measures.effective_rank import effective_rank
-from training.measures.per_sample import ForwardPass, gram
+from .per_sample import ForwardPass, gram
+from .rankme import effective_rank
 
 
 def fisher_rank(passes: ForwardPass, generator: torch.Generator) -> Tensor:

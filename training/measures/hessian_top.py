@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import torch
 
-from training.measures.curvature import HessianOfLoss
+from .curvature import HessianOfLoss
 
 TOLERANCE = 0.01  # the error of theta itself is of the order of its square
 MAX_STEPS = 60

@@ -44,7 +44,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training.measures.sampler import Sampler
+from .sampler import Sampler
 
 # Of samples `index` (b,): each one's loss summed over what it is a mean of, and how many that are
 # (both (b,)). The loss of a batch is the ratio of the sums.

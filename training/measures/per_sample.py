@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.model import Decoder
+from ..model import Decoder
 
 BLOCK_BYTES = 256 * 2**20  # of one block of gradients; a few such are alive at a time
 

@@ -1,28 +1,5 @@
-"""RankMe, the effective rank of a representation (Garrido et al. 2023, arXiv:2210.02885).
+"""RankMe, kept with the recorder, which a training loop of one's own uses without this backend."""
 
-With s the singular values of Z (samples x width), not centred, and p = s / sum(s):
+from emergence_stats.recorder.rankme import effective_rank, rankme
 
-    RankMe(Z) = exp(-sum(p log p))
-
-between 1 and min(samples, width). The paper adds a small epsilon to p for numerical reasons;
-here zero singular values contribute zero, which is the limit and does not inflate low ranks.
-"""
-
-from __future__ import annotations
-
-import torch
-from torch import Tensor
-
-from training.measures.effective_rank import effective_rank
-
-
-def rankme(states: Tensor) -> Tensor:
-    """Effective rank of each matrix in a batch: (..., samples, width) -> (...), float64.
-
-    Singular values come from the smaller Gram matrix in float64: a float32 Gram matrix inflates
-    low ranks, a float64 one agrees with the singular values to 1e-7 and batches on every device.
-    """
-    z = states.double()
-    samples, width = z.shape[-2:]
-    gram = z.mT @ z if width <= samples else z @ z.mT
-    return effective_rank(torch.linalg.eigvalsh(gram).clamp_min(0).sqrt())
+__all__ = ["effective_rank", "rankme"]

@@ -54,7 +54,7 @@ def collect(
     as_json: JsonOption = False,
 ) -> None:
     """Train the missing runs; one that was killed goes on where it was."""
-    from emergence_stats.claims.planning import collect_missing
+    from emergence_stats.claims.collecting import collect_missing
 
     if engine != "torch":
         raise UsageError(f"there is no engine {engine!r}; the engine is torch")

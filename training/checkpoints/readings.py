@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from training import tasks
+from .. import tasks
 
 _TASK = np.array([task for task, _ in tasks.TASK_LEVELS])
 _LEVEL = np.array([level for _, level in tasks.TASK_LEVELS])

@@ -2,7 +2,7 @@
 
 Each for every task-level, and for the mixture of all; the LLC of a task-level is its part in that
 of the mixture. Samples are fixed by the suite, as those of
-`training.evaluation` are, and drawn apart from them; Monte-Carlo draws are fixed by the run's seed
+`training.checkpoints.forward` are, and drawn apart from them; Monte-Carlo draws are fixed by the run's seed
 and the step, so a run that is continued draws the same.
 """
 
@@ -18,18 +18,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training import tasks
-from training.measures.curvature import HessianOfLoss
-from training.measures.fisher_rank import fisher_rank
-from training.measures.gradient_rank import gradient_rank
-from training.measures.hessian_top import hessian_top
-from training.measures.hessian_trace import hessian_trace
-from training.measures.llc import Groups, llc
-from training.measures.per_sample import ForwardPass
-from training.measures.sampler import Sampler
-from training.model import Decoder
-from training.readings import Reading
-from training.suites import DeepMeasures, Suite
+from .. import tasks
+from ..measures.curvature import HessianOfLoss
+from ..measures.fisher_rank import fisher_rank
+from ..measures.gradient_rank import gradient_rank
+from ..measures.hessian_top import hessian_top
+from ..measures.hessian_trace import hessian_trace
+from ..measures.llc import Groups, llc
+from ..measures.per_sample import ForwardPass
+from ..measures.sampler import Sampler
+from ..model import Decoder
+from ..suites import DeepMeasures, Suite
+from .readings import Reading
 
 _SAMPLE_STREAM = 2  # keeps these samples apart from training and evaluation data
 _DRAW_STREAM = 3

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training import tasks
-from training.measures.rankme import rankme
-from training.model import Decoder, answer_loss
-from training.readings import Reading
-from training.suites import Suite
+from .. import tasks
+from ..measures.rankme import rankme
+from ..model import Decoder, answer_loss
+from ..suites import Suite
+from .readings import Reading
 
 
 @dataclass

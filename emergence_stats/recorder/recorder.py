@@ -13,23 +13,28 @@ measured, so that the steps in between cost nothing, and training goes on as if 
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from emergence_stats.recorder.hooks import (
+    Batch,
+    evaluating,
+    matching,
+    on_device_of,
+    padding_mask,
+    watching,
+)
+from emergence_stats.recorder.provenance import device_name, software
+from emergence_stats.recorder.rankme import rankme
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.write import write_run
-from training.measures.rankme import rankme
-from training.run import device_name, software
 
-Batch = Any  # what the model takes: a tensor, a tuple of arguments, or a mapping of keywords
 Metrics = Callable[[Any, Batch], Mapping[str, float]]
 
 
@@ -83,12 +88,12 @@ class Recorder:
         self.forward = forward or self._called
         self.metrics = metrics
         self.steps = None if steps is None else frozenset(steps)
-        blocks = _matching(model, [layers] if isinstance(layers, str) else layers)
+        blocks = matching(model, [layers] if isinstance(layers, str) else layers)
         self.n_layers = len(blocks)
         self._modules = dict(enumerate(blocks, 1))
         for name, number in ((embedding, 0), (final, self.n_layers + 1)):
             if name is not None:
-                (self._modules[number],) = _matching(model, [name])
+                (self._modules[number],) = matching(model, [name])
         self._rows: list[
             tuple[int, str | None, int | None, int | None, str, float, float | None]
         ] = []
@@ -107,7 +112,7 @@ class Recorder:
         began = time.perf_counter()
         for name, value in values.items():
             self.log(step, name, float(value))
-        with _evaluating(self.model), torch.no_grad():
+        with evaluating(self.model), torch.no_grad():
             for (task, level), batch in self.batches.items():
                 self._measure(step, task, level, batch)
         self._seconds += time.perf_counter() - began
@@ -128,8 +133,8 @@ class Recorder:
         self._rows.append((step, task, level, layer, measure, float(value), stderr))
 
     def _measure(self, step: int, task: str, level: int | None, batch: Batch) -> None:
-        batch = _on_device_of(self.model, batch)
-        with _watching(self._modules, _mask(batch)) as pooled:
+        batch = on_device_of(self.model, batch)
+        with watching(self._modules, padding_mask(batch)) as pooled:
             output = self.forward(batch)
         if pooled:
             states = sorted(pooled.items())
@@ -209,76 +214,3 @@ class Recorder:
             device=device_name(device),
             further={"seconds_recording": round(self._seconds, 3)},
         )
-
-
-def _matching(model: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
-    modules = dict(model.named_modules())
-    found = []
-    for pattern in patterns:
-        compiled = re.compile(re.escape(pattern).replace(r"\*", r"[^.]+"))
-        mine = [module for name, module in modules.items() if name and compiled.fullmatch(name)]
-        if not mine:
-            names = ", ".join(name for name in list(modules)[:12] if name)
-            raise ValueError(f"the model has no module {pattern!r}; it has {names}, ...")
-        found += mine
-    return found
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; every module is then as it was."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
-
-
-@contextmanager
-def _watching(modules: Mapping[int, nn.Module], mask: Tensor | None) -> Iterator[dict[int, Tensor]]:
-    """Pooled hidden states (samples, width) by layer of the forward passes inside."""
-    pooled: dict[int, Tensor] = {}
-
-    def keep(number: int) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            pooled[number] = _pooled(output[0] if isinstance(output, tuple) else output, mask)
-
-        return hook
-
-    handles = [module.register_forward_hook(keep(number)) for number, module in modules.items()]
-    try:
-        yield pooled
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _pooled(states: Tensor, mask: Tensor | None) -> Tensor:
-    """(samples, positions, width) -> (samples, width), the mean over positions, in float64."""
-    if states.device.type == "mps":  # which has no float64
-        states = states.cpu()
-    states = states.double()
-    if states.ndim == 2:
-        return states
-    if mask is None:
-        return states.mean(1)
-    weight = mask.to(states)[..., None]
-    return (states * weight).sum(1) / weight.sum(1).clamp_min(1)
-
-
-def _on_device_of(model: nn.Module, batch: Batch) -> Batch:
-    """A trainer moves its model to a GPU, and knows nothing of the recorder's samples."""
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-
-    def moved(value: Any) -> Any:
-        return value.to(device) if isinstance(value, Tensor) else value
-
-    if isinstance(batch, Mapping):
-        return {name: moved(value) for name, value in batch.items()}
-    return tuple(map(moved, batch)) if isinstance(batch, tuple | list) else moved(batch)
-
-
-def _mask(batch: Batch) -> Tensor | None:
-    return batch.get("attention_mask") if isinstance(batch, Mapping) else None

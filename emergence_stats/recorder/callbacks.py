@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from training.recorder import Recorder
+from emergence_stats.recorder.recorder import Recorder
 
 FILE = "recorder.pt"
 

@@ -1,0 +1,41 @@
+"""Train the runs that a hypothesis, or a suite, still lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from emergence_stats.claims.backend import check_installed, collect_runs, suite_named
+from emergence_stats.claims.planning import manifests_of, wanted_design
+from emergence_stats.claims.project import Loaded
+from emergence_stats.errors import UsageError
+
+
+def collect_missing(
+    loaded: Loaded | None,
+    folder: str,
+    suite: str | None,
+    *,
+    device: str,
+    jobs: int | None,
+    scales: Sequence[str] | None,
+    seeds: Sequence[int] | None,
+) -> int:
+    """Train what is missing of a hypothesis' confirmatory set, or of a suite (default pocket).
+
+    With both, the runs of the suite that the hypothesis can use.
+
+    Returns the number of runs written. Raises `UsageError` where the training extra is not
+    installed, `CollectError` where a run cannot go on.
+    """
+    check_installed()
+    if loaded is not None:
+        design = wanted_design(loaded, suite)
+        chosen = suite_named(design.suite)
+        scales = [s for s in design.scales if scales is None or s in scales]
+        seeds = [s for s in design.seeds if seeds is None or s in seeds]
+        if not scales or not seeds:
+            raise UsageError(f"no run of {loaded.name}'s design has these scales and seeds")
+    else:
+        chosen = suite_named(suite or "pocket")
+    manifests_of(folder)  # a broken store is reported before hours of training
+    return collect_runs(folder, chosen, scales, seeds, device=device, jobs=jobs)

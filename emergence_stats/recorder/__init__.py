@@ -1,0 +1,9 @@
+"""Record traces in a training loop of one's own.
+
+from emergence_stats.recorder import Recorder, log_steps
+from emergence_stats.recorder.callbacks import RecorderCallback   # with transformers
+"""
+
+from emergence_stats.recorder.recorder import Recorder, log_steps
+
+__all__ = ["Recorder", "log_steps"]

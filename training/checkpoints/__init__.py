@@ -1,0 +1,1 @@
+"""What is measured at a checkpoint, and the rows that it gives."""
