@@ -10,7 +10,46 @@ from importlib import import_module
 from typing import Any
 
 from emergence_stats import _moved
-from emergence_stats.exports import MODULES
+
+# Public names and the modules that hold them; imported on first use (PEP 562).
+MODULES: dict[str, str] = {
+    "Claim": "hypothesis",
+    "Control": "controls",
+    "Count": "hypothesis",
+    "Design": "hypothesis",
+    "EmergenceStatsError": "errors",
+    "Events": "events",
+    "Hypothesis": "hypothesis",
+    "Mean": "hypothesis",
+    "Needs": "hypothesis",
+    "Pooled": "hypothesis",
+    "Prediction": "hypothesis",
+    "Region": "regions",
+    "Result": "evaluation.results",
+    "Run": "runs",
+    "Share": "hypothesis",
+    "Slope": "hypothesis",
+    "Store": "traces.store",
+    "TraceSet": "runs",
+    "Undefined": "runs",
+    "Verdict": "verdicts",
+    "collapse": "events",
+    "emergence": "events",
+    "equal_noise": "controls",
+    "first_lasting": "events",
+    "floor": "events",
+    "mismatched_tasks": "controls",
+    "multiverse": "interfaces.api",
+    "placebo": "controls",
+    "power": "interfaces.api",
+    "precedence": "events",
+    "recovery": "events",
+    "shuffled_answers": "controls",
+    "surrogate": "controls",
+    "test": "interfaces.api",
+    "varied": "controls",
+    "write_run": "traces.write",
+}
 
 _moved.install()
 

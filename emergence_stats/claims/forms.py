@@ -20,80 +20,92 @@ from emergence_stats.claims.methods import (
 )
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import State
+from emergence_stats.hypothesis import Hypothesis
 
 FORMS = ("aspredicted", "osf")
+_FURTHER = ("Controls", "Multiverse", "Pooled")
 
 
 def fields(loaded: Loaded, state: State, form: str) -> dict[str, str]:
     """The questions of one of `FORMS` with the plan's answers, in the form's order."""
+    return _aspredicted(loaded, state) if form == "aspredicted" else _osf(loaded, state)
+
+
+def _aspredicted(loaded: Loaded, state: State) -> dict[str, str]:
     h = loaded.hypothesis
-    parts = {part.heading: part for part in methods(loaded, state)}
+    return {
+        "1) Have any data been collected for this study already?": _existing(state),
+        "2) What's the main question being asked or hypothesis being tested in this study?": (
+            h.claim.text
+        ),
+        "3) Describe the key dependent variable(s) specifying how they will be measured.": (
+            f"{data_text(h)}\n{_whole(loaded, state, 'Predictions')}"
+        ),
+        "4) How many and which conditions will participants be assigned to?": _conditions(h),
+        "5) Specify exactly which analyses you will conduct to examine the main "
+        "question/hypothesis.": inference_text(h),
+        "6) Describe exactly how outliers will be defined and handled, and your precise rule(s) for "
+        "excluding observations.": exclusions_text(h),
+        "7) How many observations will be collected or what will determine sample size?": (
+            sample_text(h)
+        ),
+        "8) Anything else you would like to pre-register?": _whole(loaded, state, *_FURTHER),
+        "9) Registration": registration_text(state),
+    }
 
-    def whole(*headings: str) -> str:
-        lines: list[str] = []
-        for heading in headings:
-            if heading in parts:
-                lines += [parts[heading].text, *(f"- {item}" for item in parts[heading].items)]
-        return "\n".join(lines) or "None."
 
-    seen = 0 if state.registration is None else len(state.registration.latest["runs"])
-    existing = (
-        f"Yes: {seen} training runs were there when the plan was frozen, and are listed in it by hash. "
-        "They are pilots, and count in no confirmatory result."
-        if seen
-        else "No training run was there when the plan was frozen."
-    )
-    if state.registration is None:
-        existing = "The plan is not frozen yet, so this cannot be told."
-    conditions = (
-        f"No assignment: {sample_text(h)} Scales are fixed, seeds are random."
-        if h.design is not None
-        else "No assignment."
-    )
-    if form == "aspredicted":
-        return {
-            "1) Have any data been collected for this study already?": existing,
-            "2) What's the main question being asked or hypothesis being tested in this study?": (
-                h.claim.text
-            ),
-            "3) Describe the key dependent variable(s) specifying how they will be measured.": (
-                f"{data_text(h)}\n{whole('Predictions')}"
-            ),
-            "4) How many and which conditions will participants be assigned to?": conditions,
-            "5) Specify exactly which analyses you will conduct to examine the main "
-            "question/hypothesis.": inference_text(h),
-            "6) Describe exactly how outliers will be defined and handled, and your precise rule(s) for "
-            "excluding observations.": exclusions_text(h),
-            "7) How many observations will be collected or what will determine sample size?": (
-                sample_text(h)
-            ),
-            "8) Anything else you would like to pre-register?": whole(
-                "Controls", "Multiverse", "Pooled"
-            ),
-            "9) Registration": registration_text(state),
-        }
+def _osf(loaded: Loaded, state: State) -> dict[str, str]:
+    h = loaded.hypothesis
     return {
         "Title": loaded.name,
         "Description": loaded.doc,
-        "Hypotheses": whole("Claim", "Predictions"),
+        "Hypotheses": _whole(loaded, state, "Claim", "Predictions"),
         "Study type": "Observational study of training runs, measured by a fixed procedure.",
         "Blinding": "No blinding: the analysis is a program that is frozen before the runs exist.",
-        "Study design": f"{unit_text(h)} {conditions}",
+        "Study design": f"{unit_text(h)} {_conditions(h)}",
         "Randomization": "Initial weights and data order are drawn from each run's seed.",
-        "Existing data": existing,
+        "Existing data": _existing(state),
         "Data collection procedures": data_text(h),
         "Sample size": sample_text(h),
         "Stopping rule": sample_text(h),
         "Measured variables": data_text(h),
-        "Indices": whole("Predictions"),
+        "Indices": _whole(loaded, state, "Predictions"),
         "Statistical models": inference_text(h),
         "Inference criteria": inference_text(h),
         "Data exclusion": exclusions_text(h),
         "Missing data": "No value is imputed. Events that did not come by the end of a run are "
         "right-censored at its last step, and not left out.",
-        "Exploratory analysis": whole("Controls", "Multiverse", "Pooled"),
+        "Exploratory analysis": _whole(loaded, state, *_FURTHER),
         "Other": registration_text(state),
     }
+
+
+def _whole(loaded: Loaded, state: State, *headings: str) -> str:
+    """These parts of the methods with their lists."""
+    parts = {part.heading: part for part in methods(loaded, state)}
+    lines: list[str] = []
+    for heading in headings:
+        if heading in parts:
+            lines += [parts[heading].text, *(f"- {item}" for item in parts[heading].items)]
+    return "\n".join(lines) or "None."
+
+
+def _existing(state: State) -> str:
+    if state.registration is None:
+        return "The plan is not frozen yet, so this cannot be told."
+    seen = len(state.registration.latest["runs"])
+    if not seen:
+        return "No training run was there when the plan was frozen."
+    return (
+        f"Yes: {seen} training runs were there when the plan was frozen, and are listed in it by hash. "
+        "They are pilots, and count in no confirmatory result."
+    )
+
+
+def _conditions(h: Hypothesis) -> str:
+    if h.design is None:
+        return "No assignment."
+    return f"No assignment: {sample_text(h)} Scales are fixed, seeds are random."
 
 
 def as_markdown(loaded: Loaded, state: State, form: str | None) -> str:

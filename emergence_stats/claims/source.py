@@ -21,7 +21,7 @@ from importlib import machinery
 from importlib.util import find_spec
 from pathlib import Path
 
-from emergence_stats import exports
+import emergence_stats
 from emergence_stats._moved import MOVED
 from emergence_stats.errors import RegistrationError
 
@@ -31,7 +31,7 @@ _NAME = "emergence_stats"
 # Anything else that a hypothesis imports is part of what its registration freezes.
 _NOT_ANALYSIS = frozenset(
     {"traces", "claims", "evaluation", "robustness", "reports", "interfaces", "support"}
-    | {"__init__", "__main__", "_moved", "errors", "exports", "recorder"}
+    | {"__init__", "__main__", "_moved", "errors", "recorder"}
 )
 
 
@@ -190,7 +190,7 @@ def _of_framework(statement: _Import) -> list[Path] | None:
         if ".".join(parts) in MOVED:
             return _walk([_PACKAGE], MOVED[".".join(parts)][0].split("."), ())
         return _walk([_PACKAGE], parts, statement.names)
-    public = exports.MODULES
+    public = emergence_stats.MODULES
     wanted = (
         set(public.values()) if not statement.names else {public.get(n, n) for n in statement.names}
     )

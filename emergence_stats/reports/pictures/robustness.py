@@ -16,7 +16,7 @@ from emergence_stats.reports.pictures.style import (
     in_style,
     log_axis,
 )
-from emergence_stats.robustness.curve import Curve
+from emergence_stats.robustness.curve import Curve, Point
 from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 _LARGE_UP_TO = 300  # analyses whose marks still stand apart
+_LARGE, _SMALL_MARK = 2.6, 1.0  # points
 
 
 @in_style
@@ -53,7 +54,22 @@ def specification_curve(curve: Curve, region: Region) -> Figure:
     figure = Figure(figsize=(WIDTH, 2.5 + below))
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2.0, below])
     shade(top, region, [x for p in points for x in p.interval or (p.value,)])
-    size = 2.6 if len(points) <= _LARGE_UP_TO else 1.0
+    _estimates(top, points)
+    for number, point in enumerate(points):
+        if curve.registered(point):
+            for axes in (top, bottom):
+                axes.axvline(number, color=INK, linewidth=0.8, linestyle=":", zorder=0)
+    top.set_ylabel(curve.prediction)
+    top.set_title(f"{len(points)} analyses; dotted: as registered", loc="left")
+    _choices(bottom, points, rows)
+    bottom.set_xlim(-0.02 * len(points) - 0.5, 1.02 * len(points) - 0.5)
+    bottom.set_xlabel("analyses, by estimate")
+    return figure
+
+
+def _estimates(axes: Axes, points: Sequence[Point]) -> None:
+    """Each estimate with its interval, in the colour of its verdict."""
+    size = _LARGE if len(points) <= _LARGE_UP_TO else _SMALL_MARK
     by_verdict = [(v, [(i, p) for i, p in enumerate(points) if p.verdict is v]) for v in Verdict]
     # Where thousands lie side by side, those of which there are more would cover the others.
     for verdict, mine in sorted(by_verdict, key=lambda one: -len(one[1])):
@@ -62,8 +78,8 @@ def specification_curve(curve: Curve, region: Region) -> Figure:
         at, colour = [i for i, _ in mine], COLOUR[verdict]
         ends = [p.interval or (p.value, p.value) for _, p in mine]
         lower, upper = zip(*ends, strict=True)
-        _ticks(top, at, lower, upper, edgecolor=colour, alpha=0.4, linewidth=0.8)
-        top.plot(
+        _ticks(axes, at, lower, upper, edgecolor=colour, alpha=0.4, linewidth=0.8)
+        axes.plot(
             at,
             [p.value for _, p in mine],
             MARKER[verdict],
@@ -73,23 +89,16 @@ def specification_curve(curve: Curve, region: Region) -> Figure:
             label=f"{verdict} ({len(mine)})",
             zorder=3,
         )
-    for number, point in enumerate(points):
-        if curve.registered(point):
-            for axes in (top, bottom):
-                axes.axvline(number, color=INK, linewidth=0.8, linestyle=":", zorder=0)
-    top.set_ylabel(curve.prediction)
-    top.set_title(f"{len(points)} analyses; dotted: as registered", loc="left")
-    top.legend(loc="best", markerscale=2.6 / size)
+    axes.legend(loc="best", markerscale=_LARGE / size)
+
+
+def _choices(axes: Axes, points: Sequence[Point], rows: Sequence[tuple[str, int, str]]) -> None:
+    """A mark for each analysis in the row of each of its choices."""
     for row, (choice, which, _) in enumerate(rows):
         at = [i for i, p in enumerate(points) if p.chosen[choice] == which]
-        _ticks(
-            bottom, at, [row - 0.3] * len(at), [row + 0.3] * len(at), edgecolor=INK, linewidth=0.7
-        )
-    bottom.set_yticks(range(len(rows)), [text for *_, text in rows], fontsize=6.5)
-    bottom.set_ylim(len(rows) - 0.5, -0.5)
-    bottom.set_xlim(-0.02 * len(points) - 0.5, 1.02 * len(points) - 0.5)
-    bottom.set_xlabel("analyses, by estimate")
-    return figure
+        _ticks(axes, at, [row - 0.3] * len(at), [row + 0.3] * len(at), edgecolor=INK, linewidth=0.7)
+    axes.set_yticks(range(len(rows)), [text for *_, text in rows], fontsize=6.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
 
 
 def _ticks(
