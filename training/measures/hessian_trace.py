@@ -7,7 +7,7 @@ derivative of the loss L along z, and that needs forward passes only:
     z^T H z = (L(w + h z) - 2 L(w) + L(w - h z)) / h^2 + O(h^2)
 
 in float64, where rounding costs about 4e-16 L / h^2 and is far below the error of any number of
-probes (tests/test_measures.py has both). Memory is that of a forward pass of one block.
+probes (tests/training/test_measures.py has both). Memory is that of a forward pass of one block.
 """
 
 from __future__ import annotations

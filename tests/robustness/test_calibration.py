@@ -1,7 +1,5 @@
 """A small calibration study: 1,000 studies a cell, and bands that an uncalibrated method would leave."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,6 +9,7 @@ from calibration.values import Design
 from emergence_stats.claims.project import Project
 from emergence_stats.robustness.studies import Study
 from emergence_stats.verdicts import Verdict
+from tests.support import ROOT
 
 FEW, PLAN = Design(1, 5), Design(5, 5)
 CELLS = [
@@ -55,7 +54,7 @@ def test_sign_flips_reject_at_most_at_alpha_over_all_signs(n):
 
 @pytest.fixture(scope="module")
 def loaded():
-    project = Project(Path(__file__).parent.parent)
+    project = Project(ROOT)
     return [project.load(name) for name in (*worlds.FALSE, "concordance_limits")]
 
 

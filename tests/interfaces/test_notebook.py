@@ -1,15 +1,13 @@
 """Results in a notebook: what is displayed, and the example that is shipped, executed."""
 
-from pathlib import Path
-
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
 import emergence_stats as es
-from tests.conftest import add_run
+from tests.support import ROOT, add_run, edit
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = ROOT / "examples"
 
 
 def test_the_example_runs_and_shows_a_verdict_with_a_picture():
@@ -66,6 +64,6 @@ def test_power_is_a_table_a_picture_and_a_frame(varied_project):
 
 def test_strings_of_a_claim_are_escaped(project):
     module = project / "hypotheses" / "learns.py"
-    module.write_text(module.read_text().replace("Models learn", "<b>Models</b> learn"))
+    edit(module, "Models learn", "<b>Models</b> learn")
     add_run(project / "data", 0, tasks=("add", "mod"))
     assert "&lt;b&gt;Models" in es.test("learns")._repr_html_()

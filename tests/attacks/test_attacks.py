@@ -19,7 +19,7 @@ from emergence_stats.reports.markdown import to_markdown
 from emergence_stats.reports.words import control_text
 from emergence_stats.traces.store import Store
 from emergence_stats.verdicts import Verdict
-from tests.conftest import add_run
+from tests.support import add_run, edit, edited
 
 CLAIM = '''
 """Final accuracy is high."""
@@ -176,9 +176,9 @@ def test_a_run_copied_under_another_name_is_no_second_run(root):
 
 def test_a_control_on_runs_that_the_plan_had_seen_is_exploratory(root):
     module = root / "hypotheses" / "learns.py"
-    text = CLAIM.replace("import Claim,", "import shuffled_answers, Claim,")
+    text = edited(CLAIM, "import Claim,", "import shuffled_answers, Claim,")
     module.write_text(
-        text.replace("    design=", '    controls=[shuffled_answers("shuffled")],\n    design=')
+        edited(text, "    design=", '    controls=[shuffled_answers("shuffled")],\n    design=')
     )
     collect(root, PILOTS)
     for seed in PLANNED:
@@ -218,7 +218,7 @@ def test_edited_traces_are_an_error(root):
 def test_an_estimator_edited_after_registration_makes_it_exploratory(root):
     as_planned(root)
     module = root / "hypotheses" / "learns.py"
-    module.write_text(module.read_text().replace(".mean()", ".max()"))
+    edit(module, ".mean()", ".max()")
     result = outcome(root)
     assert not result.confirmatory
     assert result.registration == "amended"
@@ -227,7 +227,7 @@ def test_an_estimator_edited_after_registration_makes_it_exploratory(root):
 
 def test_a_helper_edited_after_registration_makes_it_exploratory(root):
     as_planned(root)
-    (root / "hypotheses" / "_shared.py").write_text(SHARED.replace("-last:", "-2 * last:"))
+    (root / "hypotheses" / "_shared.py").write_text(edited(SHARED, "-last:", "-2 * last:"))
     result = outcome(root)
     assert not result.confirmatory
     assert any("_shared.py: changed" in change for change in result.plan.changes)
@@ -236,7 +236,7 @@ def test_a_helper_edited_after_registration_makes_it_exploratory(root):
 def test_a_region_moved_after_seeing_the_data_and_registered_again_is_exploratory(root):
     as_planned(root)
     module = root / "hypotheses" / "learns.py"
-    module.write_text(module.read_text().replace("at_least(0.5)", "at_least(0.9)"))
+    edit(module, "at_least(0.5)", "at_least(0.9)")
     frozen(root)
     result = outcome(root)
     assert result.registration == "registered"
@@ -250,7 +250,7 @@ def test_a_region_moved_and_moved_back_was_registered_three_times(root):
     as_planned(root)
     module = root / "hypotheses" / "learns.py"
     original = module.read_text()
-    for text in (original.replace("at_least(0.5)", "at_least(0.9)"), original):
+    for text in (edited(original, "at_least(0.5)", "at_least(0.9)"), original):
         module.write_text(text)
         frozen(root)
     result = outcome(root)
@@ -288,7 +288,7 @@ def altered(root, change):
 def test_a_clock_set_back_before_registering_again_shows(root):
     as_planned(root)
     module = root / "hypotheses" / "learns.py"
-    module.write_text(module.read_text().replace("at_least(0.5)", "at_least(0.4)"))
+    edit(module, "at_least(0.5)", "at_least(0.4)")
     frozen(root)
     altered(root, lambda entries: entries[1].update(registered="2020-01-01T00:00:00+00:00"))
     collect(root, [20])
@@ -306,9 +306,7 @@ def test_runs_from_a_clock_set_forward_show(root):
 def test_an_edited_lock_is_an_error(root):
     as_planned(root)
     path = root / "hypotheses" / "learns.lock"
-    path.write_text(
-        path.read_text().replace('"scale"', '"scala"').replace("sim-d32-s1", "sim-d32-s9")
-    )
+    edit(path, "sim-d32-s1", "sim-d32-s9")
     with pytest.raises(RegistrationError, match="altered"):
         outcome(root)
 
@@ -325,7 +323,7 @@ def test_an_entry_taken_from_the_middle_is_an_error(root):
     as_planned(root)
     module = root / "hypotheses" / "learns.py"
     for threshold in ("0.4", "0.3"):
-        module.write_text(CLAIM.replace("at_least(0.5)", f"at_least({threshold})"))
+        module.write_text(edited(CLAIM, "at_least(0.5)", f"at_least({threshold})"))
         frozen(root)
     path = root / "hypotheses" / "learns.lock"
     lock = json.loads(path.read_text())
@@ -350,7 +348,7 @@ def test_an_entry_taken_from_the_middle_is_an_error(root):
     ],
 )
 def test_a_mistyped_name_is_an_error(root, old, new):
-    text = CLAIM.replace("import Claim", "import Control as C, Claim").replace(old, new)
+    text = edited(edited(CLAIM, "import Claim", "import Control as C, Claim"), old, new)
     (root / "hypotheses" / "learns.py").write_text(text)
     collect(root, PLANNED)
     with pytest.raises(HypothesisError, match="learns"):

@@ -6,11 +6,12 @@ import runpy
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parent.parent / "docs"
+from tests.support import ROOT
+
+DOCS = ROOT / "docs"
 play = runpy.run_path(str(DOCS / "play.py"))["play"]
 
 
@@ -36,7 +37,6 @@ def test_a_command_that_fails_is_an_error(tmp_path):
 
 # --- the site, and every command line in it ---------------------------------------------------
 
-ROOT = DOCS.parent
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 OPTIONAL = re.compile(r"\s+#.*$|\s*(?:\||&&|>|;).*$")
 

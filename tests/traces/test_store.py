@@ -1,11 +1,11 @@
 """The trace format: what is written is read, and what is broken is named."""
 
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
 import signal
-import time
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ import pytest
 from emergence_stats.errors import TraceError
 from emergence_stats.traces.store import Store
 from emergence_stats.traces.write import write_run
-from tests.conftest import add_run, simulated_table
+from tests.support import add_run, simulated_table
 
 RUN = "sim/sim-d32-s0"
 
@@ -224,24 +224,24 @@ def test_a_run_that_breaks_the_format_is_not_written(tmp_path):
     assert not list(tmp_path.rglob("*.parquet"))
 
 
-def _write_for_ever(path):
-    seed = 0
-    while True:
-        add_run(path, seed % 3, tasks=("add",))
-        seed += 1
+def _write_for_ever(path, written):
+    for seed in itertools.cycle(range(3)):
+        add_run(path, seed, tasks=("add",))
+        written.set()
 
 
 def test_a_writer_that_is_killed_leaves_a_valid_store(tmp_path):
     context = multiprocessing.get_context("spawn")
-    writer = context.Process(target=_write_for_ever, args=(tmp_path,))
+    written = context.Event()
+    writer = context.Process(target=_write_for_ever, args=(tmp_path, written))
     writer.start()
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.rglob("*.json")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(0.05)
+    written.wait()
+    while not list(tmp_path.rglob(".*.writing")):  # in the middle of another run
+        pass
     os.kill(writer.pid, signal.SIGKILL)
     writer.join()
     opened = Store.open(tmp_path)
+    assert opened.runs
     for run in opened.runs:
         opened.read(run)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emergence_stats.support.words import members, ranges
-from tests.conftest import add_run
+from tests.support import ROOT, add_run, edit, edited
 
 PROGRAM = (sys.executable, "-m", "emergence_stats")
 ANOTHER = '''
@@ -62,7 +62,7 @@ def three(project):
     fill(project, range(5))
     (project / "hypotheses" / "fails.py").write_text(ANOTHER)
     module = (project / "hypotheses" / "learns.py").read_text()
-    absent = module.replace('measures=["accuracy"]', 'measures=["absent"]')
+    absent = edited(module, 'measures=["accuracy"]', 'measures=["absent"]')
     (project / "hypotheses" / "open_.py").write_text(absent)
     assert run(*PROGRAM, "check", "--update", cwd=project).returncode == 0
     return project
@@ -161,9 +161,7 @@ def test_names_come_back_from_short(pairs):
 
 def test_github_gets_annotations_worst_first_and_a_summary(three, tmp_path):
     fill(three, [5])
-    (three / "hypotheses" / "learns.py").write_text(
-        (three / "hypotheses" / "learns.py").read_text().replace("at_least(0.5)", "at_least(1.5)")
-    )
+    edit(three / "hypotheses" / "learns.py", "at_least(0.5)", "at_least(1.5)")
     page = tmp_path / "summary.md"
     done = run(*PROGRAM, "check", cwd=three, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(page))
     assert done.returncode == 1
@@ -233,7 +231,7 @@ def test_without_a_record_support_passes_and_refutation_fails(three):
 def test_an_edited_plan_fails_its_registration(three):
     assert run(*PROGRAM, "register", "learns", cwd=three).returncode == 0
     module = three / "hypotheses" / "learns.py"
-    module.write_text(module.read_text().replace("at_least(0.5)", "at_least(0.6)"))
+    edit(module, "at_least(0.5)", "at_least(0.6)")
     done = pytest_in(three, "hypotheses/learns.py")
     assert done.returncode == 1
     assert "edited after its registration" in done.stdout
@@ -252,7 +250,7 @@ def test_a_module_that_does_not_import_is_an_error_in_a_line(three):
 
 
 def step_of_action(name):
-    action = yaml.safe_load((Path(__file__).parent.parent / "action.yml").read_text("utf-8"))
+    action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
     assert action["runs"]["using"] == "composite"
     return next(step for step in action["runs"]["steps"] if step.get("name") == name)
 
@@ -298,7 +296,7 @@ def test_the_action_fails_where_a_claim_changed_or_the_store_is_broken(three, tm
 
 
 def test_inputs_of_the_action_reach_its_steps():
-    action = yaml.safe_load((Path(__file__).parent.parent / "action.yml").read_text("utf-8"))
+    action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
     text = json.dumps(action["runs"])
     for name in action["inputs"]:
         assert f"inputs.{name}" in text

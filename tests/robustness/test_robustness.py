@@ -23,7 +23,7 @@ from emergence_stats.robustness.recorded import attach, record_multiverse, recor
 from emergence_stats.robustness.simulate import simulate
 from emergence_stats.robustness.words import flip_texts
 from emergence_stats.verdicts import Verdict
-from tests.conftest import add_run
+from tests.support import add_run, edit, edited
 
 CLAIM = '''
 """Models learn, and the floor is low."""
@@ -180,7 +180,7 @@ def test_shares_are_of_the_analyses_that_have_data(root):
 
 def test_a_default_that_is_not_declared_is_added(root):
     module = root / "hypotheses" / "learns.py"
-    module.write_text(CLAIM.replace('"last": [1, 3]', '"last": [2, 3]'))
+    module.write_text(edited(CLAIM, '"last": [1, 3]', '"last": [2, 3]'))
     hypothesis = Project(root).load("learns").hypothesis
     assert choices_of(hypothesis, "sim")["last"] == (1, 2, 3)
     assert next(specifications(choices_of(hypothesis, "sim")))["last"] == 1
@@ -202,7 +202,7 @@ def test_the_cache_gives_the_same_and_forgets_what_changed(root, tmp_path, monke
     assert explored(root, cache=cache).to_dict() == first.to_dict()
     assert computed == []
     module = root / "hypotheses" / "learns.py"
-    module.write_text(module.read_text().replace("* run.traces", "*run.traces"))
+    edit(module, "* run.traces", "*run.traces")
     with pytest.raises(KeyError):
         explored(root, cache=cache)
     assert computed  # another source: everything anew

@@ -4,15 +4,14 @@ import re
 import subprocess
 import sys
 
-from tests.conftest import add_run
-from tests.test_cli import OURS, result_of, run
+from tests.support import ROOT, add_run, es, result_of
 
-README = (OURS / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 
 
 def test_readme_and_docs_show_what_commands_print():
     done = subprocess.run(
-        [sys.executable, "docs/fill.py", "--check"], cwd=OURS, capture_output=True, text=True
+        [sys.executable, "docs/fill.py", "--check"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -22,7 +21,7 @@ def test_the_hypothesis_of_the_readme_runs(project):
     (project / "hypotheses" / "copy_before_reverse.py").write_text(source)
     for seed in range(4):
         add_run(project / "data", seed, tasks=("copy", "reverse"))
-    result = result_of(run("test", "copy_before_reverse", "--json", cwd=project))
+    result = result_of(es("test", "copy_before_reverse", "--json", cwd=project))
     assert result["predictions"][0]["n_runs"] == 4
     assert result["verdict"] in ("supported", "refuted", "inconclusive")
-    assert run("register", "copy_before_reverse", cwd=project).returncode == 0
+    assert es("register", "copy_before_reverse", cwd=project).returncode == 0

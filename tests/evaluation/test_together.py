@@ -19,7 +19,7 @@ from emergence_stats import (
 )
 from emergence_stats.claims.project import Loaded, Source
 from emergence_stats.evaluation.evaluate import evaluate
-from tests.conftest import add_run
+from tests.support import add_run
 
 
 def mean_rank(run):

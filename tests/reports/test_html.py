@@ -17,7 +17,7 @@ from emergence_stats.robustness.explore import explore
 from emergence_stats.robustness.recorded import attach, record_multiverse, record_power
 from emergence_stats.robustness.simulate import simulate
 from emergence_stats.traces.store import Store
-from tests.conftest import HYPOTHESIS, add_run
+from tests.support import HYPOTHESIS, add_run, edited
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -64,7 +64,7 @@ def html(tmp_path_factory):
     (root / "hypotheses").mkdir()
     (root / "pyproject.toml").write_text("[tool.emergence_stats]\n")
     (root / "hypotheses" / "order.py").write_text(TOP_DOWN)
-    (root / "hypotheses" / "learns.py").write_text(HYPOTHESIS.replace('"accuracy"', '"absent"'))
+    (root / "hypotheses" / "learns.py").write_text(edited(HYPOTHESIS, '"accuracy"', '"absent"'))
     tasks = ("add", "mod", HOSTILE)
     for seed in range(5):
         add_run(root / "data", seed, tasks=tasks)

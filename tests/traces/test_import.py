@@ -3,12 +3,6 @@
 import csv
 import json
 import shutil
-import subprocess
-import sys
-from contextlib import chdir, redirect_stderr, redirect_stdout
-from io import StringIO
-from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -18,23 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emergence_stats import Run, Store, first_lasting
-from emergence_stats.__main__ import main
 from emergence_stats.traces.importing.columns import count
+from tests.support import ROOT, SHARED, es
 
-OUTSIDE = Path(__file__).parent.parent.parent / "shared" / "outside"
+OUTSIDE = SHARED / "outside"
 there = pytest.mark.skipif(not OUTSIDE.is_dir(), reason="no measurements from outside here")
-
-
-def es(*arguments, cwd):
-    """The command line in this process: what `emergence-stats ARGUMENTS` in `cwd` prints and ends with."""
-    out, err = StringIO(), StringIO()
-    words = ["emergence-stats", *map(str, arguments)]
-    with chdir(cwd), redirect_stdout(out), redirect_stderr(err), patch.object(sys, "argv", words):
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code
-    return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
 
 
 def imported(cwd, *arguments):
@@ -362,7 +344,7 @@ def test_the_evaluations_of_pythia_are_imported_whole(tmp_path):
 
 @there
 def test_the_example_on_pythia_says_what_its_page_says(tmp_path):
-    root = Path(__file__).parent.parent
+    root = ROOT
     shutil.copytree(root / "examples" / "pythia", tmp_path / "pythia")
     here = tmp_path / "pythia"
     table = OUTSIDE / "pythia_evals" / "pythia_v1_checkpoints.csv"

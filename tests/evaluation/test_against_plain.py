@@ -1,7 +1,5 @@
 """The shipped claims on the shipped runs, against a plain script that shares no code with us."""
 
-from pathlib import Path
-
 import pytest
 
 pytest.importorskip("pandas")
@@ -10,17 +8,17 @@ from benchmarks import plain_order, plain_report
 from emergence_stats.claims.project import Project
 from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.traces.store import Store
+from tests.support import ROOT
 
-OURS = Path(__file__).parent.parent
 DRAWS = 9_999
 
 
 def test_every_number_is_that_of_a_plain_script():
     plain = plain_report.analyse(
-        plain_report.load(OURS / "data"), DRAWS, plain_order.load(OURS / "data")
+        plain_report.load(ROOT / "data"), DRAWS, plain_order.load(ROOT / "data")
     )
-    project = Project(OURS)
-    results = evaluate([project.load(name) for name in project.sources], Store.open(OURS / "data"))
+    project = Project(ROOT)
+    results = evaluate([project.load(name) for name in project.sources], Store.open(ROOT / "data"))
     assert {r.name for r in results} == plain.keys()
     for result in results:
         assert {p.name for p in result.predictions} == plain[result.name].keys()

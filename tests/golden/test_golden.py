@@ -14,11 +14,12 @@ from emergence_stats.events import Events, kendall_tau_b, precedence
 from emergence_stats.regions import Region
 from emergence_stats.robustness.multiplicity import holm
 from emergence_stats.verdicts import Verdict, decide
+from tests.support import ROOT
 
 HERE = Path(__file__).parent
 R = {
     line.split(",")[0]: [float(value) for value in line.split(",")[1:]]
-    for line in (HERE / "golden" / "golden.csv").read_text().splitlines()
+    for line in (HERE / "golden.csv").read_text().splitlines()
     if not line.startswith("#")
 }
 X = np.array([0.12, -0.05, 0.31, 0.08, 0.22, -0.11, 0.17, 0.02])
@@ -111,7 +112,7 @@ def events(times, seen, task=None):
 def test_concordance_with_ties_and_censoring(monkeypatch):
     """survival::concordance: ties of geometry count half, ties of emergence and early censoring none."""
     module = import_module(
-        "." + "concordance_limits", Project(HERE.parent).load("top_down").module.__package__
+        "." + "concordance_limits", Project(ROOT).load("top_down").module.__package__
     )
     geometry = [10, 20, 20, 35, 50, 80, 15, 60]
     emerged = [100, 240, 180, 300, 700, 400, 400, 900]
@@ -136,7 +137,7 @@ def test_concordance_is_lifelines():
 
 def test_spearmans_rho():
     module = import_module(
-        "." + "coarse_difficulty", Project(HERE.parent).load("top_down").module.__package__
+        "." + "coarse_difficulty", Project(ROOT).load("top_down").module.__package__
     )
     x, y = np.array([3, 1, 4, 1, 5, 9, 2, 6.0]), np.array([2, 7, 1, 8, 2, 8, 1, 8.0])
     rho = np.corrcoef(module.ranks(x), module.ranks(y))[0, 1]

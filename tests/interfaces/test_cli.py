@@ -1,4 +1,4 @@
-"""The command line as a user meets it: in a process of its own."""
+"""The command line as a user meets it: what it prints, and the status that it ends with."""
 
 import json
 import os
@@ -11,41 +11,18 @@ import pytest
 
 from emergence_stats.regions import Region
 from emergence_stats.verdicts import Verdict
-from tests.conftest import HYPOTHESIS, add_run
-
-OURS = Path(__file__).parent.parent
-
-
-def run(*arguments, cwd=None, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "emergence_stats", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "NO_COLOR": "1", **environment},
-        timeout=120,
-    )
-
-
-def result_of(done):
-    document = json.loads(done.stdout)
-    assert document["schema_version"] == 1
-    return document["results"][0]
-
-
-def failed(done, *words):
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    for word in words:
-        assert word in done.stderr
-
-
-def fill(root, seeds, **options):
-    for seed in seeds:
-        add_run(root / "data", seed, tasks=("add", "mod"), **options)
-
+from tests.support import (
+    HYPOTHESIS,
+    ROOT,
+    add_run,
+    edit,
+    edited,
+    es,
+    es_process,
+    failed,
+    fill,
+    result_of,
+)
 
 # --- planted truths on the shipped hypotheses -------------------------------------------------
 
@@ -70,7 +47,7 @@ def shuffled(tmp_path_factory):
 
 
 def test_a_planted_top_down_collapse_is_supported(planted):
-    done = run("test", "top_down", "--traces", planted, "--json", cwd=OURS)
+    done = es("test", "top_down", "--traces", planted, "--json", cwd=ROOT)
     result = result_of(done)
     assert done.returncode == 0
     assert result["verdict"] == "supported"
@@ -82,13 +59,13 @@ def test_a_planted_top_down_collapse_is_supported(planted):
 
 
 def test_a_random_layer_order_is_refuted(shuffled):
-    done = run("test", "top_down", "--traces", shuffled, "--json", cwd=OURS)
+    done = es("test", "top_down", "--traces", shuffled, "--json", cwd=ROOT)
     assert done.returncode == 1
     assert result_of(done)["verdict"] == "refuted"
 
 
 def test_a_collapse_that_all_tasks_share_is_no_precursor(planted):
-    result = result_of(run("test", "precursor_rates", "--traces", planted, "--json", cwd=OURS))
+    result = result_of(es("test", "precursor_rates", "--traces", planted, "--json", cwd=ROOT))
     share, difference = result["predictions"]
     assert share["estimate"] == 1.0
     assert difference["verdict"] != "supported"
@@ -96,24 +73,24 @@ def test_a_collapse_that_all_tasks_share_is_no_precursor(planted):
 
 
 def test_a_report_of_everything_has_every_claim(planted):
-    done = run("report", "--all", "--traces", planted, "--json", cwd=OURS)
+    done = es("report", "--all", "--traces", planted, "--json", cwd=ROOT)
     names = {result["name"] for result in json.loads(done.stdout)["results"]}
-    assert names == {p.stem for p in (OURS / "hypotheses").glob("*.py") if p.stem[0] != "_"}
+    assert names == {p.stem for p in (ROOT / "hypotheses").glob("*.py") if p.stem[0] != "_"}
     assert done.returncode in (1, 3)
 
 
 def test_runs_outside_the_region_are_shown_where_a_run_can_be(shuffled, planted):
-    shown = run("test", "top_down", "--traces", shuffled, cwd=OURS).stdout
+    shown = es("test", "top_down", "--traces", shuffled, cwd=ROOT).stdout
     assert "6 of 6 runs outside the region of tau-b" in shown
-    shown = run("test", "scale_invariant_floors", "--traces", planted, cwd=OURS).stdout
+    shown = es("test", "scale_invariant_floors", "--traces", planted, cwd=ROOT).stdout
     assert "copy drift" in shown
     assert "outside the region of copy drift" not in shown  # one run has no slope
 
 
 def test_markdown_and_files(planted, tmp_path):
     target = tmp_path / "report.md"
-    done = run(
-        "report", "--all", "--traces", planted, "--format", "markdown", "-o", target, cwd=OURS
+    done = es(
+        "report", "--all", "--traces", planted, "--format", "markdown", "-o", target, cwd=ROOT
     )
     assert done.stdout == ""
     assert "| top_down | + supported |" in target.read_text()
@@ -124,22 +101,22 @@ def test_markdown_and_files(planted, tmp_path):
 
 def test_a_project_of_ones_own(project):
     fill(project, range(5))
-    done = run("test", "learns", cwd=project)
+    done = es("test", "learns", cwd=project)
     assert done.returncode == 0, done.stderr
     assert "PASS (supported)" in done.stdout
     assert "\x1b" not in done.stdout
-    assert result_of(run("test", "learns", "--json", cwd=project))["registration"] == "unregistered"
+    assert result_of(es("test", "learns", "--json", cwd=project))["registration"] == "unregistered"
 
 
 def test_registration_then_new_runs_are_confirmatory(project):
     fill(project, range(3))
-    assert run("register", "learns", cwd=project).returncode == 0
-    before = result_of(run("test", "learns", "--json", cwd=project))
+    assert es("register", "learns", cwd=project).returncode == 0
+    before = result_of(es("test", "learns", "--json", cwd=project))
     assert before["registration"] == "registered"
     assert before["confirmatory"] is False
     assert before["predictions"][0]["n_runs"] == 3
     fill(project, range(3, 8))
-    after = result_of(run("test", "learns", "--json", cwd=project))
+    after = result_of(es("test", "learns", "--json", cwd=project))
     assert after["confirmatory"] is True
     assert after["predictions"][0]["n_runs"] == 5
     assert after["run_counts"] == {"pilot": 3, "counted": 5}
@@ -147,20 +124,20 @@ def test_registration_then_new_runs_are_confirmatory(project):
 
 def test_an_edited_hypothesis_is_amended_and_says_what_changed(project):
     fill(project, range(3))
-    run("register", "learns", cwd=project)
+    es("register", "learns", cwd=project)
     fill(project, range(3, 8))
     module = project / "hypotheses" / "learns.py"
-    module.write_text(module.read_text().replace("at_least(0.5)", "at_least(0.4)"))
-    result = result_of(run("test", "learns", "--json", cwd=project))
+    edit(module, "at_least(0.5)", "at_least(0.4)")
+    result = result_of(es("test", "learns", "--json", cwd=project))
     assert result["registration"] == "amended"
     assert result["confirmatory"] is False
     assert "predictions.final accuracy.region.lo: 0.5 -> 0.4" in result["changes"]
-    verified = run("register", "--check", cwd=project)
+    verified = es("register", "--check", cwd=project)
     assert verified.returncode == 1
     assert "learns: amended" in verified.stdout
     # Registered anew, all those runs have been seen; the old entry stays.
-    run("register", "learns", cwd=project)
-    result = result_of(run("test", "learns", "--json", cwd=project))
+    es("register", "learns", cwd=project)
+    result = result_of(es("test", "learns", "--json", cwd=project))
     assert result["registration"] == "registered"
     assert result["confirmatory"] is False
     lock = json.loads((project / "hypotheses" / "learns.lock").read_text())
@@ -169,63 +146,63 @@ def test_an_edited_hypothesis_is_amended_and_says_what_changed(project):
 
 def test_a_pilot_under_another_name_is_still_a_pilot(project):
     fill(project, range(3))
-    run("register", "learns", cwd=project)
+    es("register", "learns", cwd=project)
     for path in (project / "data" / "sim").iterdir():
         path.unlink()
     for seed in range(3):  # the same seed and configuration, another name and other bytes
         add_run(project / "data", seed, name=f"fresh-{seed}", tasks=("add", "mod"), noise=0.02)
-    result = result_of(run("test", "learns", "--json", cwd=project))
+    result = result_of(es("test", "learns", "--json", cwd=project))
     assert result["confirmatory"] is False
     assert result["run_counts"] == {"counted": 3}
 
 
 def test_runs_that_an_earlier_plan_saw_stay_seen(project):
     fill(project, range(3))
-    run("register", "learns", cwd=project)
+    es("register", "learns", cwd=project)
     aside = project / "aside"
     (project / "data" / "sim").rename(aside)
     fill(project, [9])
     module = project / "hypotheses" / "learns.py"
-    module.write_text(module.read_text().replace("at_least(0.5)", "at_least(0.4)"))
-    run("register", "learns", cwd=project)  # sees seed 9 alone
+    edit(module, "at_least(0.5)", "at_least(0.4)")
+    es("register", "learns", cwd=project)  # sees seed 9 alone
     for path in aside.iterdir():
         path.rename(project / "data" / "sim" / path.name)
-    result = result_of(run("test", "learns", "--json", cwd=project))
+    result = result_of(es("test", "learns", "--json", cwd=project))
     assert result["confirmatory"] is False
     assert result["run_counts"] == {"counted": 4}
 
 
 def test_an_altered_lock_is_an_error(project):
     fill(project, range(3))
-    run("register", "learns", cwd=project)
+    es("register", "learns", cwd=project)
     lock = project / "hypotheses" / "learns.lock"
-    lock.write_text(lock.read_text().replace("sim-d32-s0", "sim-d32-s9"))
-    failed(run("test", "learns", cwd=project), "learns.lock", "altered")
+    edit(lock, "sim-d32-s0", "sim-d32-s9")
+    failed(es("test", "learns", cwd=project), "learns.lock", "altered")
 
 
 def test_a_missing_lock_fails_the_check(project):
-    done = run("register", "--check", cwd=project)
+    done = es("register", "--check", cwd=project)
     assert done.returncode == 1
     assert "learns" in done.stderr
 
 
 def test_recorded_verdicts_notice_a_change(project):
     fill(project, range(5))
-    failed(run("check", cwd=project), "verdicts.lock", "--update")
-    assert run("check", "--update", cwd=project).returncode == 0
-    assert run("check", cwd=project).returncode == 0
+    failed(es("check", cwd=project), "verdicts.lock", "--update")
+    assert es("check", "--update", cwd=project).returncode == 0
+    assert es("check", cwd=project).returncode == 0
     fill(project, [5])
-    done = run("check", cwd=project)
+    done = es("check", cwd=project)
     assert done.returncode == 1
     assert "runs 5 -> 6" in done.stdout
 
 
 def test_orphaned_and_missing_records_both_fail(project):
     fill(project, range(5))
-    run("check", "--update", cwd=project)
+    es("check", "--update", cwd=project)
     module = project / "hypotheses" / "learns.py"
     module.rename(module.with_name("other.py"))
-    done = run("check", cwd=project)
+    done = es("check", cwd=project)
     assert done.returncode == 1
     assert "learns: recorded, but there is no such hypothesis" in done.stdout
     assert "other: no recorded verdict" in done.stdout
@@ -237,22 +214,22 @@ def test_orphaned_and_missing_records_both_fail(project):
 def test_a_multiverse_is_shown_drawn_and_kept_for_reports(varied_project, tmp_path):
     picture = tmp_path / "curve.svg"
     options = ("--jobs", 1, "-o", picture, "--record", "-v")
-    done = run("multiverse", "learns", *options, cwd=varied_project, XDG_CACHE_HOME=str(tmp_path))
+    done = es("multiverse", "learns", *options, cwd=varied_project, XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "learns: supported in 3 of 3 analyses (100%)" in done.stdout
     assert "no single choice changes the verdict" in done.stdout
     assert picture.read_text().count("<svg") == 1
     assert (tmp_path / "emergence-stats").is_dir()
-    shown = run("test", "learns", cwd=varied_project).stdout
+    shown = es("test", "learns", cwd=varied_project).stdout
     assert "multiverse  supported in 3 of 3 analyses" in shown
     assert "power  not recorded" in shown
-    result = result_of(run("test", "learns", "--json", cwd=varied_project))
+    result = result_of(es("test", "learns", "--json", cwd=varied_project))
     assert result["multiverse"]["analyses"] == 3
 
 
 def test_json_of_multiverse_and_power_is_json_and_nothing_else(varied_project, tmp_path):
     for command, rows in (("multiverse", "specifications"), ("power", "rows")):
-        done = run(
+        done = es(
             command, "learns", "--json", *(["--draws", 20, "--most", 3] if rows == "rows" else []),
             cwd=varied_project, XDG_CACHE_HOME=str(tmp_path),
         )  # fmt: skip
@@ -261,29 +238,29 @@ def test_json_of_multiverse_and_power_is_json_and_nothing_else(varied_project, t
 
 
 def test_power_says_how_many_runs(varied_project):
-    done = run("power", "learns", "--draws", 50, "--most", 5, cwd=varied_project)
+    done = es("power", "learns", "--draws", 50, "--most", 5, cwd=varied_project)
     assert done.returncode == 0, done.stderr
     assert "all runs there are: the plan saw none" in done.stdout
     assert re.search(r"supported with a chance of 80%: \d+ runs", done.stdout)
 
 
 def test_questions_that_make_no_sense_are_errors_at_once(varied_project):
-    failed(run("multiverse", cwd=varied_project), "--all")
-    failed(run("multiverse", "learns", "-o", "curve.txt", cwd=varied_project), "curve.txt", ".svg")
+    failed(es("multiverse", cwd=varied_project), "--all")
+    failed(es("multiverse", "learns", "-o", "curve.txt", cwd=varied_project), "curve.txt", ".svg")
     failed(
-        run("multiverse", "learns", "--prediction", "x", cwd=varied_project),
+        es("multiverse", "learns", "--prediction", "x", cwd=varied_project),
         "no prediction 'x'", "final accuracy",
     )  # fmt: skip
-    failed(run("power", "learns", "--suite", "none", cwd=varied_project), "none", "sim")
+    failed(es("power", "learns", "--suite", "none", cwd=varied_project), "none", "sim")
 
 
 def test_a_report_shows_controls_and_many_claims_at_once(planted):
-    done = run("report", "--all", "--traces", planted, cwd=OURS)
+    done = es("report", "--all", "--traces", planted, cwd=ROOT)
     assert "adjusted over them" in done.stdout
-    shown = run("test", "precursor_rates", "--traces", planted, cwd=OURS).stdout
+    shown = es("test", "precursor_rates", "--traces", planted, cwd=ROOT).stdout
     assert "control  mismatched tasks (10 runs of sim): inconclusive" in shown
     assert "shuffled answers: no value" in shown
-    bare = run("test", "precursor_rates", "--no-controls", "--traces", planted, cwd=OURS).stdout
+    bare = es("test", "precursor_rates", "--no-controls", "--traces", planted, cwd=ROOT).stdout
     assert "mismatched tasks" not in bare
 
 
@@ -291,32 +268,32 @@ def test_a_report_shows_controls_and_many_claims_at_once(planted):
 
 
 def test_an_unknown_hypothesis_is_answered_with_the_nearest(project):
-    failed(run("test", "lerns", cwd=project), "'lerns'", "did you mean 'learns'?")
+    failed(es("test", "lerns", cwd=project), "'lerns'", "did you mean 'learns'?")
 
 
 def test_an_empty_store_is_an_error(project):
-    failed(run("test", "learns", cwd=project), "empty", "collect")
-    failed(run("traces", "validate", cwd=project), "empty")
+    failed(es("test", "learns", cwd=project), "empty", "collect")
+    failed(es("traces", "validate", cwd=project), "empty")
 
 
 def test_a_store_that_is_not_there_is_an_error(project):
-    failed(run("test", "learns", "--traces", "nowhere", cwd=project), "nowhere")
-    failed(run("test", "learns", "--traces", "what://ever", cwd=project), "what://ever")
+    failed(es("test", "learns", "--traces", "nowhere", cwd=project), "nowhere")
+    failed(es("test", "learns", "--traces", "what://ever", cwd=project), "what://ever")
 
 
 def test_a_broken_store_is_an_error(project):
     fill(project, range(2))
     path = project / "data" / "sim" / "sim-d32-s1.parquet"
     path.write_bytes(path.read_bytes()[:-9])
-    failed(run("test", "learns", cwd=project), "sim-d32-s1.parquet", "sha256")
-    failed(run("traces", "validate", cwd=project), "sim-d32-s1.parquet", "sha256")
+    failed(es("test", "learns", cwd=project), "sim-d32-s1.parquet", "sha256")
+    failed(es("traces", "validate", cwd=project), "sim-d32-s1.parquet", "sha256")
 
 
 def test_traces_that_lack_a_measure_are_inconclusive(project):
     module = project / "hypotheses" / "learns.py"
-    module.write_text(module.read_text().replace('measures=["accuracy"]', 'measures=["llc"]'))
+    edit(module, 'measures=["accuracy"]', 'measures=["llc"]')
     fill(project, range(3))
-    done = run("test", "learns", "--json", cwd=project)
+    done = es("test", "learns", "--json", cwd=project)
     assert done.returncode == 3
     assert "lacks llc" in result_of(done)["reason"]
     assert result_of(done)["run_counts"] == {"refused": 3}
@@ -325,14 +302,14 @@ def test_traces_that_lack_a_measure_are_inconclusive(project):
 def test_a_shipped_claim_without_traces_names_the_command(project, tmp_path):
     store = tmp_path / "other"
     add_run(store, 0, n_layers=2)
-    done = run("test", "top_down", "--traces", store, "--json", cwd=OURS)
+    done = es("test", "top_down", "--traces", store, "--json", cwd=ROOT)
     assert done.returncode == 3
     assert "emergence-stats collect top_down" in result_of(done)["reason"]
 
 
 def test_one_run_is_inconclusive(project):
     fill(project, [0])
-    done = run("test", "learns", "--json", cwd=project)
+    done = es("test", "learns", "--json", cwd=project)
     assert done.returncode == 3
     assert "needs two" in result_of(done)["reason"]
 
@@ -349,25 +326,23 @@ def test_one_run_is_inconclusive(project):
 )
 def test_a_module_that_declares_nonsense_is_named(project, old, new, word):
     fill(project, [0])
-    text = HYPOTHESIS.replace(old, new)
-    assert text != HYPOTHESIS
-    (project / "hypotheses" / "learns.py").write_text(text)
-    failed(run("test", "learns", cwd=project), "learns.py", word)
+    (project / "hypotheses" / "learns.py").write_text(edited(HYPOTHESIS, old, new))
+    failed(es("test", "learns", cwd=project), "learns.py", word)
 
 
 def test_an_estimate_that_fails_is_an_error_and_no_verdict(project):
     fill(project, range(3))
     module = project / "hypotheses" / "learns.py"
-    module.write_text(HYPOTHESIS.replace(".mean()", ".mean() / {}['x']"))
-    failed(run("test", "learns", cwd=project), "final accuracy", "KeyError", "learns.py:8")
-    module.write_text(HYPOTHESIS.replace(".mean()", ".mean() * float('nan')"))
-    failed(run("test", "learns", cwd=project), "nan", "Undefined")
+    module.write_text(edited(HYPOTHESIS, ".mean()", ".mean() / {}['x']"))
+    failed(es("test", "learns", cwd=project), "final accuracy", "KeyError", "learns.py:8")
+    module.write_text(edited(HYPOTHESIS, ".mean()", ".mean() * float('nan')"))
+    failed(es("test", "learns", cwd=project), "nan", "Undefined")
 
 
 def test_a_report_that_cannot_be_written_is_an_error(project):
     fill(project, range(2))
     for output in ("nowhere/report.json", "/dev/full"):
-        done = run("report", "--all", "--format", "json", "-o", output, cwd=project)
+        done = es("report", "--all", "--format", "json", "-o", output, cwd=project)
         failed(done, "there is no folder" if output[0] == "n" else "No space left")
     assert not (project / "nowhere").exists()
 
@@ -392,16 +367,16 @@ def test_a_reader_that_has_seen_enough_is_no_fault(project):
 
 
 def test_a_collection_that_makes_no_sense_is_an_error(tmp_path):
-    failed(run("collect", "--suite", "pock", cwd=OURS), "'pock'", "smoke")
-    failed(run("collect", "--suite", "smoke", "--scale", "d9", cwd=OURS), "'d9'", "d16L4")
-    failed(run("collect", "--suite", "smoke", "--device", "tpu", cwd=OURS), "'tpu'")
-    failed(run("collect", "--suite", "smoke", "--engine", "jax", cwd=OURS), "'jax'")
-    failed(run("collect", "top_down", "--suite", "smok", cwd=OURS), "'smok'", "smoke")
+    failed(es("collect", "--suite", "pock", cwd=ROOT), "'pock'", "smoke")
+    failed(es("collect", "--suite", "smoke", "--scale", "d9", cwd=ROOT), "'d9'", "d16L4")
+    failed(es("collect", "--suite", "smoke", "--device", "tpu", cwd=ROOT), "'tpu'")
+    failed(es("collect", "--suite", "smoke", "--engine", "jax", cwd=ROOT), "'jax'")
+    failed(es("collect", "top_down", "--suite", "smok", cwd=ROOT), "'smok'", "smoke")
 
 
 def test_a_mistyped_setting_is_named(project):
     (project / "pyproject.toml").write_text("[tool.emergence_stats]\ntrases = 'x'\n")
-    failed(run("list", cwd=project), "'trases'", "did you mean 'traces'?")
+    failed(es("list", cwd=project), "'trases'", "did you mean 'traces'?")
 
 
 # --- manners ----------------------------------------------------------------------------------
@@ -443,8 +418,8 @@ def test_runs_do_not_stay_in_memory(project):
 def test_two_calls_agree_to_the_last_digit(project):
     fill(project, range(5))
     assert (
-        run("test", "learns", "--json", cwd=project).stdout
-        == run("test", "learns", "--json", cwd=project).stdout
+        es("test", "learns", "--json", cwd=project).stdout
+        == es("test", "learns", "--json", cwd=project).stdout
     )
 
 
@@ -484,42 +459,42 @@ def test_the_bar_shows_where_the_interval_lies(interval, region, shown):
 
 
 def test_list_and_describe(project):
-    assert "learns" in run("list", cwd=project).stdout
-    words = run("describe", "top_down", cwd=OURS).stdout
+    assert "learns" in es("list", cwd=project).stdout
+    words = es("describe", "top_down", cwd=ROOT).stdout
     assert "<= -0.3" in words
     assert "fraction=0.5" in words
-    declared = json.loads(run("describe", "top_down", "--json", cwd=OURS).stdout)
+    declared = json.loads(es("describe", "top_down", "--json", cwd=ROOT).stdout)
     assert declared["design"]["seeds"] == [30, 31, 32, 33, 34]
 
 
 def test_describe_reads_as_methods_and_fills_the_forms(project):
     fill(project, [0])
-    run("register", "learns", cwd=project)
-    methods = run("describe", "learns", "--format", "markdown", cwd=project).stdout
+    es("register", "learns", cwd=project)
+    methods = es("describe", "learns", "--format", "markdown", cwd=project).stdout
     headings = [line[3:] for line in methods.splitlines() if line.startswith("## ")]
     assert headings[:6] == ["Claim", "Data", "Sample", "Exclusions", "Predictions", "Inference"]
     assert "final accuracy: claimed >= 0.5. Mean accuracy at the end. Choices: last=1." in methods
     plan = json.loads(
-        run("describe", "learns", "--form", "aspredicted", "--json", cwd=project).stdout
+        es("describe", "learns", "--form", "aspredicted", "--json", cwd=project).stdout
     )
     questions = plan["form"]["fields"]
     assert len(questions) == 9
     assert "1 training runs were there" in next(iter(questions.values()))
     assert all(questions.values())
-    assert run("describe", "learns", "--form", "osf", "-o", "plan.md", cwd=project).returncode == 0
+    assert es("describe", "learns", "--form", "osf", "-o", "plan.md", cwd=project).returncode == 0
     written = (project / "plan.md").read_text()
     assert "## Stopping rule" in written
     assert plan["plan"] in written
 
 
 def test_plan_says_what_is_missing(project, tmp_path):
-    done = run("plan", "top_down", "--traces", tmp_path / "none", cwd=OURS)
+    done = es("plan", "top_down", "--traces", tmp_path / "none", cwd=ROOT)
     assert "20 missing" in done.stdout
     assert "emergence-stats collect top_down" in done.stdout
 
 
 def test_plan_of_another_suite_has_the_runs_that_can_be_used(tmp_path):
-    done = run("plan", "top_down", "--suite", "smoke", "--traces", tmp_path / "none", cwd=OURS)
+    done = es("plan", "top_down", "--suite", "smoke", "--traces", tmp_path / "none", cwd=ROOT)
     assert "2 runs, none of them of the plan" in done.stdout
     assert "d16L4" in done.stdout
     assert "d8L2" not in done.stdout  # two blocks show no order
@@ -527,8 +502,8 @@ def test_plan_of_another_suite_has_the_runs_that_can_be_used(tmp_path):
 
 
 def test_a_hypothesis_without_design_has_no_plan_but_that_of_a_suite(project):
-    failed(run("plan", "learns", cwd=project), "no design", "--suite")
-    assert "4 missing" in run("plan", "learns", "--suite", "smoke", cwd=project).stdout
+    failed(es("plan", "learns", cwd=project), "no design", "--suite")
+    assert "4 missing" in es("plan", "learns", "--suite", "smoke", cwd=project).stdout
 
 
 def test_plan_says_what_each_measure_costs(tmp_path):
@@ -537,7 +512,7 @@ def test_plan_says_what_each_measure_costs(tmp_path):
             tmp_path, seed, suite="pocket", scale="d24L4", tasks=("add",),
             further={"seconds": 2 * spent, "seconds_by_measure": {"llc": spent, "hessian_top": 1.0}},
         )  # fmt: skip
-    done = run("plan", "top_down", "--traces", tmp_path, cwd=OURS)
+    done = es("plan", "top_down", "--traces", tmp_path, cwd=ROOT)
     assert "d24L4  40 s a run" in done.stdout
     assert "of these: llc 20 s, hessian_top 1 s" in done.stdout
 
@@ -545,13 +520,13 @@ def test_plan_says_what_each_measure_costs(tmp_path):
 def test_collect_fills_a_store_that_can_be_tested(tmp_path):
     pytest.importorskip("torch")
     store = tmp_path / "store"
-    done = run("collect", "--suite", "smoke", "--traces", store, cwd=OURS)
+    done = es_process("collect", "--suite", "smoke", "--traces", store, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "4 runs collected" in done.stdout
-    assert run("traces", "validate", store, cwd=OURS).returncode == 0
-    done = run("test", "top_down", "--traces", store, "--json", cwd=OURS)
+    assert es("traces", "validate", store, cwd=ROOT).returncode == 0
+    done = es("test", "top_down", "--traces", store, "--json", cwd=ROOT)
     assert result_of(done)["predictions"][0]["n_runs"] == 2
-    assert "0 runs collected" in run("collect", "--suite", "smoke", "--traces", store).stdout
+    assert "0 runs collected" in es("collect", "--suite", "smoke", "--traces", store).stdout
 
 
 def test_a_command_imports_pyarrow_without_pandas(project):
@@ -569,11 +544,13 @@ def test_a_command_imports_pyarrow_without_pandas(project):
     assert done.returncode == 0, done.stderr
     # A hypothesis that works with pandas has it.
     module = project / "hypotheses" / "learns.py"
-    uses = "import pandas as pd, pyarrow as pa\n" + HYPOTHESIS.replace(
-        "return run", "assert pa.array(pd.Series([1.0, float('nan')])).null_count; return run"
+    uses = "import pandas as pd, pyarrow as pa\n" + edited(
+        HYPOTHESIS,
+        "return run",
+        "assert pa.array(pd.Series([1.0, float('nan')])).null_count; return run",
     )
     module.write_text(uses)
-    assert run("test", "learns", cwd=project).returncode == 0
+    assert es("test", "learns", cwd=project).returncode == 0
 
 
 def test_collect_without_torch_says_what_to_install(project):
@@ -603,7 +580,7 @@ def test_an_installed_package_offers_its_claims(project, tmp_path):
         "[emergence_stats.hypotheses]\nlearns = someclaims.learns\n"
     )
     fill(project, range(4))
-    done = run("test", "learns", "--json", cwd=project, PYTHONPATH=str(site))
+    done = es_process("test", "learns", "--json", cwd=project, PYTHONPATH=str(site))
     assert result_of(done)["verdict"] == "supported"
 
 
@@ -612,21 +589,21 @@ def test_an_installed_package_offers_its_claims(project, tmp_path):
 
 def test_a_new_module_runs_as_it_is(project):
     fill(project, range(4))
-    done = run("new", "copy_last", "--claim", 'It isn\'t "learned".', cwd=project)
+    done = es("new", "copy_last", "--claim", 'It isn\'t "learned".', cwd=project)
     assert done.returncode == 0, done.stderr
     assert "emergence-stats test copy_last -v" in done.stdout
-    tested = run("test", "copy_last", "--json", cwd=project)
+    tested = es("test", "copy_last", "--json", cwd=project)
     assert tested.returncode == 0, tested.stderr
     result = result_of(tested)
     assert result["claim"] == 'It isn\'t "learned".'
     assert result["predictions"][0]["n_runs"] == 4
-    assert "3 of 3 analyses" in run("multiverse", "copy_last", "--jobs", 1, cwd=project).stdout
+    assert "3 of 3 analyses" in es("multiverse", "copy_last", "--jobs", 1, cwd=project).stdout
 
 
 def test_a_new_module_begins_with_a_measure_that_is_there(project):
     fill(project, range(2))
-    failed(run("new", "other", "--measure", "nothing", cwd=project), "it has accuracy", "rankme")
-    assert run("new", "other", "--measure", "rankme", cwd=project).returncode == 0
+    failed(es("new", "other", "--measure", "nothing", cwd=project), "it has accuracy", "rankme")
+    assert es("new", "other", "--measure", "rankme", cwd=project).returncode == 0
     assert 'measures=["rankme"]' in (project / "hypotheses" / "other.py").read_text().replace(
         "'", '"'
     )
@@ -638,7 +615,7 @@ def test_a_new_module_begins_with_a_measure_that_is_there(project):
 )
 def test_a_name_that_cannot_be_is_refused(project, name, words):
     before = sorted((project / "hypotheses").iterdir())
-    failed(run("new", "--", name, cwd=project), words)
+    failed(es("new", "--", name, cwd=project), words)
     assert sorted((project / "hypotheses").iterdir()) == before
 
 
@@ -647,16 +624,16 @@ def test_a_name_that_cannot_be_is_refused(project, name, words):
 
 def test_quiet_says_what_has_to_be_said(project):
     fill(project, range(5))
-    done = run("test", "learns", "-q", cwd=project)
+    done = es("test", "learns", "-q", cwd=project)
     assert (done.stdout, done.returncode) == ("+ learns: supported\n", 0)
     assert (
-        run("report", "--all", "-q", cwd=project).stdout
+        es("report", "--all", "-q", cwd=project).stdout
         == "1 supported, 0 refuted, 0 inconclusive\n"
     )
-    run("check", "--update", cwd=project)
-    assert run("check", "-q", cwd=project).stdout == ""
+    es("check", "--update", cwd=project)
+    assert es("check", "-q", cwd=project).stdout == ""
     fill(project, [5])
-    assert "runs 5 -> 6" in run("check", "-q", cwd=project).stdout
+    assert "runs 5 -> 6" in es("check", "-q", cwd=project).stdout
 
 
 @pytest.mark.parametrize(
@@ -675,7 +652,7 @@ def test_colours_are_off_when_asked(project, option, setting, environment, colou
         (project / "pyproject.toml").write_text(f'[tool.emergence_stats]\ncolor = "{setting}"\n')
     words = ("--color", option) if option else ()
     environment = {"NO_COLOR": "", "FORCE_COLOR": "", "TERM": "xterm"} | environment
-    done = run(*words, "test", "learns", cwd=project, **environment)
+    done = es(*words, "test", "learns", cwd=project, **environment)
     assert done.returncode == 0, done.stderr
     assert ("\x1b[1;32m" in done.stdout) == coloured
 
@@ -691,7 +668,7 @@ def test_colours_are_off_when_asked(project, option, setting, environment, colou
 )
 def test_a_setting_that_cannot_be_is_an_error(project, setting, words):
     (project / "pyproject.toml").write_text(f"[tool.emergence_stats]\n{setting}\n")
-    failed(run("list", cwd=project), "[tool.emergence_stats]", *words)
+    failed(es("list", cwd=project), "[tool.emergence_stats]", *words)
 
 
 def test_a_shell_completes_names_of_hypotheses(project):

@@ -1,7 +1,6 @@
 """The claims about the order of measures, on simulated runs whose order is known."""
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +13,7 @@ from emergence_stats.runs import Run
 from emergence_stats.traces.write import write_run
 from hypotheses import _order, geometric_hierarchy, hessian_lags, llc_synchronous
 from hypotheses._paper import CHANCE
-from tests.conftest import TASKS
-
-ROOT = Path(__file__).parents[1]
+from tests.support import ROOT, TASKS
 
 SPARSE = np.unique(np.geomspace(30, 4000, 28).round().astype(int))
 DENSE = np.unique(np.r_[0:30, np.geomspace(30, 4000, 55).round().astype(int)])

@@ -29,7 +29,7 @@ from emergence_stats.errors import HypothesisError
 from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.onsets import roughness
 from emergence_stats.verdicts import Verdict
-from tests.conftest import add_run
+from tests.support import add_run
 
 
 def make_run(folder, seed=0, **options):

@@ -7,7 +7,7 @@ from emergence_stats.claims.project import Project
 from emergence_stats.claims.registration import register, state_of
 from emergence_stats.claims.source import code_digests
 from emergence_stats.errors import RegistrationError
-from tests.conftest import HYPOTHESIS
+from tests.support import HYPOTHESIS
 
 FRAMEWORK = {
     f"emergence_stats/{name}.py"
