@@ -92,16 +92,22 @@ class _OldPath(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         special = name.startswith("__") and name.endswith("__")
-        for place in () if special else _places(self.__name__) or ():
-            found = getattr(import_module(place), name, _ABSENT)
-            if found is not _ABSENT:
-                if _user() not in _UNEDITED:
-                    warnings.warn(
-                        f"{self.__name__}.{name} is {place}.{name} now; the old path goes with version 0.3",
-                        DeprecationWarning,
-                        stacklevel=2,
-                    )
-                return found
+        places = () if special else _places(self.__name__) or ()
+        found = {
+            place: value
+            for place in places
+            if (value := getattr(import_module(place), name, _ABSENT)) is not _ABSENT
+        }
+        if found:  # where it is defined, before where it is only imported
+            own = [p for p, value in found.items() if getattr(value, "__module__", None) == p]
+            place = next(iter(own or found))
+            if _user() not in _UNEDITED:
+                warnings.warn(
+                    f"{self.__name__}.{name} is {place}.{name} now; the old path goes with version 0.3",
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
+            return found[place]
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
 

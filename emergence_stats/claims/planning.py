@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from emergence_stats.claims.backend import trainable_suites
+from emergence_stats.claims.backend import suite_named, trainable_suites
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import read_lock
 from emergence_stats.errors import UsageError
@@ -103,8 +103,6 @@ def wanted_design(loaded: Loaded, suite: str | None) -> Design:
             f"{loaded.name} declares no design, so nothing says which runs it wants; name a suite "
             "with --suite"
         )
-    from emergence_training.collect import suite_named
-
     declared = suite_named(suite)
     least = loaded.hypothesis.needs.min_layers
     scales = [scale.name for scale in declared.scales if scale.layers >= least]

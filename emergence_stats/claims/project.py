@@ -142,6 +142,8 @@ class Project:
         """Import one hypothesis. `HypothesisError` names the file and line of what is wrong."""
         if name not in self._loaded:
             source = self.named(name)
+            if not self._loaded:
+                _forget(self.folder)
             module = _import(source, self.folder)
             self._loaded[name] = Loaded(name, source, _the_hypothesis(module, source), module)
         return self._loaded[name]
@@ -166,6 +168,17 @@ def _import(source: Source, folder: Path) -> ModuleType:
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         raise HypothesisError(f"{_line_in(where, error)}: does not import: {what}") from None
+
+
+def _forget(folder: Path) -> None:
+    """Let a project see the files of its folder as they are now, in a process that has seen them before.
+
+    A notebook or a test may edit a helper between two calls; the module that Python keeps would be the old
+    one, and the digest of a registration that of the new file.
+    """
+    package = _package_of(folder)
+    for name in [name for name in sys.modules if name.startswith(f"{package}.")]:
+        del sys.modules[name]
 
 
 def _package_of(folder: Path) -> str:

@@ -139,3 +139,12 @@ def test_a_module_from_elsewhere_is_an_error_that_names_it(project, tmp_path, mo
     ):
         register(Project(project).load("learns"), [], "data")
     assert not (project / "hypotheses" / "learns.lock").exists()
+
+
+def test_a_helper_edited_between_two_calls_of_a_process_is_the_new_one(project):
+    """As in a notebook: what is evaluated is what is hashed."""
+    with_import(project, "from .helpers import inner")
+    written(project, {"helpers/__init__.py": "", "helpers/inner.py": "value = 1\n"})
+    assert Project(project).load("learns").module.inner.value == 1
+    written(project, {"helpers/inner.py": "value = 22\n"})
+    assert Project(project).load("learns").module.inner.value == 22

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emergence_stats.evaluation.watch import Looked
-from emergence_stats.events import Events
 from emergence_stats.reports.pictures.style import (
     ACCENT,
     COLOUR,
@@ -19,12 +18,14 @@ from emergence_stats.reports.pictures.style import (
     in_style,
     log_axis,
 )
-from emergence_stats.runs import TraceSet
 from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from emergence_stats.events import Events
+    from emergence_stats.runs import TraceSet
 
 _COLUMNS = 2
 _MOST_PANELS = 10

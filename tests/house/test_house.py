@@ -1,0 +1,225 @@
+"""The layout: data flows one way, nothing goes round in a circle, and no room is crowded."""
+
+import ast
+import tomllib
+from itertools import pairwise
+
+import pytest
+
+import emergence_stats
+from emergence_stats._moved import MOVED
+from tests.support import ROOT
+
+PACKAGE = ROOT / "emergence_stats"
+# Byte for byte as registrations hold them; they go when these are made anew.
+HASHED = {
+    "controls",
+    "events",
+    "hypothesis",
+    "inference",
+    "lags",
+    "onsets",
+    "regions",
+    "runs",
+    "verdicts",
+}
+# A room may import from those to its left. Registrations' modules read traces, and decide.
+FLOW = (
+    "errors",
+    "support",
+    "traces",
+    "analysis",
+    "claims",
+    "evaluation",
+    "robustness",
+    "reports",
+    "interfaces",
+)
+MOST_ENTRIES = 12
+MOST_LINES = 60
+
+
+def modules(folder=PACKAGE, name="emergence_stats"):
+    """Files by dotted name."""
+    found = {}
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder).with_suffix("").parts
+        found[".".join((name, *(p for p in parts if p != "__init__")))] = path
+    return found
+
+
+def imports(path, name, known, at_run_time=True):
+    """Names of `known` modules that a module imports; without those for types alone."""
+    tree = ast.parse(path.read_text("utf-8"))
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    skipped = {
+        id(node)
+        for test in ast.walk(tree)
+        if isinstance(test, ast.If) and ast.unparse(test.test) == "TYPE_CHECKING"
+        for node in ast.walk(test)
+        if at_run_time
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")
+                base = ".".join((*parts[: len(parts) - node.level + 1], *filter(None, [base])))
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                yield full if full in known else base
+
+
+def room(name):
+    """The room of a module of the package, None for what stands above all rooms."""
+    parts = name.split(".")[1:]
+    if not parts or parts[0] in ("__main__", "_moved"):
+        return None
+    if parts[0] in HASHED:
+        return "analysis"
+    return (
+        "traces" if parts[0] in MOVED else parts[0]
+    )  # of the old paths, only two of traces are used
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    known = {**modules(), **modules(ROOT / "training", "emergence_training")}
+    graph = {
+        name: set(imports(path, name, known, at_run_time=False)) & known.keys()
+        for name, path in known.items()
+    }
+    graph = {name: targets - {name, "emergence_stats"} for name, targets in graph.items()}
+    done, trail = set(), []
+
+    def visit(name):
+        if name in trail:
+            pytest.fail(" -> ".join([*trail[trail.index(name) :], name]))
+        if name in done:
+            return
+        trail.append(name)
+        for target in sorted(graph[name]):
+            if not target.startswith(name + "."):  # a package's face hands on its own names
+                visit(target)
+        trail.pop()
+        done.add(name)
+
+    for name in graph:
+        visit(name)
+
+
+def test_data_flow_one_way_from_room_to_room():
+    known = modules()
+    back = []
+    for name, path in known.items():
+        here = room(name)
+        if here is None or here == "recorder":
+            continue
+        for target in imports(path, name, known):
+            there = room(target)
+            if (
+                target.startswith("emergence_stats.")
+                and there in FLOW
+                and FLOW.index(there) > FLOW.index(here)
+            ):
+                back.append(f"{name} -> {target}")
+    assert back == []
+
+
+def test_reports_are_given_their_values():
+    """They import no module that estimates, finds events, or reads traces."""
+    known = modules()
+    computes = {
+        f"emergence_stats.{name}"
+        for name in ("inference", "events", "onsets", "lags", "controls", "runs")
+    }
+    computes |= {
+        f"emergence_stats.{name}"
+        for name in (
+            "traces.store", "evaluation.evaluate", "evaluation.units", "evaluation.predictions",
+            "robustness.explore", "robustness.simulate", "robustness.values",
+        )
+    }  # fmt: skip
+    found = [
+        f"{name} -> {target}"
+        for name, path in known.items()
+        if room(name) == "reports"
+        for target in imports(path, name, known)
+        if target in computes
+    ]
+    assert found == []
+
+
+def test_the_analysis_and_the_backend_know_nothing_of_one_another():
+    for name, path in modules().items():
+        text = path.read_text("utf-8")
+        if name != "emergence_stats.claims.backend":
+            assert "import emergence_training" not in text, name
+            assert "from emergence_training" not in text, name
+    allowed = ("emergence_stats.errors", "emergence_stats.traces.", "emergence_stats.recorder")
+    for name, path in modules(ROOT / "training", "emergence_training").items():
+        for target in imports(path, name, modules()):
+            if target.startswith("emergence_stats"):
+                assert target.startswith(allowed), f"{name} -> {target}"
+
+
+def test_no_private_name_is_imported_from_another_module():
+    for name, path in {**modules(), **modules(ROOT / "training", "emergence_training")}.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                private = [
+                    a.name for a in node.names if a.name.startswith("_") and a.name != "_moved"
+                ]
+                assert not private, f"{name} imports {private}"
+
+
+@pytest.mark.parametrize("top", ["emergence_stats", "training", "tests"])
+def test_no_folder_is_crowded(top):
+    for folder in (ROOT / top, *(p for p in (ROOT / top).rglob("*") if p.is_dir())):
+        if folder.name == "__pycache__" or folder == ROOT / "tests":
+            continue
+        entries = {
+            p.name for p in folder.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()
+        }
+        if folder == PACKAGE:
+            entries -= {f"{name}.py" for name in HASHED}
+        assert len(entries) <= MOST_ENTRIES, f"{folder}: {sorted(entries)}"
+
+
+def test_no_function_is_longer_than_a_page():
+    """Lines of logic: without docstring and signature."""
+    for name, path in {**modules(), **modules(ROOT / "training", "emergence_training")}.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+                assert lines <= MOST_LINES, f"{name}.{node.name}: {lines} lines"
+
+
+def test_public_names_are_complete_sorted_and_there():
+    assert emergence_stats.__all__ == sorted(emergence_stats.__all__)
+    for name in emergence_stats.__all__:
+        assert getattr(emergence_stats, name) is not None
+    assert set(emergence_stats.__all__) < set(dir(emergence_stats))
+
+
+def test_every_package_is_installed():
+    """A folder that the wheel lacks is noticed only where nobody has the repository."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    there = set()
+    for folder, name in ((PACKAGE, "emergence_stats"), (ROOT / "training", "emergence_training")):
+        for path in folder.rglob("__init__.py"):
+            there.add(".".join((name, *path.parent.relative_to(folder).parts)))
+    assert set(project["tool"]["setuptools"]["packages"]) == there
+
+
+def test_rooms_are_named_in_the_order_of_the_flow():
+    """ARCHITECTURE.md says the same order as the test above."""
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    at = [
+        text.index(f"    {name}/") for name in FLOW if name not in ("errors", "analysis", "support")
+    ]
+    assert all(before < after for before, after in pairwise(at))
