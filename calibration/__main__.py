@@ -62,7 +62,7 @@ def document(repetitions: int, repeats_csv: Path | None) -> Iterator[str]:
     yield ""
     yield (
         f"Nominal level 95%, {repetitions:,} studies a row. *False*: the share of studies that are "
-        "certain of what is not so, where the truth lies at the boundary of the region, on the side "
+        "certain of what is false, where the truth lies at the boundary of the region, on the side "
         "on which it is worse. It must be at most .05, which with so many studies is at most "
         f"{ALLOWED[repetitions]:.3f}. Coverage above .96 is marked `wide`: the interval holds more than "
         "it says, as exact intervals of rates do. `FAILS` marks what is outside its band."

@@ -1,7 +1,7 @@
 """The command line's entry: errors become one line, and statuses mean something.
 
 0 nothing refuted; 1 a hypothesis refuted, or a verdict changed (`check`); 2 usage or data;
-3 nothing refuted but something inconclusive; 70 a fault of the program; 130 interrupted.
+3 nothing refuted but something inconclusive; 70 an internal error; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> NoReturn:
         import traceback
 
         traceback.print_exc()
-        _say("this is a fault of emergence-stats; please report it with the lines above")
+        _say("internal error; please report it with the lines above")
         status = 70
     else:
         status = _written(0)

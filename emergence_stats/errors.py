@@ -7,7 +7,7 @@
     ├── RegistrationError        a registration (lock) that is broken or was altered
     └── CollectError             a collection that cannot go on: disk full, run already collected
 
-Anything else that escapes is a fault of the program, and exits with 70.
+Anything else that escapes is an internal error, and exits with 70.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the LLC hangs on its sampler: the settings that a suite fixes are read off this table.
+"""How the LLC depends on its sampler: the settings that a suite fixes are read off this table.
 
     python -m training.calibrate --scale d24L4 > docs/llc/d24L4.md
 

@@ -38,7 +38,7 @@ class Scale:
 class DeepMeasures:
     """The measures that cost too much for every checkpoint, and which checkpoints carry them.
 
-    Effective ranks of gradients grow with the number of samples, and the LLC hangs on its sampler
+    Effective ranks of gradients grow with the number of samples, and the LLC depends on its sampler
     more than on anything else: both are part of a run's config.
     """
 
@@ -118,7 +118,7 @@ POCKET = Suite(
     checkpoints=84,
 )
 
-# What a claim should not hang on, and what it should: training at half and at twice the
+# What a claim should not depend on, and what it should: training at half and at twice the
 # learning rate, and on answers that do not belong to their problems.
 _DATA_CHOICES = (
     replace(POCKET, name="pocket_slow", seeds=(0, 1, 2), learning_rate_times_width=0.08),

@@ -71,7 +71,7 @@ class Declared(Run):
 def read_for(run: Run, needs: Needs, measures: Collection[str]) -> Declared:
     """The run as if it had been read for one hypothesis alone: with these measures, at its layers.
 
-    What an estimate sees must not hang on what else is tested at the same time.
+    What an estimate sees must not depend on what else is tested at the same time.
     """
     layers = _layers(needs, run.manifest)
     if layers is None:

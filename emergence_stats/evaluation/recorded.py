@@ -51,7 +51,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def read_record(path: Path, of: str) -> dict[str, Any]:
-    """Entries of a record by hypothesis. `RegistrationError` where it is none of what is asked for."""
+    """Entries of a record by hypothesis. `RegistrationError` for a file that is no such record."""
     try:
         recorded = json.loads(path.read_text("utf-8"))[of]
         if not isinstance(recorded, dict):
@@ -177,9 +177,9 @@ def _other_runs(old: Mapping[str, Any], new: Mapping[str, Any], result: Result) 
         what = "not in the store" if use is None else use.status
         gone.setdefault(f"{what}: {use.why}" if use and use.why else what, []).append(run_id)
     for reason, run_ids in gone.items():
-        yield f"{len(run_ids)} counted no more, {reason} ({_few(run_ids)})"
+        yield f"{len(run_ids)} no longer counted, {reason} ({_few(run_ids)})"
     if after - before:
-        yield f"{len(after - before)} counted anew ({_few(sorted(after - before))})"
+        yield f"{len(after - before)} newly counted ({_few(sorted(after - before))})"
 
 
 def _few(run_ids: Sequence[str]) -> str:

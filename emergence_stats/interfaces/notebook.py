@@ -56,7 +56,7 @@ class ShownMultiverse(Multiverse):
     def plot(self, prediction: str | None = None) -> Figure:
         """The specification curve of a prediction, by default the first, as a matplotlib figure.
 
-        Raises `UsageError` for a prediction that there is not, or without data.
+        Raises `UsageError` for an unknown prediction, and for one without data.
         """
         name = next(iter(self.regions)) if prediction is None else prediction
         if name not in self.regions:

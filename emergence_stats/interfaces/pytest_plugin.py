@@ -179,7 +179,7 @@ class RegistrationItem(_Item):
         state = self.found.registration
         before = (self.recorded or {}).get("registration")
         if state == "amended" and before != "amended":
-            again = f"register it anew: emergence-stats register {self.found.name}"
+            again = f"register it again: emergence-stats register {self.found.name}"
             raise Disagreement(
                 "\n".join(["edited after its registration", *self.found.plan.changes, again])
             )

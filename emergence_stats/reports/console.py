@@ -150,7 +150,7 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
         print_line(console)
         print_line(
             console,
-            f"p-values of {len(adjusted)} claims (null hypothesis: not so), adjusted over them",
+            f"p-values of {len(adjusted)} claims (null hypothesis: the claim is false), adjusted over them",
         )
         print_table(console, MULTIPLICITY_COLUMNS, adjusted)
 

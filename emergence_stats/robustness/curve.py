@@ -82,7 +82,7 @@ class Curve:
 
 
 def curve_of(multiverse: Multiverse, prediction: str) -> Curve:
-    """The curve of one prediction, without the analyses that count for nothing."""
+    """The curve of one prediction, without the analyses that are left out."""
     points = []
     for analysis in multiverse.analyses:
         estimate = analysis.estimates[prediction]

@@ -1,6 +1,6 @@
 """Many claims in one report: how surprising is the support of some of them?
 
-A claim has one p-value, that of the null hypothesis "not so": of predictions that all must hold the
+A claim has one p-value, that of the null hypothesis that the claim is false: of predictions that all must hold the
 largest (intersection-union, Berger 1982), of predictions of which one is enough the smallest times
 their number (Bonferroni). Over claims these are adjusted twice: Holm (1979), the chance of even one
 false support; Benjamini and Hochberg (1995), the share of false ones among those supported, which

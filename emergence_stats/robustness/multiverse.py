@@ -95,7 +95,7 @@ class Multiverse:
     """All analyses of a hypothesis, the registered one first; `choices` with the registered values first.
 
     Analyses without any interval, as of a pooling that the runs were not measured with or of a suite with
-    a single run, are `empty` and count for nothing. `why_not`: suites that are declared and not in the store.
+    a single run, are `empty` and are left out. `why_not`: suites that are declared and not in the store.
     """
 
     name: str

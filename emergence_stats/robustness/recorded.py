@@ -113,7 +113,9 @@ def _shown(
         return Recorded(f"not recorded; record it with: {command}", None)
     inputs = _inputs_of(loaded, store, kind)
     if {k: entry.get(k) for k in ("plan", "runs")} != inputs:
-        return Recorded(f"recorded for another plan or other runs; anew with: {command}", None)
+        return Recorded(
+            f"recorded for another plan or other runs; record it again with: {command}", None
+        )
     # version 0.1 recorded the sentence itself, and a curve by the order in which choices are declared
     statement = entry.get("statement") or _statement(result.name, kind, entry)
     numbers = {k: v for k, v in entry.items() if k != "statement"}

@@ -1,4 +1,4 @@
-"""What a hypothesis finds does not hang on what is tested at the same time."""
+"""What a hypothesis finds does not depend on what is tested at the same time."""
 
 import itertools
 from pathlib import Path

@@ -127,8 +127,8 @@ def test_a_change_says_what_why_and_how_much(three):
     assert done.returncode == 1
     assert "learns: supported as before; runs 5 -> 4" in done.stdout
     assert "final accuracy: 0.98" in done.stdout
-    assert "why: 2 counted no more, not in the store (sim-d32-s[3-4])" in done.stdout
-    assert "why: 1 counted anew (sim-d32-s7)" in done.stdout
+    assert "why: 2 no longer counted, not in the store (sim-d32-s[3-4])" in done.stdout
+    assert "why: 1 newly counted (sim-d32-s7)" in done.stdout
     assert "emergence-stats check --update" in done.stdout
 
 
@@ -144,7 +144,7 @@ def test_a_verdict_that_changed_comes_first_with_its_reason(three):
         ("learns", "supported", "inconclusive"),
     ]
     assert changed[0]["predictions"] == ["low, at the end"]
-    assert changed[1]["why"][0] == "4 counted no more, not in the store (sim-d32-s[1-4])"
+    assert changed[1]["why"][0] == "4 no longer counted, not in the store (sim-d32-s[1-4])"
     assert "1 unit of replication" in changed[1]["why"][1]
 
 
@@ -216,7 +216,7 @@ def test_a_change_fails_with_the_value_of_every_run(three):
     assert done.returncode == 1
     for seed in range(6):
         assert f"sim-d32-s{seed}" in done.stdout
-    assert "1 counted anew (sim-d32-s5)" in done.stdout
+    assert "1 newly counted (sim-d32-s5)" in done.stdout
     assert "Traceback" not in done.stdout
 
 

@@ -181,6 +181,6 @@ def _verify(loaded: list[Loaded], as_json: bool) -> None:
     if bad:
         sys.stderr.write(
             f"emergence-stats: {len(bad)} of {len(states)} not as registered: {', '.join(bad)}. "
-            f"Register anew with: emergence-stats register {' '.join(bad)}\n"
+            f"Register again with: emergence-stats register {' '.join(bad)}\n"
         )
         raise typer.Exit(1)

@@ -48,7 +48,7 @@ class Mapping:
     row must have. `names`: a regular expression whose named groups (task, level, layer, measure) are
     read from each measure's name.
 
-    Raises `UsageError` for a target that there is not, with the nearest one.
+    Raises `UsageError` for an unknown target, with the nearest known one.
     """
 
     columns: dict[str, str] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class Mapping:
         """A mapping from a TOML file, and what else it says: format, suite, runs.
 
         Tables ``[columns]``, ``[set]``, ``[measures]``, ``[where]``, and ``names``. Raises
-        `UsageError` for a file that is not so.
+        `UsageError` for a file of another form.
         """
         try:
             found = tomllib.loads(path.read_text("utf-8"))
