@@ -1,6 +1,6 @@
-"""Module paths of version 0.1: they work for one release, and a DeprecationWarning says the new one.
+"""Module paths of version 0.1: they work for one release, with a DeprecationWarning that names the new one.
 
-The modules that registrations hold byte for byte cannot be edited, and import from old paths in silence.
+The modules that registrations hold byte for byte cannot be edited, and may import from old paths without a warning.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-# old path -> the modules that hold its names now; both below the package
+# old path -> the modules that now hold its names; both relative to the package
 MOVED: dict[str, tuple[str, ...]] = {
     "analyses": ("robustness.multiverse", "robustness.explore"),
     "api": ("interfaces.api",),
@@ -69,7 +69,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "valuecache": ("robustness.cache",),
     "writing": ("traces.write",),
 }
-# Of the backend, which was installed as `training`: what a training script imports from it.
+# What a training script imports from the backend, which was installed as `training`.
 _OF_TRAINING: dict[str, tuple[str, ...]] = {
     "training": (),
     "training.recorder": ("emergence_stats.recorder",),
@@ -80,7 +80,7 @@ _ABSENT = object()
 
 
 def _places(name: str) -> tuple[str, ...] | None:
-    """The modules that hold the names of an old module now; None where `name` is no old path."""
+    """The modules that now hold the names of an old module; None if `name` is not an old path."""
     old = name.removeprefix("emergence_stats.")
     if old != name and old in MOVED:
         return tuple(f"emergence_stats.{new}" for new in MOVED[old])
@@ -88,7 +88,7 @@ def _places(name: str) -> tuple[str, ...] | None:
 
 
 class _OldPath(ModuleType):
-    """Hands on the names of an old module, with a warning for each use."""
+    """Forwards the names of an old module, with a warning for each use."""
 
     def __getattr__(self, name: str) -> Any:
         special = name.startswith("__") and name.endswith("__")
@@ -98,12 +98,12 @@ class _OldPath(ModuleType):
             for place in places
             if (value := getattr(import_module(place), name, _ABSENT)) is not _ABSENT
         }
-        if found:  # where it is defined, before where it is only imported
+        if found:  # the module that defines it, before one that only imports it
             own = [p for p, value in found.items() if getattr(value, "__module__", None) == p]
             place = next(iter(own or found))
             if _user() not in _UNEDITED:
                 warnings.warn(
-                    f"{self.__name__}.{name} is {place}.{name} now; the old path goes with version 0.3",
+                    f"{self.__name__}.{name} is now {place}.{name}; the old path is removed in version 0.3",
                     DeprecationWarning,
                     stacklevel=2,
                 )
@@ -112,7 +112,7 @@ class _OldPath(ModuleType):
 
 
 def _user() -> str:
-    """Name of the module that asks an old path for a name, by an import or as an attribute."""
+    """Name of the module that uses an old path, by an import or as an attribute."""
     frame = sys._getframe(2)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("importlib."):
         frame = frame.f_back
@@ -120,7 +120,7 @@ def _user() -> str:
 
 
 class _Finder:
-    """Finds and loads old paths; asked last, so that a module which is there comes first."""
+    """Finds and loads old paths; it comes last, so that existing modules take precedence."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         if _places(name) is None:
@@ -138,6 +138,11 @@ class _Finder:
 
 
 def install() -> None:
-    """Let old paths be imported."""
+    """Make old paths importable."""
     finder: Any = _Finder()
     sys.meta_path.append(finder)
+
+
+def stand_in(name: str) -> None:
+    """Replace the module `name`, which calls this, by one that forwards its old names."""
+    sys.modules[name] = _OldPath(name)

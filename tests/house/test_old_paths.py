@@ -33,9 +33,7 @@ def test_what_has_moved_is_where_the_table_says(old):
     ],
 )
 def test_an_old_import_works_and_warns(statement, new, tmp_path):
-    script = (
-        f"import warnings\nwarnings.simplefilter('always')\nimport emergence_stats\n{statement}\n"
-    )
+    script = f"import warnings\nwarnings.simplefilter('always')\n{statement}\n"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
     )
@@ -63,9 +61,12 @@ def test_a_name_that_never_was_is_an_error(tmp_path):
         import_module("emergence_stats.nothing_like_it")
 
 
-def test_a_folder_called_training_beside_a_script_is_the_scripts_own(tmp_path):
+@pytest.mark.parametrize("package", [False, True])
+def test_a_folder_called_training_beside_a_script_is_the_scripts_own(tmp_path, package):
     """Half of all repositories have one; the recorder and the backend are reached all the same."""
     (tmp_path / "training").mkdir()
+    if package:
+        (tmp_path / "training" / "__init__.py").touch()
     (tmp_path / "training" / "data.py").write_text("rows = 3\n")
     script = tmp_path / "train.py"
     script.write_text(
@@ -78,7 +79,7 @@ def test_a_folder_called_training_beside_a_script_is_the_scripts_own(tmp_path):
     assert (done.stdout, done.stderr) == ("3 Recorder\n", "")
 
 
-def test_a_wheel_holds_no_package_called_training(tmp_path):
+def test_a_wheel_holds_nothing_that_hides_a_folder_called_training(tmp_path):
     source = tmp_path / "source"
     for name in ("emergence_stats", "training"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -90,6 +91,11 @@ def test_a_wheel_holds_no_package_called_training(tmp_path):
     (wheel,) = source.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert tops == {"emergence_stats", "emergence_training"}
+    assert tops == {"emergence_stats", "emergence_training", "training"}
+    # no __init__.py: a folder of that name beside a script stays what it is, whatever it holds
+    assert sorted(name for name in names if name.startswith("training/")) == [
+        "training/callbacks.py",
+        "training/recorder.py",
+    ]
     for needed in ("py.typed", "reports/html/page.css", "reports/html/page.html.jinja"):
         assert f"emergence_stats/{needed}" in names
