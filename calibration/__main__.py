@@ -1,4 +1,4 @@
-"""`python -m calibration > docs/calibration.md`: the whole study, some minutes; `--small` for a look.
+"""`python -m calibration > docs/calibration.md`: the whole study, some minutes; `--small` for a quick look.
 
 python -m calibration [--small] [--repeats val_loss_by_run.csv]
 """

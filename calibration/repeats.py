@@ -1,7 +1,7 @@
-"""Real nulls: repeats of one configuration, split in two groups that differ by nothing.
+"""Real nulls: repeats of one configuration, split in two groups that do not differ.
 
 Reads a CSV with columns record, step, total_steps, val_loss, run_id: validation losses of repeated runs
-of one configuration each, as the logs of github.com/KellerJordan/modded-nanogpt have them. Nothing of
+of one configuration each, as the logs of github.com/KellerJordan/modded-nanogpt have them. None of
 it is part of the project.
 """
 

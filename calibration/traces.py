@@ -1,9 +1,9 @@
-"""Traces of simulated runs with a planted truth, for the whole way from traces to verdicts.
+"""Traces of simulated runs with a planted truth, to test the whole way from traces to verdicts.
 
 RankMe starts at 12, falls to a floor, and comes back at the recovery; accuracy rises at emergence.
 Log steps of emergence are the task's own mean, plus an effect of the run and one of the task-level: of
-these two the share `icc` lies between runs. What the recovery has to do with emergence, and the depth
-of a block with its collapse, is what a world decides.
+these two the share `icc` lies between runs. A world decides how recovery relates to emergence, and the
+depth of a block to its collapse.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class World:
     `related`: recovery comes a factor of two before the emergence of its own task-level; otherwise all
     task-levels recover about step 400, whatever they learn: an early, universal event. `top_down`:
     deeper blocks fall earlier; otherwise the order of blocks is drawn anew for each task-level. `drift`:
-    by what the log floor grows over the scales. `late`: share of task-levels that have not emerged at
+    how much the log floor grows over the scales. `late`: share of task-levels that have not emerged at
     the end.
     """
 

@@ -1,4 +1,4 @@
-"""Studies of one value a run with a known truth: what the intervals of `emergence_stats.inference` meet.
+"""Studies of one value per run with a known truth: what the intervals of `emergence_stats.inference` meet.
 
 A study has scales and seeds. Each run has `TASKS` task-levels that depend on one another: of the
 variance within a scale the share `icc` lies between runs.
@@ -57,7 +57,7 @@ class Cell:
 
 
 def _between_scales(design: Design, size: float) -> NDArray[np.float64]:
-    """What scales differ by, zero on average: the estimand is the mean over scales."""
+    """How much scales differ, zero on average: the estimand is the mean over scales."""
     return size * np.repeat(np.linspace(-1, 1, design.scales), design.seeds)
 
 

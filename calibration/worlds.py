@@ -1,7 +1,7 @@
 """The shipped claims in simulated worlds: what they conclude where the truth is known.
 
 A population of runs of one world is simulated once, and studies are drawn from it; the truth of each
-estimand is the population's. The values that runs yield have then the shapes that traces give them: ties
+estimand is the population's. The values of runs then have the shapes that traces give them: ties
 of the grid, bounds, values that most runs share.
 """
 
@@ -33,7 +33,7 @@ NULLS = (
     World("five times the noise", noise=0.1),
     World("30% never emerge", late=0.3),
 )
-# What the claims say is so.
+# What the claims say is true.
 TRUE = World("as claimed", related=True, top_down=True)
 
 # Claims that are false in all of `NULLS`, and why.

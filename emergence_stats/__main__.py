@@ -18,7 +18,7 @@ def main() -> NoReturn:
 
     try:
         app()
-    except SystemExit as end:  # typer ends so; what was printed may still have to be written
+    except SystemExit as end:  # typer ends this way; output may still be buffered
         status = _written(end.code if isinstance(end.code, int) else 0)
     except EmergenceStatsError as error:
         _say(f"error: {error}")
@@ -26,7 +26,7 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         _say("interrupted")
         status = 130
-    except OSError as error:  # a disk that is full, a folder that is not there or not ours
+    except OSError as error:  # a full disk, a missing folder, or one without permission
         status = _not_written(error)
     except Exception:
         import traceback
@@ -40,7 +40,7 @@ def main() -> NoReturn:
 
 
 def _written(status: int) -> int:
-    """Write what is buffered; `status`, or that of a reader or a disk that takes no more."""
+    """Write what is buffered; return `status`, or the status of a failed write."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -58,11 +58,11 @@ def _not_written(error: OSError) -> int:
 
 
 def entry() -> NoReturn:
-    """`main` as a program: the process ends without taking its memory apart.
+    """Run `main` as a program; the process ends without freeing its memory.
 
-    That would be a tenth of the time of a report. Where processes were started, their locks have
-    to be given back, and the process ends in full. Importing makes many objects and no garbage, so
-    the collector looks less often than it does by default.
+    Freeing it would take a tenth of the time of a report. If processes were started, their locks
+    must be released, so the process ends normally. Importing makes many objects and no garbage, so
+    the collector runs less often than by default.
     """
     gc.set_threshold(100_000, 20, 20)
     try:

@@ -1,11 +1,11 @@
-"""What a user can mend.
+"""Errors that a user can fix.
 
     EmergenceStatsError          one clear message; the command line prints it and exits with 2
     ├── UsageError               a wrong argument, an unknown name
     ├── TraceError               a store, a manifest or a Parquet file that breaks the contract
-    ├── HypothesisError          a module that does not import or declares nonsense
+    ├── HypothesisError          a module that cannot be imported or is invalid
     ├── RegistrationError        a registration (lock) that is broken or was altered
-    └── CollectError             a collection that cannot go on: disk full, run already collected
+    └── CollectError             a collection that cannot continue: disk full, run already collected
 
 Anything else that escapes is an internal error, and exits with 70.
 """
@@ -24,7 +24,7 @@ class UsageError(EmergenceStatsError):
 class TraceError(EmergenceStatsError):
     """A trace store breaks the format.
 
-    The message names the file and, where there is one, the column and the row (counted from 0).
+    The message names the file and, if there are any, the column and the row (counted from 0).
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class TraceError(EmergenceStatsError):
 
 
 class HypothesisError(EmergenceStatsError):
-    """A hypothesis module that does not import or declares something impossible."""
+    """A hypothesis module that cannot be imported or declares something impossible."""
 
 
 class RegistrationError(EmergenceStatsError):
@@ -53,4 +53,4 @@ class RegistrationError(EmergenceStatsError):
 
 
 class CollectError(EmergenceStatsError):
-    """A collection that cannot go on."""
+    """A collection that cannot continue."""

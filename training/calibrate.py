@@ -1,10 +1,10 @@
-"""How the LLC depends on its sampler: the settings that a suite fixes are read off this table.
+"""How the LLC depends on its sampler: the settings that a suite fixes are taken from this table.
 
     python -m training.calibrate --scale d24L4 > docs/llc/d24L4.md
 
 Trains one run of a suite, stops at a few steps, and estimates the LLC of the mixture and the parts of
 a few task-levels for every combination of step size, localisation and inverse temperature. A setting
-is fit where no chain escapes or drifts, where the values are positive at the end of training, and where
+is fit if no chain escapes or drifts, if the values are positive at the end of training, and if
 halving the step size changes them by less than their errors. Prints Markdown.
 """
 

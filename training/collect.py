@@ -19,9 +19,9 @@ from .suites import SUITES, Scale, Suite
 
 
 def suite_named(name: str) -> Suite:
-    """The suite of that name; `UsageError` with the known names where there is none."""
+    """The suite of that name. Raises `UsageError` with the known names if there is none."""
     if name not in SUITES:
-        raise UsageError(f"there is no suite {name!r}; suites are {', '.join(SUITES)}")
+        raise UsageError(f"unknown suite {name!r}; known suites: {', '.join(SUITES)}")
     return SUITES[name]
 
 
@@ -60,18 +60,18 @@ def collect(
 ) -> int:
     """Train and measure the runs in `todo`; returns how many were written.
 
-    Each run has a process of its own with one thread, `jobs` at a time (default: one a core on a
-    CPU, one on a GPU). Progress goes to stderr. The first failure stops what has not begun: it is
-    raised as `CollectError` where the user can mend it, otherwise as `RuntimeError` with the
-    traceback of the process. Runs that were killed continue at the next call.
+    Each run has a process of its own with one thread, `jobs` at a time (default: one per core on a
+    CPU, one on a GPU). Progress goes to stderr. After the first failure no further run starts: it is
+    raised as `CollectError` if the user can fix it, otherwise as `RuntimeError` with the traceback
+    of the process. Runs that were killed continue at the next call.
     """
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise UsageError(f"there is no device {device!r}; devices are cpu, cuda and cuda:N")
+        raise UsageError(f"unknown device {device!r}; known devices: cpu, cuda and cuda:N")
     if device.startswith("cuda"):
         import torch
 
         if not torch.cuda.is_available():
-            raise UsageError("--device cuda, and torch sees no CUDA device here; use --device cpu")
+            raise UsageError("--device cuda, but torch sees no CUDA device here; use --device cpu")
     store = Path(store)
     store.mkdir(parents=True, exist_ok=True)
     jobs = jobs or (1 if device.startswith("cuda") else os.cpu_count() or 1)
@@ -139,7 +139,7 @@ def _worker(
 
 
 def _end_with_parent() -> None:
-    """A collection that is killed leaves no process behind; what was saved is continued."""
+    """A collection that is killed leaves no process behind; saved runs can be continued."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -38,7 +38,7 @@ class Training:
         )
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs to go on from here."""
+        """What `restore` needs to continue from here."""
         return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
 
     def restore(self, state: dict[str, Any]) -> None:

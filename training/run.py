@@ -40,7 +40,7 @@ StepProgress = Callable[[int, int, float], None]  # step, steps, training loss
 
 
 class Finished(NamedTuple):
-    """A run that is trained and measured, and not written yet. `costs`: seconds, for its manifest."""
+    """A run that is trained and measured, but not written yet. `costs`: seconds, for its manifest."""
 
     config: dict[str, Any]
     table: pa.Table
@@ -64,7 +64,7 @@ class RunInProgress:
         except Timeout:
             raise CollectError(
                 f"run {self.run_id} is being collected by another process (lock in "
-                f"{self.folder}). Wait for it, or stop it: what it did is kept"
+                f"{self.folder}). Wait for it, or stop it: its progress is kept"
             ) from None
         return self
 
@@ -81,14 +81,14 @@ class RunInProgress:
             raise
 
     def load(self) -> dict[str, Any] | None:
-        """The last saved state, None where there is none. `CollectError` for that of another version."""
+        """The last saved state, None if there is none. Raises `CollectError` for another version's."""
         if not self.state_path.exists():
             return None
         try:
             return torch.load(self.state_path, weights_only=False)
         except (ModuleNotFoundError, AttributeError) as error:
             raise CollectError(
-                f"run {self.run_id}: what is kept of it in {self.folder} was saved by another version "
+                f"run {self.run_id}: its state in {self.folder} was saved by another version "
                 f"({error}); remove that folder to train it from the start"
             ) from None
 
@@ -147,7 +147,7 @@ def _disk_is_full(error: BaseException, store: Path) -> bool:
 
 
 class Measuring:
-    """What has been measured of a run so far: at its checkpoints, cheap measures at all and deep ones at some."""
+    """What has been measured of a run so far: cheap measures at all checkpoints, deep ones at some."""
 
     def __init__(self, suite: Suite, scale: Scale, seed: int, device: torch.device) -> None:
         self._seed = seed
@@ -177,7 +177,7 @@ class Measuring:
         return float(loss.values)
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs to go on from here."""
+        """What `restore` needs to continue from here."""
         deep_seconds = self._deep.seconds if self._deep is not None else {}
         return {"readings": self.readings, "measuring": self.seconds, "deep_seconds": deep_seconds}
 
@@ -187,7 +187,7 @@ class Measuring:
             self._deep.seconds.update(state["deep_seconds"])
 
     def costs(self) -> dict[str, Any]:
-        """Seconds for a manifest: in all, and of each measure with a clock of its own."""
+        """Seconds for a manifest: in total, and of each measure that is timed separately."""
         costs: dict[str, Any] = {"seconds_measuring": round(self.seconds, 1)}
         if self._deep is not None:
             clocks = self._deep.seconds.items()

@@ -4,12 +4,12 @@ Imports neither torch nor numpy, so that planning a collection needs neither.
 
 **The learning-rate rule.** The peak learning rate is ``0.16 / width`` at every scale. Floors
 depend on the learning rate, so some rule has to be chosen before scale can be compared, and the
-paper's is not known to us. With Adam, a learning rate proportional to 1/width keeps the size of
+paper's is unknown. With Adam, a learning rate proportional to 1/width keeps the size of
 the change that one step makes to the hidden activations the same at all widths (Yang et al.
 2021, arXiv:2203.03466); with one constant rate, wider models move further per step, fall through
 the collapse in two or three steps, and train worse (at width 184, 3e-3 reached half the accuracy
-of 1e-3 after 800 steps). The rule is applied to all parameters alike. That another rule gives
-other floors is possible; it is a choice, and it is recorded in each run's `config`.
+of 1e-3 after 800 steps). The rule is applied to all parameters alike. Another rule may give
+other floors; the rule is a choice, and it is recorded in each run's `config`.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class DeepMeasures:
     more than on anything else: both are part of a run's config.
     """
 
-    every: int  # of the log-spaced checkpoints, counted back from the last; step 0 besides
+    every: int  # of the log-spaced checkpoints, counted back from the last; also step 0
     llc: Mapping[str, Sampler]  # by scale
     samples: int = 512  # of the mixture, for the LLC
     part_samples: int = 256  # of each task-level, for its part in the LLC
     rank_samples: int = 64  # the first of them
     hessian_samples: int = 32
-    hessian_block: int | None = None  # samples at a time; None: all, of the trace 64
+    hessian_block: int | None = None  # samples at a time; None: all, for the trace 64
     trace_probes: int = 8
 
 
@@ -75,7 +75,7 @@ class Suite:
     deep: DeepMeasures | None = None
 
     def config(self, scale: Scale, seed: int) -> dict[str, Any]:
-        """All that determines a run, for its manifest."""
+        """Everything that determines a run, for its manifest."""
         shared = {
             name: value
             for name, value in asdict(self).items()
@@ -101,7 +101,7 @@ class Suite:
         return tuple(sorted({*dense, *sparse}))
 
     def deep_schedule(self) -> tuple[int, ...]:
-        """The checkpoints that carry the deep measures, none where the suite has none."""
+        """The checkpoints that carry the deep measures, none if the suite has none."""
         if self.deep is None:
             return ()
         sparse = [step for step in self.schedule() if step >= self.dense_steps]
@@ -126,7 +126,7 @@ _DATA_CHOICES = (
     replace(POCKET, name="pocket_shuffled", seeds=(0, 30, 31, 32), shuffled_answers=True),
 )
 
-# Read off docs/llc/: the walk settles within the burn-in, stays in the basins of learned tasks, and
+# Taken from docs/llc/: the walk settles within the burn-in, stays in the basins of learned tasks, and
 # half the step gives the same value.
 _POCKET_LLC = Sampler(
     step_size=2e-5,
@@ -152,7 +152,7 @@ SUITES = {
         ),
         POCKET,
         *_DATA_CHOICES,
-        # Seed 0 is the pilot. The other seeds are no seeds of `pocket`: a run of the same
+        # Seed 0 is the pilot. The other seeds are not used in `pocket`: a run of the same
         # scale and seed is the same training, and would not be new.
         replace(
             POCKET,

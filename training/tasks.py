@@ -150,8 +150,8 @@ def inputs_and_targets(
     """Draw `n` problems of one task-level as inputs and targets (n, prompt + answer - 1).
 
     Targets are `IGNORE` except where an answer token is predicted. `shuffled`: each problem has the
-    answer of another one, drawn independently, so that nothing but which answers are frequent can
-    be learned.
+    answer of another one, drawn independently, so that only the frequencies of answers can be
+    learned.
     """
     tokens, shape = problems(rng, task, level, n)
     if shuffled:
@@ -166,8 +166,8 @@ def inputs_and_targets(
 def mixture(rng: np.random.Generator, n: int, *, shuffled: bool = False) -> tuple[Tokens, Tokens]:
     """Draw `n` problems, each of a task-level chosen uniformly from the 24.
 
-    `shuffled` as of `inputs_and_targets`. Inputs and targets (n, CONTEXT) as of `inputs_and_targets`; inputs are padded with 0 to the
-    right of the last one, where a causal model cannot see them.
+    `shuffled`, inputs and targets (n, CONTEXT) are as for `inputs_and_targets`; inputs are padded with 0
+    to the right of the last one, where a causal model cannot see them.
     """
     inputs = np.zeros((n, CONTEXT), dtype=np.int64)
     targets = np.full((n, CONTEXT), IGNORE, dtype=np.int64)

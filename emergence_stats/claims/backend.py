@@ -1,4 +1,4 @@
-"""The training backend, where it is installed: the only place of this package that imports it."""
+"""The training backend, if it is installed: the only place in this package that imports it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NEEDED = ("emergence_training", "torch", "filelock")
 
 
 def trainable_suites() -> Collection[str]:
-    """Names of the suites that it declares, none where it is not installed."""
+    """Names of the suites that it declares, none if it is not installed."""
     if find_spec("emergence_training") is None:
         return ()
     from emergence_training.suites import SUITES
@@ -22,18 +22,18 @@ def trainable_suites() -> Collection[str]:
 
 
 def suite_named(name: str) -> Any:
-    """A declared suite. Raises `UsageError` with the known names where there is none of that name."""
+    """A declared suite. Raises `UsageError` with the known names for an unknown one."""
     from emergence_training.collect import suite_named
 
     return suite_named(name)
 
 
 def check_installed() -> None:
-    """`UsageError` where training is not possible here."""
+    """Raise `UsageError` if training is not possible here."""
     lacking = [name for name in _NEEDED if find_spec(name) is None]
     if lacking:
         raise UsageError(
-            f"collect needs {' and '.join(lacking)}, which the extra `training` brings; "
+            f"collect needs {' and '.join(lacking)}, which the extra `training` provides; "
             "install it with: pip install 'emergence-stats[training]'"
         )
 

@@ -20,12 +20,12 @@ def collect_missing(
     scales: Sequence[str] | None,
     seeds: Sequence[int] | None,
 ) -> int:
-    """Train what is missing of a hypothesis' confirmatory set, or of a suite (default pocket).
+    """Train what is missing of a hypothesis's confirmatory set, or of a suite (default pocket).
 
     With both, the runs of the suite that the hypothesis can use.
 
-    Returns the number of runs written. Raises `UsageError` where the training extra is not
-    installed, `CollectError` where a run cannot go on.
+    Returns the number of runs written. Raises `UsageError` if the training extra is not
+    installed, `CollectError` if a run cannot continue.
     """
     check_installed()
     if loaded is not None:

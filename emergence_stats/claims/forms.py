@@ -1,7 +1,7 @@
 """The plan in the fields of the forms that researchers file: AsPredicted, and OSF Preregistration.
 
-Fields that only the author can fill, such as names, are left out; the module's docstring stands for what
-the author says of the claim.
+Fields that only the author can fill in, such as names, are left out; the module's docstring serves as the
+author's description of the claim.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _osf(loaded: Loaded, state: State) -> dict[str, str]:
         "Statistical models": inference_text(h),
         "Inference criteria": inference_text(h),
         "Data exclusion": exclusions_text(h),
-        "Missing data": "No value is imputed. Events that did not come by the end of a run are "
+        "Missing data": "No value is imputed. Events that did not occur by the end of a run are "
         "right-censored at its last step, and not left out.",
         "Exploratory analysis": _whole(loaded, state, *_FURTHER),
         "Other": registration_text(state),
@@ -92,13 +92,13 @@ def _whole(loaded: Loaded, state: State, *headings: str) -> str:
 
 def _existing(state: State) -> str:
     if state.registration is None:
-        return "The plan is not frozen yet, so this cannot be told."
+        return "The plan is not frozen yet, so this is not known."
     seen = len(state.registration.latest["runs"])
     if not seen:
-        return "No training run was there when the plan was frozen."
+        return "No training run existed when the plan was frozen."
     return (
-        f"Yes: {seen} training runs were there when the plan was frozen, and are listed in it by hash. "
-        "They are pilots, and count in no confirmatory result."
+        f"Yes: {seen} training runs existed when the plan was frozen, and are listed in it by hash. "
+        "They are pilots, and do not count in any confirmatory result."
     )
 
 

@@ -23,7 +23,7 @@ _LAYERS = {
 
 @dataclass(frozen=True)
 class Part:
-    """A heading, sentences that belong together, and items where there is a list of things."""
+    """A heading, its sentences, and items if there is a list."""
 
     heading: str
     text: str
@@ -31,7 +31,7 @@ class Part:
 
 
 def methods(loaded: Loaded, state: State) -> list[Part]:
-    """All that a reader needs to do the analysis again, in the order of a paper."""
+    """All that a reader needs to repeat the analysis, in the order of a paper."""
     h = loaded.hypothesis
     parts = [
         Part("Claim", _claim(h), tuple(f"{k} reports: {v}" for k, v in h.claim.reported.items())),
@@ -44,7 +44,7 @@ def methods(loaded: Loaded, state: State) -> list[Part]:
     if h.controls:
         text = (
             "The same analysis with one thing changed so that the claim cannot be the reason. A control "
-            "changes no verdict; where it earns the same one, the report says what that means."
+            "changes no verdict; if it earns the same one, the report says what that means."
         )
         parts.append(Part("Controls", text, tuple(_control(control) for control in h.controls)))
     if h.multiverse:
@@ -59,7 +59,7 @@ def methods(loaded: Loaded, state: State) -> list[Part]:
 
 
 def describe_lines(loaded: Loaded, state: State) -> Iterator[str]:
-    """The methods as lines of plain text, after what the module says of itself."""
+    """The methods as lines of plain text, after the module's docstring."""
     yield f"{loaded.name} ({state.status})"
     yield ""
     yield from loaded.doc.splitlines()
@@ -94,7 +94,7 @@ def data_text(h: Hypothesis) -> str:
     measures = _listed(h.needs.measures)
     text = f"Traces of {measures}, at {_LAYERS[h.needs.layers]} where they have layers."
     if h.needs.further:
-        text += f" Read for other analyses alone: {_listed(h.needs.further)}."
+        text += f" Read only for other analyses: {_listed(h.needs.further)}."
     return text
 
 
@@ -105,7 +105,7 @@ def sample_text(h: Hypothesis) -> str:
     seeds = ", ".join(ranges(map(str, h.design.seeds))).strip("[]").replace(",", ", ")
     return (
         f"{len(h.design.runs())} training runs of suite {h.design.suite}: scales "
-        f"{_listed(h.design.scales)}, seeds {seeds}. Collection stops when these are there. A result on "
+        f"{_listed(h.design.scales)}, seeds {seeds}. Collection stops when these exist. A result on "
         "fewer or more of them is reported as a deviation."
     )
 
@@ -118,7 +118,7 @@ def exclusions_text(h: Hypothesis) -> str:
     if h.needs.min_scales > 1:
         parts.append(f"With fewer than {h.needs.min_scales} scales the verdict is inconclusive.")
     parts.append(
-        "Runs that the plan had seen when it was registered are pilots, and count only where there is "
+        "Runs that the plan had seen when it was registered are pilots, and count only if there is "
         "no unseen run. A run for which a quantity is undefined is listed with the reason. No value is "
         "imputed, and no run is left out for its value."
     )
@@ -134,13 +134,13 @@ def unit_text(h: Hypothesis) -> str:
         )
     text = (
         "The unit of replication is the training run: a run gives one number, and its task-levels, which "
-        "share one set of weights, are no replicates."
+        "share one set of weights, are not replicates."
     )
-    return text if units == {"run"} else f"{text} Where it says so, the runs of one seed together."
+    return text if units == {"run"} else f"{text} Where stated, the unit is a seed at all scales."
 
 
 def _predictions(h: Hypothesis) -> Iterator[str]:
-    """An item for each estimate with its region; predictions that differ in a choice alone share one."""
+    """An item for each estimate with its region; predictions that differ only in a choice share one."""
     groups: dict[tuple[Any, ...], list[Prediction]] = {}
     for p in h.predictions:
         function = getattr(p.estimate, "func", p.estimate)
@@ -227,7 +227,7 @@ def registration_text(state: State) -> str:
     text += f", with {len(latest['runs'])} runs seen"
     text += f"; {entries} registrations in all." if entries > 1 else "."
     if state.status == "amended":
-        text += " Amended since, so that every result is exploratory:"
+        text += " Amended since, so every result is exploratory:"
     return text
 
 

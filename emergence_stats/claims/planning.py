@@ -18,8 +18,8 @@ from emergence_stats.traces.store import Store
 def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
     """The confirmatory set of a hypothesis: each run's state, and the seconds that others took.
 
-    A cost is the mean time of the runs of the same scale in the store, None where there is none;
-    `seconds_by_measure` says how much of it each measure took that has a clock of its own.
+    A cost is the mean time of the runs of the same scale in the store, None if there are none;
+    `seconds_by_measure` says how much of it each measure took that is timed separately.
     """
     design = wanted_design(loaded, suite)
     manifests = manifests_of(uri)
@@ -49,7 +49,7 @@ def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
 
 
 def _cost(runs: list[Manifest]) -> tuple[float | None, dict[str, float]]:
-    """Mean seconds of these runs, in all and by measure, as far as their manifests say."""
+    """Mean seconds of these runs, in total and by measure, where their manifests give them."""
     totals = [
         m.further["seconds"] for m in runs if isinstance(m.further.get("seconds"), int | float)
     ]
@@ -63,7 +63,7 @@ def _cost(runs: list[Manifest]) -> tuple[float | None, dict[str, float]]:
 
 def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
     runs = plan["runs"]
-    kind = "confirmatory runs" if plan["confirmatory"] else "runs, none of them of the plan"
+    kind = "confirmatory runs" if plan["confirmatory"] else "runs, none of them in the plan"
     yield f"{plan['name']}: suite {plan['suite']}, {len(runs)} {kind}"
     for scale in dict.fromkeys(run["scale"] for run in runs):
         mine = [run for run in runs if run["scale"] == scale]
@@ -93,14 +93,14 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
 def wanted_design(loaded: Loaded, suite: str | None) -> Design:
     """The runs that are wanted: the confirmatory set, or those of another suite that fit.
 
-    Raises `UsageError` without a design and a suite, and for a suite that none of it fits.
+    Raises `UsageError` with neither a design nor a suite, and for a suite of which none fits.
     """
     design = loaded.hypothesis.design
     if design is not None and suite in (None, design.suite):
         return design
     if suite is None:
         raise UsageError(
-            f"{loaded.name} declares no design, so nothing says which runs it wants; name a suite "
+            f"{loaded.name} declares no design, so the runs it wants are not known; name a suite "
             "with --suite"
         )
     declared = suite_named(suite)
@@ -112,7 +112,7 @@ def wanted_design(loaded: Loaded, suite: str | None) -> Design:
 
 
 def manifests_of(uri: str) -> list[Manifest]:
-    """Those of a store, none where there is no folder yet."""
+    """The manifests of a store, none if there is no folder yet."""
     if "://" not in uri and not Path(uri).exists():
         return []
     return [run.manifest for run in Store.open(uri).runs]

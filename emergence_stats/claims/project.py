@@ -71,7 +71,7 @@ class Loaded:
 
 
 class Project:
-    """The nearest pyproject.toml upwards of `start`, or `start` itself where there is none."""
+    """The folder of the nearest pyproject.toml at or above `start`, or `start` if there is none."""
 
     def __init__(self, start: Path | None = None) -> None:
         here = (start or Path.cwd()).resolve()
@@ -117,19 +117,19 @@ class Project:
 
     @cached_property
     def sources(self) -> dict[str, Source]:
-        """All hypotheses by name, without importing one."""
+        """All hypotheses by name, without importing any."""
         found: dict[str, Source] = {}
         if self.folder.is_dir():
             for path in sorted(self.folder.glob("*.py")):
                 if not path.name.startswith("_"):
                     found[path.stem] = Source(path.stem, path)
         for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
-            # A module of the folder comes first: one's own copy of an installed claim.
+            # A module of the folder takes precedence: a local copy of an installed claim.
             found.setdefault(point.name, Source(point.name, None, point.value))
         return found
 
     def named(self, name: str) -> Source:
-        """`UsageError` with the nearest name where there is no hypothesis of that name."""
+        """A source by name. Raises `UsageError` with the nearest name for an unknown one."""
         if name in self.sources:
             return self.sources[name]
         close = difflib.get_close_matches(name, self.sources, 1, cutoff=0.4)
@@ -139,7 +139,7 @@ class Project:
         raise UsageError(f"there is no hypothesis {name!r}{hint}")
 
     def load(self, name: str) -> Loaded:
-        """Import one hypothesis. `HypothesisError` names the file and line of what is wrong."""
+        """Import one hypothesis. Raises `HypothesisError` with the file and line of what is wrong."""
         if name not in self._loaded:
             source = self.named(name)
             if not self._loaded:
@@ -167,14 +167,14 @@ def _import(source: Source, folder: Path) -> ModuleType:
         raise HypothesisError(f"{_line_in(where, error)}: {error}") from None
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
-        raise HypothesisError(f"{_line_in(where, error)}: does not import: {what}") from None
+        raise HypothesisError(f"{_line_in(where, error)}: cannot be imported: {what}") from None
 
 
 def _forget(folder: Path) -> None:
-    """Let a project see the files of its folder as they are now, in a process that has seen them before.
+    """Let a project see the current files of its folder, in a process that has imported them before.
 
-    A notebook or a test may edit a helper between two calls; the module that Python keeps would be the old
-    one, and the digest of a registration that of the new file.
+    A notebook or a test may edit a helper between two calls; Python would keep the old module, while a
+    registration would digest the new file.
     """
     package = _package_of(folder)
     for name in [name for name in sys.modules if name.startswith(f"{package}.")]:
@@ -218,14 +218,14 @@ def _the_hypothesis(module: ModuleType, source: Source) -> Hypothesis:
 
 @dataclass(frozen=True)
 class Place:
-    """A file, relative to the project where it lies in it, and a line, from 1."""
+    """A file, relative to the project if it lies in it, and a line, from 1."""
 
     file: str
     line: int
 
 
 def place_of(project: Project, loaded: Loaded, prediction: str | None = None) -> Place:
-    """Of the prediction with this name, or of the hypothesis; line 1 where it is not written out."""
+    """The place of the prediction with this name, or of the hypothesis; line 1 if it is not found."""
     path = Path(str(loaded.module.__file__))
     file = path.as_posix()
     if path.is_relative_to(project.root):

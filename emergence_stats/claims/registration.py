@@ -34,7 +34,7 @@ LOCK_VERSION = 1
 
 
 def canonical(value: Any) -> str:
-    """JSON with one spelling: sorted keys, no spaces, NFC. `ValueError` for NaN or infinity."""
+    """JSON with one spelling: sorted keys, no spaces, NFC. Raises `ValueError` for NaN or infinity."""
     text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
@@ -49,10 +49,10 @@ def digest(value: Any) -> str:
 
 
 def identity(manifest: Manifest) -> dict[str, str]:
-    """By what a run is known again: its name, its bytes, what determined it, and what its training did.
+    """What identifies a run: its name, its bytes, what determined it, and what determined its training.
 
-    The last holds for runs of two suites that train alike and differ in what else they measure, which a
-    config says under `deep`.
+    The last is the same for runs of two suites that train alike and differ in what else they measure,
+    which a config holds under `deep`.
     """
     training = {
         "scale": manifest.scale,
@@ -96,7 +96,7 @@ class Registration:
 
 
 def read_lock(path: Path) -> Registration | None:
-    """The registration in `path`, None where there is no file.
+    """The registration in `path`, None if there is no file.
 
     Raises `RegistrationError` for a lock that does not parse or whose chain is broken.
     """
@@ -134,7 +134,7 @@ def plan_digest(declaration: Any, code: dict[str, str]) -> str:
 
 @dataclass(frozen=True)
 class State:
-    """How a hypothesis stands to its lock.
+    """How a hypothesis relates to its lock.
 
     `status`: "registered" (hash matches the latest entry), "amended" or "unregistered".
     `changes`: what differs from the latest entry, one line each.
@@ -186,10 +186,10 @@ def _short(value: Any) -> str:
 
 
 def register(loaded: Loaded, seen: Iterable[Manifest], store: str) -> Registration:
-    """Append an entry to the lock of a hypothesis and return it; atomic.
+    """Append an entry to the lock of a hypothesis, atomically, and return the registration.
 
-    Where the plan is the one already registered, nothing is written: the runs seen stay those of
-    the first time.
+    If the plan is already the registered one, nothing is written: the runs seen stay those of the
+    first time.
     """
     registration = read_lock(loaded.source.lock)
     declaration, code = current_plan(loaded)

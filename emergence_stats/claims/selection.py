@@ -1,6 +1,6 @@
 """Which runs of a store count for a hypothesis, which are its pilots, and what departs from its plan.
 
-The one place that decides this; every run of the store gets its place, and none disappears. A plan with a
+The only place that decides this; every run of the store gets a status, and none disappears. A plan with a
 design is about the runs that the design names: others are not in the plan, and a verdict on them is
 exploratory whatever the registration says.
 """
@@ -27,7 +27,7 @@ class RunUse:
 
     `status`: "counted", "pilot" (the plan had seen it), "excluded" (by a rule of the plan), "refused" (it
     cannot be used), "not in the plan" (another suite, scale or seed) or "other suite" (without a design,
-    or where another suite than the plan's was asked for).
+    or if another suite than the plan's was asked for).
     """
 
     run_id: str
@@ -39,9 +39,9 @@ class RunUse:
 class Selection:
     """`uses`: what becomes of each run of the store, by run_id in the store's order.
 
-    `suite`: the suite that was chosen, None where the choice is the user's, with `why_nothing`.
-    `unseen`: whether the runs that count are such that no plan had seen them. `planned`: whether they are
-    those that the design names, where there is one.
+    `suite`: the suite that was chosen, None if the user has to choose, with `why_nothing`.
+    `unseen`: whether no plan had seen the runs that count. `planned`: whether they are those that the
+    design names, if there is one.
     """
 
     suite: str | None
@@ -55,9 +55,9 @@ class Selection:
         return [run_id for run_id, use in self.uses.items() if use.status in statuses]
 
     def refusing(self, refusals: Mapping[str, Collection[str]], used: Collection[str]) -> Selection:
-        """Without the runs that could not be used, by run_id with the reasons.
+        """Without the runs that could not be used (`refusals`: reasons by run_id).
 
-        A run that one prediction could not use is counted in part where another could: `used`.
+        A run that one prediction could not use but another could (`used`) is counted in part.
         """
         uses = dict(self.uses)
         for run_id, reasons in refusals.items():
@@ -70,22 +70,22 @@ class Selection:
         return replace(self, uses=uses)
 
     def manifests(self, store: Store) -> list[Manifest]:
-        """Those of the runs that count."""
+        """The manifests of the runs that count."""
         ids = set(self.with_status("counted"))
         return [run.manifest for run in store.runs if run.manifest.run_id in ids]
 
     def is_confirmatory(self, state: State) -> bool:
-        """Whether a verdict on these runs is: a plan as registered, and its runs alone, all unseen."""
+        """Whether a verdict on these runs is confirmatory: plan as registered, only its runs, all unseen."""
         whole = state.status == "registered" and self.unseen and self.planned
         return whole and bool(self.with_status("counted"))
 
 
 def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str | None) -> Selection:
-    """Give every run of the store its place; those left as counted are to be read.
+    """Give every run of the store a status; those left as counted are to be read.
 
-    A suite that is not named is that of the plan, or the only one there is. Of the plan's suite the runs
-    that its design names count. Unseen runs alone are evidence for a registered plan; before there are any,
-    the runs that it saw, and before these, runs of other seeds than the plan's.
+    If no suite is named, it is that of the plan, or the only one there is. Of the plan's suite the runs
+    that its design names count. For a registered plan only unseen runs are evidence; if there are none, the
+    runs that it saw count, and if there are none of these, runs of other seeds than the plan's.
     """
     chosen, why = _choose_suite(hypothesis, store, suite)
     design = hypothesis.design
@@ -127,7 +127,7 @@ def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str |
 def _choose_suite(
     hypothesis: Hypothesis, store: Store, suite: str | None
 ) -> tuple[str | None, str | None]:
-    """The suite whose runs count, or None and why nobody can tell."""
+    """The suite whose runs count, or None and why it is not clear."""
     suites = sorted({run.manifest.suite for run in store.runs})
     if suite is not None:
         there = suite in suites
@@ -145,7 +145,7 @@ def _choose_suite(
 
 
 def _place_outside(hypothesis: Hypothesis, m: Manifest, chosen: str | None) -> RunUse | None:
-    """The place of a run that no rule lets count, None for one that may."""
+    """The status of a run that some rule keeps from counting, None for one that may count."""
     design = hypothesis.design
     of_plan = design is not None and chosen == design.suite
     if m.suite != chosen:
@@ -153,7 +153,7 @@ def _place_outside(hypothesis: Hypothesis, m: Manifest, chosen: str | None) -> R
             return RunUse(m.run_id, "not in the plan", f"suite {m.suite}")
         return RunUse(m.run_id, "other suite", f"suite {m.suite}")
     if m.n_layers < hypothesis.needs.min_layers:
-        rule = f"{m.n_layers} blocks, and the plan needs {hypothesis.needs.min_layers}"
+        rule = f"{m.n_layers} blocks, but the plan needs {hypothesis.needs.min_layers}"
         return RunUse(m.run_id, "excluded", rule)
     if design is not None and of_plan and m.scale not in design.scales:
         return RunUse(m.run_id, "not in the plan", f"scale {m.scale}")
@@ -163,9 +163,9 @@ def _place_outside(hypothesis: Hypothesis, m: Manifest, chosen: str | None) -> R
 def choose_pilots(
     name: str, hypothesis: Hypothesis, state: State, store: Store, suite: str | None = None
 ) -> tuple[list[RunFile], bool]:
-    """Runs that the plan had seen, and True; where it saw none, all that it could use, and False.
+    """Runs that the plan had seen, and True; if it saw none, all that it could use, and False.
 
-    Raises `UsageError` where no suite is chosen; `name` is that of the hypothesis.
+    Raises `UsageError` if no suite is chosen; `name` is that of the hypothesis.
     """
     chosen, why = _choose_suite(hypothesis, store, suite)
     if why is not None:
@@ -182,7 +182,7 @@ def choose_pilots(
 def deviations(
     hypothesis: Hypothesis, state: State, selection: Selection, store: Store
 ) -> Iterator[str]:
-    """What a reader of a registered result has to know besides the verdict."""
+    """What a reader of a registered result must know besides the verdict."""
     registration, design = state.registration, hypothesis.design
     if registration is None:
         return
@@ -239,7 +239,7 @@ def _of_dates(counted: list[Manifest], registered: datetime) -> Iterator[str]:
 
 
 def _incomplete(hypothesis: Hypothesis, selection: Selection, store: Store) -> Iterator[str]:
-    """Runs of the plan that are missing, or there twice."""
+    """Runs of the plan that are missing, or appear twice."""
     assert hypothesis.design is not None
     manifests = {run.manifest.run_id: run.manifest for run in store.runs}
     there = [

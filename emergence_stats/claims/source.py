@@ -3,7 +3,7 @@
 An import is looked up as Python looks it up: a package before a module, relative to the package that
 the importing file is part of. What is found is one of three: a file beside the hypothesis, or of this
 package where it takes part in the analysis, which is hashed and followed; a module of the standard
-library or of an installed distribution, whose version is the environment's business; or anything else,
+library or of an installed distribution, whose version is up to the environment; or anything else,
 which no registration can freeze, and which is an error.
 """
 
@@ -38,7 +38,7 @@ _NOT_ANALYSIS = frozenset(
 def code_digests(path: Path) -> dict[str, str]:
     """sha256 by file of the module at `path` and of all that it rests on.
 
-    Line ends are normalised. Names are relative to the folder that holds the module's folder, or begin
+    Line endings are normalised. Names are relative to the folder that holds the module's folder, or begin
     with ``emergence_stats/``. Raises `RegistrationError` for an import that leads neither to a file that
     is hashed nor to the standard library or an installed distribution.
     """
@@ -79,7 +79,7 @@ class _Import:
 
 @cache  # the hypotheses of a report rest on the same modules
 def _imports(source: bytes, file: Path) -> tuple[_Import, ...]:
-    """Every import statement of a module, wherever in it."""
+    """Every import statement of a module, at any depth."""
     found: list[_Import] = []
     for node in ast.walk(ast.parse(source, str(file))):
         if isinstance(node, ast.Import):
@@ -91,7 +91,7 @@ def _imports(source: bytes, file: Path) -> tuple[_Import, ...]:
 
 
 def _reached(file: Path, source: bytes, folder: Path) -> Iterator[Path]:
-    """Files to be hashed that the imports of `file` lead to. `folder`: that of the hypothesis."""
+    """Files to be hashed that the imports of `file` reach. `folder`: that of the hypothesis."""
     ours = file.is_relative_to(_PACKAGE)
     for statement in _imports(source, file):
         if statement.level:
@@ -105,7 +105,7 @@ def _reached(file: Path, source: bytes, folder: Path) -> Iterator[Path]:
             parts = statement.module.split(".")
             beside = _locate(parts[0], [folder]) if not ours else None
             if beside is None:
-                if not ours:  # what this package itself imports, its own distribution names
+                if not ours:  # this package's own imports are named by its distribution
                     _check_outside(parts[0], file, statement, folder)
                 continue
             files = _walk([folder], parts, statement.names)
@@ -123,10 +123,10 @@ def _reached(file: Path, source: bytes, folder: Path) -> Iterator[Path]:
 
 
 def _walk(folders: Sequence[Path], parts: Sequence[str], names: Sequence[str]) -> list[Path] | None:
-    """Files that importing ``parts`` below `folders`, and `names` from there, runs; None where there is
-    no such module.
+    """Files that run when ``parts`` below `folders`, and `names` from there, are imported; None if there
+    is no such module.
 
-    A name that is no module is an attribute, which only a file can have: a folder without an
+    A name that is not a module is an attribute, which only a file can have: a folder without an
     ``__init__.py`` has none.
     """
     files: list[Path] = []
@@ -162,11 +162,11 @@ def _is_module(entry: Path) -> bool:
 def _locate(name: str, folders: Sequence[Path]) -> tuple[Path | None, list[Path]] | None:
     """The file of a module in `folders` and the folders of its submodules, as Python finds them.
 
-    The file is None for a package without ``__init__.py``. None where there is nothing of that name.
+    The file is None for a package without ``__init__.py``. None if there is nothing of that name.
     """
     portions: list[Path] = []
     for folder in folders:
-        # A finder of its own each time: those that Python keeps may not have seen a new file yet.
+        # A new finder each time: those that Python keeps may not have seen a new file yet.
         spec = machinery.FileFinder(
             str(folder),
             (machinery.ExtensionFileLoader, machinery.EXTENSION_SUFFIXES),
@@ -204,16 +204,16 @@ def _of_framework(statement: _Import) -> list[Path] | None:
 
 
 def _decides(file: Path) -> bool:
-    """Whether a module of this package takes part in the analysis: all do but those of some rooms."""
+    """Whether a module of this package takes part in the analysis: all do except those of some rooms."""
     return file.relative_to(_PACKAGE).parts[0].removesuffix(".py") not in _NOT_ANALYSIS
 
 
 def _check_outside(name: str, file: Path, statement: _Import, folder: Path) -> None:
-    """`RegistrationError` unless the top-level module `name` is of the standard library or installed."""
+    """Raise `RegistrationError` unless the module `name` is in the standard library or installed."""
     if name in sys.stdlib_module_names or name in sys.builtin_module_names or _installed(name):
         return
     spec = find_spec(name)
-    where = "is not there" if spec is None else f"comes from {spec.origin or 'a folder'}"
+    where = "does not exist" if spec is None else f"comes from {spec.origin or 'a folder'}"
     raise RegistrationError(
         f"{file}:{statement.line}: module {name!r} {where}: it lies neither in {folder} nor in an installed "
         f"distribution, so a registration cannot freeze it. Move it into {folder}, or install it"
@@ -222,7 +222,7 @@ def _check_outside(name: str, file: Path, statement: _Import, folder: Path) -> N
 
 @cache
 def _installed(name: str) -> bool:
-    """Whether a distribution brings the top-level module `name`."""
+    """Whether a distribution provides the top-level module `name`."""
     try:
         importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
@@ -231,7 +231,7 @@ def _installed(name: str) -> bool:
 
 
 def _is_editable(name: str) -> bool:
-    """Whether a distribution that is installed in place, and lists no modules, brings `name`."""
+    """Whether a distribution that is installed in place, and lists no modules, provides `name`."""
     import json
     from urllib.parse import urlparse
     from urllib.request import url2pathname

@@ -1,4 +1,4 @@
-"""The result of one hypothesis, put together once all values are there."""
+"""The result of one hypothesis, assembled once all values are known."""
 
 from __future__ import annotations
 

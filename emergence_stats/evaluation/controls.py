@@ -47,7 +47,7 @@ def conclude_control(job: Job, arm: Arm, verdict: Verdict) -> ControlResult:
 def _difference(job: Job, arm: Arm, prediction: Prediction) -> Difference | None:
     """The analysis less the control, unit by unit: of the same run, or of the same scale and seed.
 
-    None where no units belong together.
+    None if no units match.
     """
     assert arm.control is not None
     same_runs = arm.control.suite is None

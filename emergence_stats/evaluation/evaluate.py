@@ -29,7 +29,7 @@ def evaluate(
     progress: Progress | None = None,
     controls: bool = True,
 ) -> list[Result]:
-    """A `Result` for each hypothesis, in order; without `controls` only of the analysis itself.
+    """A `Result` for each hypothesis, in order; without `controls` only for the analysis itself.
 
     Raises `TraceError` for a broken or empty store, `HypothesisError` for an estimate that fails,
     `RegistrationError` for a lock that was altered.
@@ -47,7 +47,7 @@ def evaluate(
     done = 0
     in_order = [file for group in groups for file in group]
     with ReadAhead(in_order, lambda file: _read(store, file, jobs)) as reading:
-        import scipy.special  # noqa: F401  # needed at the end; now the first runs are being read
+        import scipy.special  # noqa: F401  # needed at the end; imported while the first runs are read
 
         for group in groups:
             runs = []

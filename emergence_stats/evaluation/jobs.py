@@ -30,7 +30,7 @@ class Arm:
     undefined: list[str] = field(default_factory=list)
 
     def refuse(self, run_id: str, why: str) -> None:
-        """Note that a run cannot be used; reasons add up."""
+        """Note that a run cannot be used; reasons accumulate."""
         self.refusals.setdefault(run_id, []).append(why)
 
     def used(self) -> set[str]:
@@ -38,9 +38,9 @@ class Arm:
         return {run.run_id for v in self.collected.values() for unit in v.runs for run in unit}
 
     def concluded(self) -> Selection:
-        """The selection without the runs that turned out to be of no use.
+        """The selection without the runs that proved unusable.
 
-        A suite that a control asks for is of the plan, whatever its seeds: the plan names it.
+        A suite that a control asks for is part of the plan, whatever its seeds: the plan names it.
         """
         selection = self.selection.refusing(self.refusals, self.used())
         if self.control is not None and self.control.suite is not None:
@@ -67,7 +67,7 @@ class Job:
         return [self.main, *self.controls]
 
     def reads(self, run_id: str) -> set[str]:
-        """Measures that are wanted of a run, none where it is not used."""
+        """Measures wanted of a run, none if it is not used."""
         arms = (arm for arm in self.arms if run_id in arm.chosen)
         return {measure for arm in arms for measure in self.measures(arm)}
 

@@ -18,7 +18,7 @@ from emergence_stats.verdicts import COMBINE, Verdict, decide
 def settle(
     hypothesis: Hypothesis, prediction: Prediction, found: Values, *, test: bool = True
 ) -> tuple[Estimate, Verdict]:
-    """The estimate over units and what it decides; without `test`, which costs most, no p-value."""
+    """The estimate over units and its verdict; without `test`, the costliest part, no p-value."""
     first_runs = [unit[0] for unit in found.runs]
     scales = {run.scale for unit in found.runs for run in unit}
     if not found.values:
@@ -36,7 +36,7 @@ def settle(
         hypothesis.simultaneous_level,
     )
     if len(scales) < hypothesis.needs.min_scales:
-        why = f"{len(scales)} scales, and the plan needs {hypothesis.needs.min_scales}"
+        why = f"{len(scales)} scales, but the plan needs {hypothesis.needs.min_scales}"
         estimate = replace(estimate, interval=None, p_value=None, why_no_interval=why)
     if estimate.interval is None:
         return estimate, Verdict.INCONCLUSIVE

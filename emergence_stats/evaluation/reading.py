@@ -48,7 +48,7 @@ def _layers(needs: Needs, run: Manifest) -> set[int] | None:
 
 
 class Declared(Run):
-    """A run of which some measures can be seen; what is found in it is kept with the run itself."""
+    """A run of which only some measures are visible; what is found in it is kept with the run itself."""
 
     def __init__(self, whole: Run, measures: Collection[str]) -> None:
         super().__init__(whole.manifest, whole._table)
@@ -63,7 +63,7 @@ class Declared(Run):
         return super().cached((getattr(make, "__module__", ""), key), make)
 
     def variants(self, change: Change) -> list[Run]:
-        """What a control makes of the run; hypotheses share these, and with them the events in these."""
+        """What a control makes of the run; hypotheses share these variants and the events in them."""
         found = self._whole.cached(change, lambda: change.variants(self._whole))
         return [Declared(variant, self._seen) for variant in found]
 
@@ -86,9 +86,9 @@ def read_for(run: Run, needs: Needs, measures: Collection[str]) -> Declared:
 
 
 class ReadAhead:
-    """The runs in order; while one is worked on, a thread reads the next few.
+    """The runs in order; while one is used, a thread reads the next few.
 
-    `read`: how one is read.
+    `read`: how to read one.
     """
 
     def __init__(self, files: Iterable[RunFile], read: Callable[[RunFile], Run]) -> None:
@@ -103,7 +103,7 @@ class ReadAhead:
             self._waiting.append(self._reader.submit(self._read, file))
 
     def next(self) -> Run:
-        """Raises what reading the run raises."""
+        """The next run. Raises what reading it raises."""
         run = self._waiting.popleft().result()
         self._submit()
         return run

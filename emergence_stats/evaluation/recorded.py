@@ -41,7 +41,7 @@ def snapshot(result: Result) -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Recorded verdicts by hypothesis. `RegistrationError` where there are none."""
+    """Recorded verdicts by hypothesis. Raises `RegistrationError` if there are none."""
     if not path.exists():
         raise RegistrationError(
             f"{path}: there are no recorded verdicts; record them with "
@@ -51,7 +51,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def read_record(path: Path, of: str) -> dict[str, Any]:
-    """Entries of a record by hypothesis. `RegistrationError` for a file that is no such record."""
+    """Entries of a record by hypothesis. Raises `RegistrationError` if the file is not one."""
     try:
         recorded = json.loads(path.read_text("utf-8"))[of]
         if not isinstance(recorded, dict):
@@ -72,7 +72,7 @@ def write(path: Path, results: Sequence[Result]) -> None:
 class Change:
     """How one hypothesis differs from its record: `headline`, `details`, and `why`, a line each.
 
-    `before` and `after`: the verdicts, None where there is no record, or no hypothesis any more.
+    `before` and `after`: the verdicts, None if there is no record, or the hypothesis is gone.
     `predictions`: names of those that changed.
     """
 
@@ -123,7 +123,7 @@ def change_of(old: Mapping[str, Any], result: Result) -> Change | None:
     recorded = old.get("deviations", new["deviations"])
     details += [f"deviation: {text}" for text in new["deviations"] if text not in recorded]
     details += [
-        f"no deviation any more: {text}" for text in recorded if text not in new["deviations"]
+        f"no longer a deviation: {text}" for text in recorded if text not in new["deviations"]
     ]
     before, after = old.get("verdict"), new["verdict"]
     parts = [f"{before} -> {after}" if before != after else f"{after} as before"]
@@ -166,9 +166,9 @@ def _changed_predictions(
 
 
 def _other_runs(old: Mapping[str, Any], new: Mapping[str, Any], result: Result) -> Iterator[str]:
-    """Which runs count no more, and why; which are new."""
+    """Which runs no longer count, and why; which are new."""
     if "counted" not in old:
-        return  # recorded by a version that kept the number alone
+        return  # recorded by a version that kept only the number
     before, after = set(members(old["counted"])), set(members(new["counted"]))
     uses = {use.run_id: use for use in result.runs}
     gone: dict[str, list[str]] = {}
@@ -197,7 +197,7 @@ def _close(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 
 def shown(entry: Mapping[str, Any]) -> str:
-    """Estimate and interval of a prediction that is recorded, as text."""
+    """Estimate and interval of a recorded prediction, as text."""
 
     def number(x: float | None) -> str:
         return "-" if x is None else f"{x:.4g}"

@@ -143,7 +143,7 @@ class Adjusted:
 
 @dataclass(frozen=True)
 class Recorded:
-    """A statement that was recorded and still holds, with its numbers; without, what is to be done."""
+    """A recorded statement that still holds, with its numbers; without numbers, what to do."""
 
     statement: str
     numbers: Mapping[str, Any] | None
@@ -154,12 +154,12 @@ class Recorded:
 
 @dataclass(frozen=True)
 class PlanState:
-    """How a result stands to the plan of its hypothesis.
+    """How a result relates to the plan of its hypothesis.
 
     `registration`: "registered", "amended" or "unregistered". `confirmatory`: the plan is as it was
-    registered, and the result rests on runs of it alone that it had not seen. `registered`: when. `digest`:
-    of the registered plan. `changes`: what was edited since, and `deviations`: what departs from the plan, a
-    line each.
+    registered, and the result rests only on runs of the plan that it had not seen. `registered`: when.
+    `digest`: of the registered plan. `changes`: what was edited since, and `deviations`: what departs from
+    the plan, one line each.
     """
 
     registration: str = "unregistered"
@@ -187,7 +187,7 @@ class Evidence:
 class Result:
     """The verdict on one hypothesis and everything that it rests on.
 
-    `multiverse` and `power`: what is recorded of other analyses and of other numbers of runs. `adjusted`:
+    `multiverse` and `power`: what is recorded for other analyses and other numbers of runs. `adjusted`:
     p-values over the claims of a report.
     """
 
@@ -270,7 +270,7 @@ class Result:
         }
 
     def to_frame(self) -> DataFrame:
-        """One row a prediction, as a pandas DataFrame (needs pandas)."""
+        """One row per prediction, as a pandas DataFrame (needs pandas)."""
         import pandas as pd
 
         rows = []
@@ -283,7 +283,7 @@ class Result:
         return pd.DataFrame(rows)
 
     def units_frame(self) -> DataFrame:
-        """One row a prediction and unit (a run, or a seed), as a pandas DataFrame (needs pandas)."""
+        """One row per prediction and unit (a run, or a seed), as a pandas DataFrame (needs pandas)."""
         import pandas as pd
 
         rows = [

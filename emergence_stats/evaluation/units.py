@@ -1,4 +1,4 @@
-"""The values of units: what runs that were read give to the analysis of a hypothesis and to its controls."""
+"""The values of units: what runs give to the analysis of a hypothesis and to its controls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def collect_values(job: Job, runs: Sequence[Run]) -> None:
                 try:
                     job.pooled.append(job.hypothesis.pooled.count(run))
                 except Undefined:
-                    continue  # the prediction has said so
+                    continue  # the prediction reports it
 
 
 def _collect_arm(job: Job, arm: Arm, usable: list[Declared]) -> None:
@@ -72,7 +72,7 @@ def _unit_value(
     unit: Sequence[Run],
     variants: Sequence[Sequence[Run]],
 ) -> Any:
-    """The value of a unit, the mean over its variants; None where there is none, with the reason."""
+    """The value of a unit, the mean over its variants; None if there is none, with the reason noted."""
     keywords = {}
     if arm.control is not None:
         known = keyword_defaults(prediction.estimate)

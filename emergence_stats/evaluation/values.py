@@ -1,4 +1,4 @@
-"""What an estimate gives for one unit of replication: a checked number, or the reason why none."""
+"""What an estimate gives for one unit of replication: a checked number, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from emergence_stats.traces.format import Manifest
 class Values:
     """What one prediction got: a value and the runs behind it for each unit.
 
-    Of runs only what is known without their traces, so that those can go.
+    Only the manifests of runs are kept, so that their traces can be freed.
     """
 
     values: list[Any] = field(default_factory=list)
@@ -38,7 +38,7 @@ def value_of(
     name: str, prediction: Prediction, unit: Sequence[Run], keywords: Mapping[str, Any]
 ) -> Count | float:
     """The estimate of one unit, checked. Raises `Undefined` as the estimate does, and
-    `HypothesisError` where it fails or gives no number; `name` is that of the hypothesis.
+    `HypothesisError` if it fails or gives no number; `name` is that of the hypothesis.
     """
     where = f"{name}, prediction {prediction.name!r}, {label(prediction, unit)}"
     try:
@@ -55,9 +55,9 @@ def value_of(
         ) from error
     if isinstance(prediction.analysis, Share):
         if not isinstance(value, tuple) or len(value) != 2:
-            raise HypothesisError(f"{where}: Share needs a Count, and the estimate gave {value!r}")
+            raise HypothesisError(f"{where}: Share needs a Count, but the estimate gave {value!r}")
         if not 0 <= value[0] <= value[1] or not value[1] > 0:
-            raise HypothesisError(f"{where}: {value[0]!r} of {value[1]!r} is no share")
+            raise HypothesisError(f"{where}: {value[0]!r} of {value[1]!r} is not a share")
         return Count(float(value[0]), float(value[1]))
     try:
         number = float(value)
@@ -65,6 +65,6 @@ def value_of(
         raise HypothesisError(f"{where}: the estimate gave {value!r}, not a number") from None
     if not math.isfinite(number):
         raise HypothesisError(
-            f"{where}: the estimate gave {number}; raise Undefined where a run has no value"
+            f"{where}: the estimate gave {number}; raise Undefined if a run has no value"
         )
     return number

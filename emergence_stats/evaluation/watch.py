@@ -1,7 +1,7 @@
 """What an estimate looked at: the traces and events that it asked one run for.
 
-So a picture of "the traces behind a verdict" shows those that were used, of any claim, with nothing
-declared for it.
+A picture of "the traces behind a verdict" can thus show those that any claim used, without declaring
+them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Looked:
 
     `traces` by measure, with the fewest layers that were asked for; `floors` by measure; `events`: those
     of a task-level by name, at most one each; `falls`: half-way points of collapses by layer.
-    `why`: what makes this run the one that is shown.
+    `why`: why this run is shown.
     """
 
     run: Manifest
@@ -65,7 +65,7 @@ class Looked:
 
 
 def look(loaded: Loaded, result: Result, store: Store) -> Looked | None:
-    """What the predictions of a hypothesis look at in a typical run, None where no run has a value."""
+    """What the predictions of a hypothesis look at in a typical run, None if no run has a value."""
     shown = next((p for p in result.predictions if p.values), None)
     if shown is None:
         return None
@@ -112,8 +112,8 @@ def _traces(run: WatchedRun) -> dict[str, TraceSet]:
 
 
 def _events(run: WatchedRun) -> tuple[dict[str, Floor], dict[str, Events], dict[str, Events]]:
-    """Floors and events that were asked for, and of each floor the recovery from it, or by layer the
-    fall to it, in the definitions that `recovery` and `collapse` have where nothing else is said.
+    """Floors and events that were asked for, and for each floor the recovery from it, or by layer the
+    fall to it, by the default definitions of `recovery` and `collapse`.
     """
     floors: dict[str, Floor] = {}
     events: dict[str, Events] = {}

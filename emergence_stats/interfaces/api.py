@@ -1,4 +1,4 @@
-"""The same from Python: ``import emergence_stats as es; es.test("top_down")``."""
+"""The interface for Python: ``import emergence_stats as es; es.test("top_down")``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test(
     """Test one hypothesis and return its result: a table by `.to_frame()`, a picture by `.plot()`.
 
     `traces`: a store, by default the project's. `project`: a folder in it, by default the
-    current one. Raises `EmergenceStatsError` for what the caller can mend.
+    current one. Raises `EmergenceStatsError` for what the caller can fix.
     """
     here = _project(project)
     (result,) = evaluate([here.load(name)], Store.open(traces or here.traces), suite=suite)
@@ -40,8 +40,8 @@ def multiverse(
 ) -> ShownMultiverse:
     """The verdict on one hypothesis under every analysis choice that it declares.
 
-    `jobs`: processes, by default what the project's settings say, or one a core. Otherwise as `test`;
-    `UsageError` besides where the hypothesis declares no choice.
+    `jobs`: processes, by default what the project's settings say, or one per core. Otherwise as `test`;
+    also raises `UsageError` if the hypothesis declares no choice.
     """
     here = _project(project)
     found = explore(
@@ -66,8 +66,8 @@ def power(
 ) -> ShownPower:
     """Chance of each verdict on one hypothesis by the number of runs, from pilot runs.
 
-    `draws`: simulated studies for each number; `most`: seeds a scale at most. Otherwise as `test`;
-    `UsageError` besides where the pilots are too few to see how much runs differ.
+    `draws`: simulated studies for each number; `most`: most seeds per scale. Otherwise as `test`; also
+    raises `UsageError` if the pilots are too few to show how much runs differ.
     """
     here = _project(project)
     store = Store.open(traces or here.traces)

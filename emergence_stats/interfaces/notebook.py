@@ -1,6 +1,6 @@
-"""What `es.test`, `es.multiverse` and `es.power` give, as a notebook shows it: in words, as a table, drawn.
+"""Results of `es.test`, `es.multiverse` and `es.power` as a notebook shows them: words, tables, pictures.
 
-Apart from the values themselves: what draws them stands above.
+Kept apart from the values themselves, which do not import what draws them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ShownMultiverse(Multiverse):
     def plot(self, prediction: str | None = None) -> Figure:
         """The specification curve of a prediction, by default the first, as a matplotlib figure.
 
-        Raises `UsageError` for an unknown prediction, and for one without data.
+        Raises `UsageError` for an unknown prediction or one without data.
         """
         name = next(iter(self.regions)) if prediction is None else prediction
         if name not in self.regions:

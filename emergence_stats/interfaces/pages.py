@@ -1,4 +1,4 @@
-"""The report as a page: values and words are gathered here, and drawn there."""
+"""The report as a page: values and words are gathered here, and drawn by `reports`."""
 
 from __future__ import annotations
 

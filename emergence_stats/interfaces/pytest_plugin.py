@@ -1,9 +1,9 @@
 """Hypotheses as tests: ``pytest hypotheses/``.
 
-A module in the project's folder of hypotheses gives an item a prediction, one for each control and one
-for the registration. An item passes where it agrees with the recorded verdicts (``verdicts.lock``);
-without a record of the hypothesis, where the verdict is supported, and it is skipped where that is
-inconclusive. The failure shows the estimate and the value of every run.
+A module in the project's folder of hypotheses gives one item for each prediction, one for each control
+and one for the registration. An item passes if it agrees with the recorded verdicts
+(``verdicts.lock``). Without a record of the hypothesis, it passes if the verdict is supported, and is
+skipped if that is inconclusive. A failure shows the estimate and the value of every run.
 
 Nothing is collected unless the folder, or something in it, is named on the command line or in
 ``testpaths``, or the option ``--hypotheses`` (ini: ``emergence_stats = true``) asks for it.
@@ -37,7 +37,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Hypothesis
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> Any:
-    """A module of ours that is named on the command line is no module of test functions."""
+    """A hypothesis module that is named on the command line is not a module of test functions."""
     return Nothing.from_parent(parent, path=module_path) if _ours(module_path, parent) else None
 
 
@@ -70,18 +70,18 @@ def _project(config: pytest.Config, folder: Path) -> Project:
     projects = config.stash.setdefault(_PROJECTS, {})
     if folder not in projects:
         project = Project(folder)
-        if not (project.root / "pyproject.toml").exists():  # then it is where one stands
+        if not (project.root / "pyproject.toml").exists():  # then it is the current folder
             project = Project(config.invocation_params.dir)
         projects[folder] = project
     return projects[folder]
 
 
 class Disagreement(Exception):
-    """What an item found is not what is recorded; the message is the whole report."""
+    """An item found something other than the record; the message is the whole report."""
 
 
 class Nothing(pytest.File):
-    """Collected by somebody else."""
+    """Collected elsewhere."""
 
     def collect(self) -> Iterator[pytest.Item]:
         return iter(())
@@ -106,7 +106,7 @@ class HypothesisFile(pytest.File):
 
 
 class _Item(pytest.Item):
-    """An item that looks up what became of its hypothesis."""
+    """An item that looks up the result of its hypothesis."""
 
     def setup(self) -> None:
         evaluated = self.session.stash.setdefault(_EVALUATED, {})
@@ -133,7 +133,7 @@ class _Item(pytest.Item):
     def settle(self, verdict: str, text: str) -> None:
         """Without a record: support passes, refutation fails, and the rest is skipped."""
         if verdict == "refuted":
-            raise Disagreement(f"refuted, and nothing is recorded\n{text}")
+            raise Disagreement(f"refuted, but nothing is recorded\n{text}")
         if verdict == "inconclusive":
             pytest.skip("inconclusive")
 
@@ -184,7 +184,7 @@ class RegistrationItem(_Item):
                 "\n".join(["edited after its registration", *self.found.plan.changes, again])
             )
         if before is not None and before != state:
-            raise Disagreement(f"{before} when it was recorded, and now {state}")
+            raise Disagreement(f"{before} when it was recorded, now {state}")
         if state == "unregistered":
             pytest.skip("not registered")
 

@@ -13,8 +13,8 @@ from emergence_stats.traces.store import Store
 _TEMPLATE = '''\
 """{claim}
 
-Say here what is claimed and by whom, what one run's number is, and what would refute it. This text is part of
-the plan: `emergence-stats describe {name}` shows it.
+State what is claimed and by whom, what number a run gives, and what would refute the claim. This text is part
+of the plan: `emergence-stats describe {name}` shows it.
 """
 
 import emergence_stats as es
@@ -22,7 +22,7 @@ import emergence_stats as es
 
 def final_value(run, last=3):
     """Mean of {measure} over its traces, at the last checkpoints."""
-    # One number a run. Keyword defaults are choices: they are registered, and a multiverse varies them.
+    # One number per run. Keyword defaults are choices: they are registered, and a multiverse varies them.
     # A run without a value raises es.Undefined("why"), and the report lists it.
     traces = run.traces({measure!r})  # .values (traces, checkpoints); .task, .level, .layer, .steps
     return traces.values[:, -last:].mean()
@@ -36,10 +36,10 @@ def final_value(run, last=3):
     needs=es.Needs(measures=[{measure!r}]),
     predictions=[
         # The region in which the claim is true: at_least, at_most, above, below, between. Fix it before you
-        # look at the runs that shall decide.
+        # look at the runs that are to decide.
         es.Prediction("final {measure}", final_value, es.Region.at_least(0.5)),
     ],
-    # The runs that decide, fixed beforehand; without it any number would do, which a report says.
+    # The runs that decide, fixed beforehand; without it any number would do, and a report says so.
     # design=es.Design("{suite}", scales={scales}, seeds=range(10, 20)),
     multiverse={{"last": [1, 3, 5]}},
 )
@@ -52,16 +52,16 @@ def write_module(
     """Write ``NAME.py`` into the project's folder of hypotheses, and return where.
 
     The measure is `measure`, or one that the project's store has. Raises `UsageError` for a name that is
-    no module's, or is taken.
+    taken or cannot be a module's.
     """
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
         close = re.sub(r"\W+", "_", name).strip("_").lower()
         usable = close.isidentifier() and not keyword.iskeyword(close)
         hint = f"; perhaps {close}" if usable else ""
-        raise UsageError(f"{name!r} cannot be the name of a module: letters, digits and _{hint}")
+        raise UsageError(f"{name!r} cannot name a module: use letters, digits and _{hint}")
     path = project.folder / f"{name}.py"
     if name in project.sources or path.exists():
-        raise UsageError(f"there is a hypothesis {name!r} already; choose another name")
+        raise UsageError(f"hypothesis {name!r} already exists; choose another name")
     found, suite, scales = _there(project)
     if measure is None:
         measure = "accuracy" if "accuracy" in found or not found else min(found)
@@ -83,8 +83,8 @@ def write_module(
 
 
 def _there(project: Project) -> tuple[set[str], str, list[str]]:
-    """Measures of a run of the project's store, its suite and the scales of that by size, as far as there
-    is one.
+    """Measures of a run of the project's store, its suite and the suite's scales by size; placeholders if
+    there is none.
     """
     try:
         store = Store.open(project.traces)
@@ -92,7 +92,7 @@ def _there(project: Project) -> tuple[set[str], str, list[str]]:
             return set(), "SUITE", ["SCALE"]
         first = store.runs[0]
         measures = set(store.read(first).column("measure").to_pylist())
-    except EmergenceStatsError:  # no store yet, or one that `traces validate` will tell about
+    except EmergenceStatsError:  # no store yet, or a broken one that `traces validate` reports
         return set(), "SUITE", ["SCALE"]
     suite = first.manifest.suite
     mine = [run.manifest for run in store.runs if run.manifest.suite == suite]

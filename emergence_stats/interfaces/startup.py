@@ -1,4 +1,4 @@
-"""What the command line does so that a short command stays short."""
+"""What the command line does to keep quick commands quick."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 class _WithoutPandas:
-    """An import finder to which pandas is not installed."""
+    """An import finder that hides pandas."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name == "pandas":
@@ -14,11 +14,11 @@ class _WithoutPandas:
 
 
 def import_pyarrow() -> None:
-    """Import pyarrow, and not pandas with it.
+    """Import pyarrow without pandas.
 
-    pyarrow imports pandas, where it is installed, at the first array that it makes: a quarter of
-    a second, for conversions that no command of ours asks for. `to_pandas` later makes pyarrow
-    look for pandas again, and where a hypothesis has imported pandas nothing is kept from it.
+    pyarrow imports pandas, if it is installed, when it makes its first array: a quarter of a
+    second, for conversions that no command here uses. `to_pandas` later makes pyarrow look for
+    pandas again, and if a hypothesis has imported pandas nothing is hidden.
     """
     if "pandas" in sys.modules:
         return

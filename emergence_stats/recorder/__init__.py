@@ -1,4 +1,4 @@
-"""Record traces in a training loop of one's own.
+"""Record traces in your own training loop.
 
 from emergence_stats.recorder import Recorder, log_steps
 from emergence_stats.recorder.callbacks import RecorderCallback   # with transformers

@@ -21,9 +21,9 @@ class RecorderCallback(TrainerCallback):
     """Measures at the recorder's steps, and writes the run at the end of the training.
 
     What was recorded is kept in each checkpoint of the Trainer, and a training that is resumed from one
-    goes on there. The seed is the Trainer's, and so is the config of the run, with `config` added. What
-    the Trainer logs as ``loss`` is kept as ``train_loss``. Of several processes the first records, so every
-    one has to hold the whole model (data parallel, not sharded).
+    continues there. The seed is the Trainer's, and so is the config of the run, with `config` added. What
+    the Trainer logs as ``loss`` is kept as ``train_loss``. Of several processes only the first records, so
+    it has to hold the whole model (data parallel, not sharded).
     """
 
     def __init__(

@@ -14,7 +14,7 @@ Batch = Any  # what the model takes: a tensor, a tuple of arguments, or a mappin
 
 
 def matching(model: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
-    """Modules by name, where ``*`` stands for one part of it. `ValueError` where there is none."""
+    """Modules by name, where ``*`` stands for one part of it. Raises `ValueError` if there is none."""
     modules = dict(model.named_modules())
     found = []
     for pattern in patterns:
@@ -41,7 +41,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def watching(modules: Mapping[int, nn.Module], mask: Tensor | None) -> Iterator[dict[int, Tensor]]:
-    """Pooled hidden states (samples, width) by layer of the forward passes inside."""
+    """Pooled hidden states (samples, width) by layer, from the forward passes inside."""
     pooled: dict[int, Tensor] = {}
 
     def keep(number: int) -> Callable[[nn.Module, Any, Any], None]:
@@ -72,7 +72,7 @@ def _pooled(states: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def on_device_of(model: nn.Module, batch: Batch) -> Batch:
-    """A trainer moves its model to a GPU, and knows nothing of the recorder's samples."""
+    """The batch where the model is: a trainer moves its model to a GPU, not the recorder's samples."""
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
 
     def moved(value: Any) -> Any:
@@ -84,5 +84,5 @@ def on_device_of(model: nn.Module, batch: Batch) -> Batch:
 
 
 def padding_mask(batch: Batch) -> Tensor | None:
-    """(samples, positions), 0 where a position is padding; None where the batch says nothing of it."""
+    """(samples, positions), 0 where a position is padding; None if the batch does not say."""
     return batch.get("attention_mask") if isinstance(batch, Mapping) else None

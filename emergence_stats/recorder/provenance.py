@@ -1,4 +1,4 @@
-"""What may change a trace besides its config: the device, and versions of software."""
+"""What may change a trace besides its config: the device, and software versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emergence_stats.support.git import revision
 
 
 def device_name(device: torch.device) -> str:
-    """The kind of device and what it calls itself."""
+    """The kind of device and its name."""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
     return f"{device.type}: {platform.machine()}"

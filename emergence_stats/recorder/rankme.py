@@ -30,8 +30,8 @@ def rankme(states: Tensor) -> Tensor:
 def effective_rank(spectrum: Tensor) -> Tensor:
     """exp(-sum(p log p)) with p = spectrum / sum(spectrum): (..., n) -> (...).
 
-    Between 1 and n. Zeros contribute zero, and values below zero, which rounding makes of zeros,
-    count as zero. NaN where all are zero.
+    Between 1 and n. Zeros contribute zero, and values below zero, which arise by rounding, count as
+    zero. NaN if all are zero.
     """
     p = spectrum.clamp_min(0)
     p = p / p.sum(-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Record traces in a training loop of one's own: RankMe of named layers, and whatever else is measured.
+"""Record traces in your own training loop: RankMe of named layers, and anything else you measure.
 
     recorder = Recorder(model, {"copy": tokens}, layers="blocks.*", steps=log_steps(4000))
     for step, batch in enumerate(data):
@@ -7,8 +7,8 @@
     recorder.record(step + 1)
     recorder.save("data", suite="mine", scale="d64", seed=0, config={"lr": 1e-3})
 
-Works with any `torch.nn.Module`. Layers are looked at through hooks that are there only while something is
-measured, so that the steps in between cost nothing, and training goes on as if nobody had looked.
+Works with any `torch.nn.Module`. Layers are observed through hooks that exist only while something is
+measured, so that the steps in between cost nothing, and training is not affected.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Metrics = Callable[[Any, Batch], Mapping[str, float]]
 
 
 def log_steps(last: int, ratio: float = 1.1) -> tuple[int, ...]:
-    """0, and from 1 to `last` steps that grow by `ratio` each, or by one where that is more.
+    """0, and from 1 to `last` steps that grow by `ratio` each, or by one if that is more.
 
     Event times are intervals between such steps, and are compared on a logarithmic scale.
     """
@@ -55,18 +55,18 @@ def log_steps(last: int, ratio: float = 1.1) -> tuple[int, ...]:
 class Recorder:
     """Traces of one model.
 
-    `batches`: by task, or by (task, level), the fixed samples that RankMe is taken on and `metrics` sees: a
-    tensor, a tuple of arguments, or a mapping of keywords (of which an `attention_mask` leaves padding out).
-    Use the same for all runs: RankMe grows with their number. They are brought to where the model is.
+    `batches`: by task, or by (task, level), the fixed samples for RankMe and `metrics`: a tensor, a tuple
+    of arguments, or a mapping of keywords (whose `attention_mask` leaves padding out). Use the same for all
+    runs: RankMe grows with their number. They are moved to the model's device.
     `layers`: names of modules, from input to output, where ``*`` stands for one part of a name
     (``"transformer.h.*"``); they are layers 1 to L. `embedding` is layer 0, `final` (after the last norm)
     layer L + 1. A hidden state is (samples, positions, width), and mean-pooled over positions, or
-    (samples, width); where a module gives a tuple, its first part.
-    `forward`: how a batch goes through the model, where that is not by calling it.
-    `metrics`: a function of the model's output and the batch that gives numbers by name, as ``accuracy``.
+    (samples, width); if a module returns a tuple, its first item.
+    `forward`: how a batch goes through the model, if not by calling it.
+    `metrics`: a function of the model's output and the batch that gives numbers by name, such as ``accuracy``.
     `steps`: those at which to measure; None: at every call.
 
-    Raises `ValueError` where there is no such module.
+    Raises `ValueError` for an unknown module.
     """
 
     def __init__(
@@ -103,9 +103,9 @@ class Recorder:
         return self.steps is None or step in self.steps
 
     def record(self, step: int, **values: float) -> bool:
-        """Measure the model as it is after `step` updates, if that step is due; whether it was.
+        """Measure the model after `step` updates, if that step is due; returns whether it was.
 
-        `values`: numbers of the whole model by name, as ``train_loss``, kept at the same steps.
+        `values`: numbers of the whole model by name, such as ``train_loss``, kept at the same steps.
         """
         if not self.due(step):
             return False
@@ -129,7 +129,7 @@ class Recorder:
         layer: int | None = None,
         stderr: float | None = None,
     ) -> None:
-        """Add one measurement of your own. A name of yours, unless it is that of the trace format."""
+        """Add one measurement of your own, under your own name or one of the trace format."""
         self._rows.append((step, task, level, layer, measure, float(value), stderr))
 
     def _measure(self, step: int, task: str, level: int | None, batch: Batch) -> None:
@@ -160,7 +160,7 @@ class Recorder:
         return {"rows": list(self._rows), "seconds": self._seconds}
 
     def load_state_dict(self, state: Mapping[str, Any], last_step: int | None = None) -> None:
-        """Go on from what `state_dict` gave; `last_step`: forget what came after it."""
+        """Continue from what `state_dict` gave; `last_step`: forget what came after it."""
         self._rows = [row for row in state["rows"] if last_step is None or row[0] <= last_step]
         self._seconds = state["seconds"]
 
@@ -196,7 +196,7 @@ class Recorder:
     ) -> Manifest:
         """Write the run into a trace store, all of it or nothing; one of the same name is replaced.
 
-        `config`: all that determines the run. Two runs with the same scale, seed and config are taken
+        `config`: everything that determines the run. Two runs with the same scale, seed and config are taken
         for the same training. Raises `TraceError` for values that are not finite.
         """
         device = next((p.device for p in self.model.parameters()), torch.device("cpu"))

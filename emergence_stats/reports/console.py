@@ -90,7 +90,7 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
 def _print_predictions(
     console: Console, predictions: Sequence[PredictionResult], verbose: bool
 ) -> None:
-    """Their table, each interval on its line, and the units outside the region that are farthest."""
+    """Their table, each interval on its line, and the units farthest outside the region."""
     level = predictions[0].estimate.level
     columns = [f"{level:.1%} CI" if c == "CI" else c for c in PREDICTION_COLUMNS]
     print_table(console, columns, [prediction_row(p) for p in predictions])
@@ -156,7 +156,7 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
 
 
 def interval_bar(result: PredictionResult, width: int = 41) -> str | None:
-    """The interval ``[==o==]`` on a line where ``#`` is the claim region; None without interval."""
+    """The interval ``[==o==]`` on a line where ``#`` is the claim region; None without an interval."""
     if result.estimate.interval is None:
         return None
     lo, hi = result.estimate.interval

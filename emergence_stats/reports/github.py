@@ -41,7 +41,7 @@ def annotations_of(
     changes: Sequence[Change],
     project: Project,
 ) -> list[Annotation]:
-    """One for each prediction or hypothesis that somebody should look at, the worst first."""
+    """One for each prediction or hypothesis that needs attention, the worst first."""
     by_name = {change.name: change for change in changes}
     found: list[Annotation] = []
     for result in results:

@@ -1,8 +1,8 @@
-"""Results as JUnit XML, which every CI system shows: a test case a hypothesis.
+"""Results as JUnit XML, which every CI system shows: one test case per hypothesis.
 
-Of a report: supported passes, refuted is a failure of type ``refuted``, inconclusive is skipped. Of a
+In a report: supported passes, refuted is a failure of type ``refuted``, inconclusive is skipped. In a
 check: what differs from the record is a failure of type ``changed``; what does not passes, whatever
-the verdict, and inconclusive is skipped. The word stands in each message.
+the verdict, except that inconclusive is skipped. The message of a skipped case says so.
 """
 
 from __future__ import annotations

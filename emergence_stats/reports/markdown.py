@@ -1,4 +1,4 @@
-"""Results as Markdown: the verdicts, all predictions, and then what is to be said of each hypothesis."""
+"""Results as Markdown: the verdicts, all predictions, and then a section on each hypothesis."""
 
 from __future__ import annotations
 

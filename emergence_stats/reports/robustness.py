@@ -50,7 +50,7 @@ def specification_rows(multiverse: Multiverse) -> Table:
 
 
 def power_rows(power: Power) -> Table:
-    columns = ("seeds a scale", "runs", *map(str, Verdict))
+    columns = ("seeds per scale", "runs", *map(str, Verdict))
     rows = [
         (
             f"{row.seeds} *" if row.seeds == power.planned else str(row.seeds),

@@ -60,7 +60,7 @@ def pooled_text(result: Result) -> str | None:
 
 
 def controls_text(result: Result) -> str:
-    """Names of the controls that earn the verdict too; empty where none does."""
+    """Names of the controls that earn the verdict too; empty if none does."""
     return ", ".join(control.name for control in result.controls if control.same)
 
 
@@ -70,7 +70,7 @@ def why_text(result: Result) -> str:
 
 
 def control_runs(control: ControlResult, result: Result) -> str:
-    """How many runs of which suite a control rests on; and where its basis is another than the claim's."""
+    """How many runs of which suite a control rests on, and whether its basis is weaker than the claim's."""
     text = f"{control.n_runs} run{'s' if control.n_runs != 1 else ''}"
     if control.suite:
         text += f" of {control.suite}"
@@ -89,13 +89,13 @@ def control_text(control: ControlResult, result: Result) -> str:
 
 
 def robustness_texts(result: Result) -> list[str]:
-    """What is recorded of other analyses and of other numbers of runs, a line each."""
+    """What is recorded of other analyses and of other numbers of runs, one line each."""
     found = [("multiverse", result.multiverse), ("power", result.power)]
     return [f"{what}  {recorded.statement}" for what, recorded in found if recorded is not None]
 
 
 def control_rows(control: ControlResult) -> list[tuple[str, ...]]:
-    """For each prediction its estimate in the control, and by how much the analysis is above."""
+    """For each prediction its estimate in the control, and by how much the analysis exceeds it."""
     differences = {d.prediction: d.estimate for d in control.differences}
     return [
         (
@@ -154,7 +154,7 @@ def multiplicity_rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
 
 
 def deviations_text(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
-    """What departs from plans, each once, and whose: names, or "all"."""
+    """Deviations from plans, each once, and whose they are: names, or "all"."""
     whose: dict[str, list[str]] = {}
     for result in results:
         for deviation in result.plan.deviations:

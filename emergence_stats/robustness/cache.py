@@ -1,7 +1,7 @@
-"""Values of units kept between calls, found again by content: the runs' bytes and the source.
+"""Values of units kept between calls, keyed by content: the runs' bytes and the source.
 
-Nothing in it has to be trusted: an entry that is not there, or does not parse, is computed again. A
-changed byte in a run, in the hypothesis or in what it rests on makes other keys.
+Nothing in it has to be trusted: an entry that is missing or does not parse is computed again. A
+changed byte in a run, in the hypothesis or in what it rests on changes the keys.
 """
 
 from __future__ import annotations
@@ -51,4 +51,4 @@ class ValueCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, json.dumps(values))
         except OSError:
-            pass  # a cache that cannot be written is slower, and no error
+            pass  # a cache that cannot be written is slow, not an error

@@ -37,9 +37,9 @@ class Curve:
         return not any(point.chosen.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON that does not rest on the order of keys, which a writer may sort.
+        """JSON that does not depend on the order of keys, which a writer may sort.
 
-        A line of text an analysis reads well where records are compared.
+        One line of text per analysis keeps records easy to compare.
         """
         return {
             "prediction": self.prediction,

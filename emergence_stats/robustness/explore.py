@@ -1,4 +1,4 @@
-"""Do all analyses that a hypothesis declares."""
+"""Run all analyses that a hypothesis declares."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def explore(
 ) -> Multiverse:
     """All declared analyses of a hypothesis of `project` on `store`.
 
-    `processes`: default one a core; 1 starts none. `cache`: a folder for values of units. Raises
-    `UsageError` where no suite is chosen or the hypothesis declares no multiverse, and what `evaluate`
+    `processes`: by default one per core; 1 starts none. `cache`: a folder for values of units. Raises
+    `UsageError` if no suite is chosen or the hypothesis declares no multiverse, and what `evaluate`
     raises.
     """
     loaded = project.load(name)
@@ -82,7 +82,7 @@ def explore(
 def _suites(
     loaded: Loaded, store: Store, suite: str | None
 ) -> tuple[str, dict[str, list[RunFile]]]:
-    """The suite of the registered analysis, and the runs that count of it and of each declared one."""
+    """The suite of the registered analysis, and the runs that count of it and of each declared suite."""
     hypothesis, state = loaded.hypothesis, state_of(loaded)
     selection = choose_runs(hypothesis, state, store, suite)
     if selection.suite is None or selection.why_nothing is not None:
@@ -104,7 +104,7 @@ def runs_of_multiverse(loaded: Loaded, store: Store) -> list[RunFile]:
 
 
 def _wanted(hypothesis: Hypothesis, every: Sequence[Choices]) -> dict[bool, list[Request]]:
-    """Requests of all analyses, those a run (False) and those a seed (True), each once."""
+    """Requests of all analyses, those per run (False) and those per seed (True), each once."""
     wanted: dict[bool, dict[Request, None]] = {False: {}, True: {}}
     for number, prediction in enumerate(hypothesis.predictions):
         for choices in every:

@@ -1,12 +1,12 @@
 """Many claims in one report: how surprising is the support of some of them?
 
-A claim has one p-value, that of the null hypothesis that the claim is false: of predictions that all must hold the
-largest (intersection-union, Berger 1982), of predictions of which one is enough the smallest times
-their number (Bonferroni). Over claims these are adjusted twice: Holm (1979), the chance of even one
-false support; Benjamini and Hochberg (1995), the share of false ones among those supported, which
+A claim has one p-value, for the null hypothesis that the claim is false. If all predictions must hold it is
+the largest of theirs (intersection-union, Berger 1982); if one is enough, the smallest times their
+number (Bonferroni). Over claims these are adjusted twice: Holm (1979), for the chance of even one
+false support; Benjamini and Hochberg (1995), for the share of false ones among those supported, which
 needs claims that are independent or vary together, as claims tested on the same runs do.
 
-Verdicts do not change by it: they are decided claim by claim, with simultaneous intervals inside each.
+This changes no verdict: verdicts are decided claim by claim, with simultaneous intervals inside each.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from emergence_stats.evaluation.results import Adjusted, Result
 
 
 def claim_p(result: Result) -> float | None:
-    """p-value of a claim, None where a prediction that it needs has none."""
+    """p-value of a claim, None if a prediction that it needs has none."""
     found = [prediction.estimate.p_value for prediction in result.predictions]
     known = [p for p in found if p is not None]
     if result.combine == "any":
@@ -44,7 +44,7 @@ def adjust(results: Sequence[Result]) -> list[Result]:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's adjusted p-values of (n,): the k-th smallest times n - k + 1, never falling, at most 1."""
+    """Holm's adjusted p-values of (n,): the k-th smallest times n - k + 1, non-decreasing, at most 1."""
     order = np.argsort(p)
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     adjusted = np.empty(len(p))

@@ -1,9 +1,9 @@
 """The verdict under every declared analysis choice (Steegen et al. 2016).
 
-A choice is a keyword of the estimates, or the suite that the runs are of. All combinations are
-analysed, each as the hypothesis is: same regions, same level, same rule. The analyses share their
-data, so no p-value is put on the whole; what is reported is in what share of the analyses each verdict
-holds, and which single choices take the registered analysis to another one.
+A choice is a keyword of the estimates, or the suite of the runs. All combinations are analysed, each
+as the hypothesis is: same regions, same level, same rule. The analyses share their data, so the whole
+has no p-value; reported are the share of the analyses in which each verdict holds, and the single
+choices that change the registered verdict.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Choices = Mapping[str, Any]
 
 
 def choices_of(hypothesis: Hypothesis, suite: str | None) -> dict[str, tuple[Any, ...]]:
-    """Values of each declared choice, the registered one first; it is added where it is not declared.
+    """Values of each declared choice, the registered one first; it is added if it is not declared.
 
     `suite`: that of the registered analysis. A keyword whose default differs between estimates has no
-    registered value that all share, so it varies among the declared ones alone.
+    registered value that all share, so it varies only among the declared ones.
     """
     found: dict[str, tuple[Any, ...]] = {}
     for name, values in hypothesis.multiverse.items():
@@ -82,7 +82,7 @@ class Analysis:
 
 
 class Flip(NamedTuple):
-    """A single choice that takes the registered analysis to another verdict, and the runs it then has."""
+    """A single choice that changes the verdict of the registered analysis, and the runs it then has."""
 
     choice: str
     value: Any
@@ -94,8 +94,8 @@ class Flip(NamedTuple):
 class Multiverse:
     """All analyses of a hypothesis, the registered one first; `choices` with the registered values first.
 
-    Analyses without any interval, as of a pooling that the runs were not measured with or of a suite with
-    a single run, are `empty` and are left out. `why_not`: suites that are declared and not in the store.
+    Analyses without any interval, such as those of a pooling that was not measured or of a suite with a
+    single run, are `empty` and are left out. `why_not`: suites that are declared but not in the store.
     """
 
     name: str
@@ -112,9 +112,9 @@ class Multiverse:
         return sum(not a.counts for a in self.analyses)
 
     def share(self, verdict: Verdict, keyword: str | None = None, value: Any = None) -> float:
-        """Share of the analyses with this verdict, of all or of those in which a choice has a value.
+        """Share of the analyses with this verdict, among all or among those in which a choice has a value.
 
-        NaN where there are none.
+        NaN if there are none.
         """
         some = [
             a
@@ -124,7 +124,7 @@ class Multiverse:
         return sum(a.verdict is verdict for a in some) / len(some) if some else math.nan
 
     def flips(self) -> list[Flip]:
-        """Single choices that take the registered analysis to another verdict."""
+        """Single choices that change the verdict of the registered analysis."""
         base = self.registered
         found = []
         for a in self.analyses:
@@ -134,7 +134,7 @@ class Multiverse:
         return found
 
     def to_frame(self) -> DataFrame:
-        """One row an analysis and prediction, as a pandas DataFrame (needs pandas).
+        """One row per analysis and prediction, as a pandas DataFrame (needs pandas).
 
         `verdict` is that of the analysis, `prediction_verdict` that of the prediction in it.
         """

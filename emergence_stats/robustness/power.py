@@ -1,12 +1,12 @@
 """Chance of each verdict by the number of runs, from pilot runs.
 
 Runs are drawn from the pilots, with replacement within each scale, and the hypothesis is settled on
-them by its own analysis; a run brings its values of all predictions, so that what varies together does
-so here. Deviations from a scale's mean are widened by sqrt(m / (m - 1)), since m runs lie closer to
+them by its own analysis; a run brings its values for all predictions, so that what varies together still
+does. Deviations from a scale's mean are widened by sqrt(m / (m - 1)), since m runs lie closer to
 their own mean than to the true one.
 
-The chances are those if the truth is what the pilots show. How far that may be wrong is not part of
-them; few pilots that agree promise more than they know.
+The chances hold if the truth is what the pilots show. They do not include how far that may be wrong; a
+few pilots that agree promise too much.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TARGETS = (0.8, 0.9)
 
 @dataclass(frozen=True)
 class Chances:
-    """Chance of each verdict with so many seeds a scale."""
+    """Chance of each verdict with this many seeds per scale."""
 
     seeds: int
     runs: int
@@ -34,8 +34,8 @@ class Chances:
 
 @dataclass(frozen=True)
 class Power:
-    """`rows` by number of seeds; `pilots`: runs that they rest on, all of them `seen` by the plan or,
-    where it saw none, all there are; `planned`: seeds a scale of the plan.
+    """`rows` by number of seeds; `pilots`: how many runs they rest on, all `seen` by the plan or, if it
+    saw none, all there are; `planned`: seeds per scale in the plan.
     """
 
     name: str
@@ -64,14 +64,14 @@ class Power:
         )
 
     def needed(self, verdict: Verdict, chance: float) -> Chances | None:
-        """The fewest seeds that give this verdict with this chance, None where none simulated do."""
+        """The fewest seeds that give this verdict with this chance, None if none simulated do."""
         return next((row for row in self.rows if row.chance[verdict] >= chance), None)
 
     def at(self, seeds: int) -> Chances | None:
         return next((row for row in self.rows if row.seeds == seeds), None)
 
     def to_frame(self) -> DataFrame:
-        """One row a number of seeds, as a pandas DataFrame (needs pandas)."""
+        """One row per number of seeds, as a pandas DataFrame (needs pandas)."""
         import pandas as pd
 
         chances = [{str(verdict): c for verdict, c in row.chance.items()} for row in self.rows]

@@ -1,8 +1,8 @@
-"""What the multiverse and the power simulation said, recorded beside the verdicts for reports to show.
+"""Results of the multiverse and the power simulation, recorded beside the verdicts for reports to show.
 
-Both take longer than a report may. A record (``robustness.lock`` in the folder of the hypotheses) holds
-the digests of the plan and of the runs that it rests on; where these are others now, a report says so
-in place of an old number.
+Both take too long for a report. A record (``robustness.lock`` in the folder of the hypotheses) holds
+the digests of the plan and of the runs that it rests on; if these have changed, a report says so
+instead of showing an old number.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _COMMANDS = {
 
 
 def record_multiverse(project: Project, store: Store, found: Multiverse) -> None:
-    """Put it into the record; what is recorded of others stays."""
+    """Put it into the record; other entries stay."""
     loaded = project.load(found.name)
     first = loaded.hypothesis.predictions[0].name
     entry = {**found.summary(), "curve": curve_of(found, first).to_dict()}
@@ -66,7 +66,7 @@ def _inputs(loaded: Loaded, runs: Sequence[RunFile]) -> dict[str, str]:
 
 
 def _inputs_of(loaded: Loaded, store: Store, kind: str) -> dict[str, str] | None:
-    """What a record would rest on in this store, None where it has no runs for it."""
+    """What a record would rest on in this store, None if the store has no runs for it."""
     try:
         runs = runs_of_multiverse(loaded, store) if kind == "multiverse" else _pilots(loaded, store)
     except UsageError:
@@ -79,14 +79,14 @@ def _pilots(loaded: Loaded, store: Store) -> list[RunFile]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Records by hypothesis, none where there is no file. `RegistrationError` where it is broken."""
+    """Records by hypothesis, none if there is no file. Raises `RegistrationError` if it is broken."""
     if not path.exists():
         return {}
     return read_record(path, "robustness")
 
 
 def attach(results: Sequence[Result], project: Project, store: Store) -> list[Result]:
-    """The results with what is recorded of each, as far as it is of this plan and these runs."""
+    """The results with what is recorded of each, if it is for this plan and these runs."""
     recorded = read(project.folder / FILE)
     return [
         replace(
@@ -106,7 +106,7 @@ def _shown(
         return None
     design = loaded.hypothesis.design
     if design is not None and result.evidence.suite != design.suite:
-        return None  # somebody else's runs: there is nothing to say
+        return None  # runs of another suite: nothing to say
     command = _COMMANDS[kind].format(result.name)
     entry = recorded.get(result.name, {}).get(kind)
     if entry is None:

@@ -26,13 +26,15 @@ def simulate(
     most: int = 64,
     progress: Progress | None = None,
 ) -> Power:
-    """Chances of each verdict for 2 to `most` seeds a scale, by `draws` simulated studies each.
+    """Chances of each verdict for 2 to `most` seeds per scale, from `draws` simulated studies each.
 
-    Pilots are the runs that the plan had seen, or all where it saw none. Raises `UsageError` where
-    there are too few: two of some scale.
+    Pilots are the runs that the plan had seen, or all if it saw none. Raises `UsageError` if there are
+    too few: some scale needs two.
     """
     if draws < 1 or most < 2:
-        raise UsageError(f"{draws} studies of up to {most} seeds: 1 study and 2 seeds at least")
+        raise UsageError(
+            f"{draws} studies of up to {most} seeds: at least 1 study and 2 seeds needed"
+        )
     hypothesis = loaded.hypothesis
     pilots, seen = choose_pilots(loaded.name, hypothesis, state_of(loaded), store, suite)
     planned = len(hypothesis.design.seeds) if hypothesis.design is not None else None

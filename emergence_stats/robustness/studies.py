@@ -1,4 +1,4 @@
-"""Studies drawn from pilot runs, and what each would have said."""
+"""Studies drawn from pilot runs, and what each would have concluded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SEED = 20260217
 
 @dataclass
 class Pilot:
-    """A pilot unit: its runs, and its values by prediction number; lacking where undefined."""
+    """A pilot unit: its runs, and its values by prediction number, without undefined ones."""
 
     runs: list[Manifest]
     values: dict[int, Count | float]
@@ -33,7 +33,7 @@ class Pilot:
 def read_by_seed(
     hypothesis: Hypothesis, store: Store, files: Sequence[RunFile]
 ) -> Iterator[list[Run]]:
-    """Runs of one seed after another, those that have what the hypothesis needs."""
+    """Runs that have what the hypothesis needs, one seed after another."""
     needs = hypothesis.needs
     for some in seeds_of(files):
         runs = [read_run(store, file, [needs], needs.measures) for file in some]
@@ -41,7 +41,7 @@ def read_by_seed(
 
 
 def pilot_units(name: str, hypothesis: Hypothesis, by_seed: Iterable[Sequence[Run]]) -> list[Pilot]:
-    """Units of one run each, and of the runs of one seed, as far as predictions ask for them.
+    """Units of one run each, and of the runs of one seed, as predictions ask for them.
 
     `by_seed`: the runs of one seed after another. `name` is that of the hypothesis, for errors.
     """
@@ -65,11 +65,11 @@ def pilot_units(name: str, hypothesis: Hypothesis, by_seed: Iterable[Sequence[Ru
 
 
 class Study:
-    """Studies drawn from pilots: `strata` holds the units of each scale that one may draw.
+    """Studies drawn from pilots: `strata` holds the units of each scale that may be drawn.
 
-    A unit that one may draw is the mean of its scale plus a deviation of one of its pilots. A scale with
-    a single pilot shows no deviation, and borrows those of the other scales. A study of n seeds is the
-    beginning of the same study of more, so that chances change smoothly with n.
+    Such a unit is the mean of its scale plus a deviation of one of its pilots. A scale with a single
+    pilot shows no deviation, and borrows those of the other scales. A study of n seeds is the beginning
+    of the same study with more, so that chances change smoothly with n.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ def _centre(pilots: Sequence[Pilot]) -> dict[int, Count | float]:
 
 
 def _deviations(pilots: Sequence[Pilot]) -> list[dict[int, float]]:
-    """Widened deviations of each pilot from the mean, by prediction number; none of a single pilot."""
+    """Widened deviations of each pilot from the mean, by prediction number; none for a single pilot."""
     if len(pilots) < 2:
         return []
     centre = _centre(pilots)

@@ -24,7 +24,7 @@ from emergence_stats.traces.store import RunFile, Store
 
 @dataclass(frozen=True)
 class Request:
-    """A value that is wanted of a unit: prediction number and the keywords that its estimate knows."""
+    """A value wanted of a unit: prediction number and the keywords that its estimate knows."""
 
     prediction: int
     keywords: tuple[tuple[str, Any], ...]
@@ -35,7 +35,7 @@ class Request:
 
 
 def request_of(number: int, prediction: Prediction, choices: Choices) -> Request:
-    """What an analysis wants of the estimate of a prediction, by its number: the choices that it knows."""
+    """What an analysis wants of a prediction's estimate: `number`, and the choices that it knows."""
     known = keyword_defaults(prediction.estimate)
     used = {k: v for k, v in choices.items() if k in known and v != known[k]}
     return Request(number, tuple(sorted(used.items())))
@@ -58,7 +58,7 @@ class Unit:
 
 
 def _work(loaded: Loaded, store: Store, unit: Unit, wanted: Sequence[Request]) -> dict[str, Any]:
-    """Values by request key, None where undefined. The unit of one run, or the runs of one seed."""
+    """Values by request key, None where undefined. A unit is one run, or the runs of one seed."""
     needs = loaded.hypothesis.needs
     measures = {*needs.measures, *needs.further}
     runs = [read_run(store, file, [needs], measures) for file in unit.files]

@@ -1,4 +1,4 @@
-"""Multiverse and power in one sentence each, from the numbers that are recorded of them."""
+"""Multiverse and power in one sentence each, from their recorded numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _OPPOSITE = {Verdict.SUPPORTED: Verdict.REFUTED, Verdict.REFUTED: Verdict.SUPPOR
 
 
 def percent(share: float | None) -> str:
-    """A share as a whole number of percent, a dash where there is none."""
+    """A share as a whole percentage, a dash if there is none."""
     return "-" if share is None else f"{100 * share:.0f}%"
 
 
@@ -29,7 +29,7 @@ def multiverse_statement(summary: Mapping[str, Any]) -> str:
 
 
 def flip_texts(summary: Mapping[str, Any]) -> list[str]:
-    """The choices that change the verdict; with the runs where these are others, since fewer decide less."""
+    """The choices that change the verdict; with the number of runs if it differs, since fewer decide less."""
     return [
         f"{flip['choice']} = {flip['value']}: {flip['verdict']}"
         + (
@@ -42,7 +42,7 @@ def flip_texts(summary: Mapping[str, Any]) -> list[str]:
 
 
 def needed_texts(power: Power) -> Iterator[str]:
-    """How many runs give a verdict with 80% and 90%, for verdicts that any number simulated gives."""
+    """How many runs give a verdict with a chance of 80% and 90%, for verdicts that reach it."""
     reached = False
     for verdict in (Verdict.SUPPORTED, Verdict.REFUTED):
         for target in TARGETS:
@@ -54,7 +54,7 @@ def needed_texts(power: Power) -> Iterator[str]:
         most = power.rows[-1]
         best = max((Verdict.SUPPORTED, Verdict.REFUTED), key=lambda v: most.chance[v])
         yield (
-            f"no verdict with a chance of {TARGETS[0]:.0%} with up to {most.runs} runs "
+            f"no verdict reaches a chance of {TARGETS[0]:.0%} with up to {most.runs} runs "
             f"({most.seeds} seeds): {best} then has {most.chance[best]:.0%}"
         )
 

@@ -9,7 +9,7 @@ from emergence_stats.errors import UsageError
 
 
 def check_folder(path: Path) -> None:
-    """`UsageError` for a file in a folder that is not there, before the work for it is done."""
+    """Raise `UsageError` if the folder of a file does not exist, before any work is done."""
     if not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}")
 
@@ -17,8 +17,8 @@ def check_folder(path: Path) -> None:
 def write_whole(path: Path, text: str) -> None:
     """Replace `path` by `text` in one step: a reader sees the old file or the new one.
 
-    What is no regular file (a pipe, a terminal) is written to as it is. Raises `OSError` when the
-    disk refuses; the old file is then as it was.
+    Anything but a regular file (a pipe, a terminal) is written to directly. Raises `OSError` if the
+    write fails; the old file is then unchanged.
     """
     if path.exists() and not path.is_file():
         path.write_text(text, "utf-8")
@@ -27,7 +27,7 @@ def write_whole(path: Path, text: str) -> None:
     try:
         hidden.write_text(text, "utf-8")
         os.replace(hidden, path)
-    except OSError as error:  # named as the user named it
+    except OSError as error:  # with the path that the user gave
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         hidden.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What git says of a folder."""
+"""What git says about a folder."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def revision(folder: Path) -> str | None:
-    """The commit that is checked out in the repository of `folder`, None where there is no repository."""
+    """The commit checked out in the repository of `folder`, None if there is no repository."""
     return _git(folder, "rev-parse", "HEAD") or None
 
 
 def is_changed(folder: Path) -> bool:
-    """Whether that repository has changes which are not committed."""
+    """Whether that repository has uncommitted changes."""
     return bool(_git(folder, "status", "--porcelain"))
 
 

@@ -1,7 +1,7 @@
-"""How long work says where it is."""
+"""How long-running work reports its progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-Progress = Callable[[int, int], None]  # what is done, and how much there is in all
+Progress = Callable[[int, int], None]  # how much is done, and the total

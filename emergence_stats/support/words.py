@@ -6,24 +6,24 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-_NOTHING = 1e-9  # an end of an exact interval may be 1e-134, which says no more than 0
+_NOTHING = 1e-9  # an exact interval may end at 1e-134, which means no more than 0
 _NUMBERED = re.compile(r"(.*?)(0|[1-9][0-9]*)$", re.DOTALL)
 _SHORT = re.compile(r"(.*)\[([0-9,-]+)\]$", re.DOTALL)
 
 
 def number(value: float | None) -> str:
-    """Three digits; what differs from 0 by nothing that matters is 0, and None is a dash."""
+    """Three digits; a value negligibly different from 0 is 0, and None is a dash."""
     if value is None:
         return "-"
     return "0" if abs(value) < _NOTHING else f"{value:.3g}"
 
 
 def ranges(names: Iterable[str]) -> list[str]:
-    """Names that differ by their last number, in short and sorted: ``pocket-d16L2-s[0-12,30-34]``.
+    """Names that differ only in their last number, shortened and sorted: ``pocket-d16L2-s[0-12,30-34]``.
 
-    Those without a number at their end stay as they are.
+    Names without a number at the end stay as they are.
 
-    Names hold no brackets, as those of runs do not.
+    Names must not contain brackets; names of runs do not.
     """
     plain: list[str] = []
     numbered: dict[str, list[int]] = {}
@@ -42,7 +42,7 @@ def ranges(names: Iterable[str]) -> list[str]:
 
 
 def members(short: Iterable[str]) -> Iterator[str]:
-    """The names that `ranges` put in short."""
+    """The names that `ranges` shortened."""
     for text in short:
         found = _SHORT.match(text)
         if found is None:

@@ -1,4 +1,4 @@
-"""Check that a table keeps to the trace format; what breaks it is named with file, column and row."""
+"""Check that a table follows the trace format; errors name the file, column and row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_schema(schema: pa.Schema, file: object) -> None:
-    """Raise `TraceError` unless every column of the format is there with its type.
+    """Raise `TraceError` unless every column of the format is present with its type.
 
     Text may be dictionary-encoded or plain: that is a matter of storage.
     """
@@ -34,7 +34,7 @@ def check_schema(schema: pa.Schema, file: object) -> None:
             fits, wanted = found == expected, str(expected)
         if not fits:
             raise TraceError(
-                f"the type is {found}, and the format has {wanted}", file=file, column=field.name
+                f"the type is {found}, but the format has {wanted}", file=file, column=field.name
             )
 
 
@@ -86,7 +86,7 @@ def check_table(table: pa.Table, *, run_id: str, file: object) -> None:
         in_trace = step[:row][trace[:row] == trace[row]]
         key = ", ".join(f"{k}={table.column(k)[row].as_py()}" for k in KEY_COLUMNS)
         if step[row] in in_trace:
-            problem = f"duplicate key: step {step[row]} of {key} is there already"
+            problem = f"duplicate key: step {step[row]} of {key} already exists"
         else:
             problem = f"step {step[row]} comes after step {in_trace[-1]} of {key}"
         raise TraceError(problem, file=file, column="step", row=row)

@@ -47,9 +47,9 @@ def arrow_schema() -> pa.Schema:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is known of a run without opening its Parquet file.
+    """What is known about a run without opening its Parquet file.
 
-    `config` holds all that determines the run; `created` is UTC, ISO 8601; `sha256` and `rows`
+    `config` holds everything that determines the run; `created` is UTC, ISO 8601; `sha256` and `rows`
     describe the Parquet file. `further` keeps keys that this version does not know.
     """
 
@@ -74,7 +74,7 @@ class Manifest:
         return json.dumps(fields, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
     def check(self, file: object) -> None:
-        """Raise `TraceError` where reading this manifest back would, before it is written to `file`."""
+        """Raise `TraceError` if reading this manifest back would, before it is written to `file`."""
         try:
             fields = json.loads(self.to_json())
         except (TypeError, ValueError) as error:
@@ -100,7 +100,7 @@ class Manifest:
         schema_version = fields.get("schema_version")
         if schema_version != SCHEMA_VERSION or isinstance(schema_version, bool):
             raise TraceError(
-                f"schema_version is {schema_version!r}, and this version of "
+                f"schema_version is {schema_version!r}, but this version of "
                 f"emergence-stats reads {SCHEMA_VERSION}",
                 file=file,
                 fix="Install the version that wrote it, or write the run again.",
@@ -135,7 +135,7 @@ _KIND_NAME = {str: "text", int: "a whole number", dict: "an object"}
 
 
 def _fault(fields: Mapping[str, Any]) -> str | None:
-    """What is wrong with the fields of a manifest, None where nothing is."""
+    """What is wrong with the fields of a manifest, None if nothing is."""
     missing = [name for name in _MANIFEST_TYPES if name not in fields]
     if missing:
         return f"the manifest lacks {', '.join(missing)}"

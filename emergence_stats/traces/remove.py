@@ -1,4 +1,4 @@
-"""Take runs out of a trace store, broken ones too: by the names of their files."""
+"""Remove runs from a trace store by the names of their files, broken runs included."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from emergence_stats.traces.format import pending_manifest_name
 
 
 class Removed(NamedTuple):
-    """A run that was (or would be) taken out."""
+    """A run that was (or would be) removed."""
 
     suite: str
     run_id: str
@@ -26,11 +26,11 @@ def remove_runs(
     *,
     dry_run: bool = False,
 ) -> list[Removed]:
-    """Remove these runs, or all of `suite` where none is named, and return them.
+    """Remove these runs, or all of `suite` if none is named, and return them.
 
-    A run is known by its files alone, so that one whose manifest cannot be read can go. Raises `TraceError`
-    where there is no store, and `UsageError`, before anything is removed, for a run or suite that is not
-    there and for a run that several suites have where none is named.
+    Runs are found by their files alone, so one with an unreadable manifest can be removed. Raises `TraceError`
+    if there is no store, and `UsageError`, before anything is removed, for an unknown run or suite and for a
+    run that several suites have if no suite is named.
     """
     base = Path(store)
     if not base.is_dir():
@@ -79,7 +79,7 @@ def _named(run_id: str, there: Sequence[Removed], base: Path) -> Removed:
 
 
 def _remove(folder: Path, run_id: str) -> None:
-    """The manifest becomes a pending one first: readers take what is left for a write that was cut off."""
+    """The manifest becomes pending first: readers then take what is left for an interrupted write."""
     manifest, pending = folder / f"{run_id}.json", folder / pending_manifest_name(run_id)
     if manifest.exists():
         os.replace(manifest, pending)

@@ -1,4 +1,4 @@
-"""Columns of a trace table as arrays: integer codes for text and for what may be null."""
+"""Columns of a trace table as arrays: integer codes for text and for nullable columns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[Any]]:
     """Integer codes (rows,) of a column and the values that they stand for, null included.
 
-    Values need not all occur.
+    Not every value need occur.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -46,7 +46,7 @@ def codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], list[Any]]:
 
 
 def trace_codes(table: pa.Table) -> NDArray[np.int64]:
-    """One integer a row (rows,), equal for rows of the same measure, task, level and layer."""
+    """One integer per row (rows,), equal for rows of the same measure, task, level and layer."""
     combined = np.zeros(table.num_rows, np.int64)
     for name in KEY_COLUMNS:
         index, values = codes(table.column(name))

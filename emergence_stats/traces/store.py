@@ -31,7 +31,7 @@ class RunFile:
 
 
 def by_seed(files: Iterable[RunFile]) -> list[list[RunFile]]:
-    """The runs of each seed together, seeds in order; for what compares scales within a seed."""
+    """The runs of each seed together, seeds in order; for comparisons of scales within a seed."""
     seeds: dict[int, list[RunFile]] = {}
     for file in files:
         seeds.setdefault(file.manifest.seed, []).append(file)
@@ -55,7 +55,7 @@ class Store:
 
     @classmethod
     def open(cls, uri: str | os.PathLike[str]) -> Store:
-        """Open a folder or URI. Raises `TraceError` where there is none."""
+        """Open a folder or URI. Raises `TraceError` if there is none."""
         import pyarrow as pa
         import pyarrow.fs as pafs
 
@@ -81,9 +81,9 @@ class Store:
 
     @cached_property
     def runs(self) -> tuple[RunFile, ...]:
-        """All runs, ordered by suite and run_id whatever the order of the files.
+        """All runs, ordered by suite and run_id regardless of the order of the files.
 
-        Raises `TraceError` for the first that is broken.
+        Raises `TraceError` for the first broken run.
         """
         if self._scanned[1]:
             raise self._scanned[1][0]
@@ -91,12 +91,12 @@ class Store:
 
     @property
     def readable(self) -> tuple[RunFile, ...]:
-        """The runs whose manifest is in order, also where another's is not."""
+        """The runs whose manifests are valid, even if others are not."""
         return self._scanned[0]
 
     @property
     def faults(self) -> tuple[TraceError, ...]:
-        """What is wrong with the others, one each."""
+        """What is wrong with the others, one error each."""
         return self._scanned[1]
 
     @cached_property
@@ -112,10 +112,10 @@ class Store:
                 other = runs.get(run.manifest.run_id)
                 if other is not None:
                     raise TraceError(
-                        f"run_id {run.manifest.run_id!r} is also that of a run of suite "
+                        f"run_id {run.manifest.run_id!r} is also used in suite "
                         f"{other.manifest.suite!r}",
                         file=self._where(name),
-                        fix="A run_id names one run of the whole store. Remove one with "
+                        fix="A run_id must be unique in the store. Remove one with "
                         f"`emergence-stats traces rm {run.manifest.run_id} --suite SUITE`.",
                     )
                 runs[run.manifest.run_id] = run
@@ -136,11 +136,11 @@ class Store:
         )
 
     def _run(self, name: str, names: Collection[str]) -> RunFile | None:
-        """The run whose manifest is `name`, None where that is no manifest. Raises `TraceError`."""
+        """The run whose manifest is `name`, None if that is not a manifest. Raises `TraceError`."""
         folder, _, file = name.rpartition("/")
         hidden = any(part.startswith(".") for part in name.split("/"))
         if hidden or not folder or "/" in folder:
-            return None  # partial runs, and whatever else lies about, are not of the store
+            return None  # partial runs and unrelated files are not part of the store
         if file.endswith(".parquet") and f"{name[:-8]}.json" not in names:
             run_id = file[:-8]
             if f"{folder}/{pending_manifest_name(run_id)}" in names:
@@ -157,7 +157,7 @@ class Store:
         if manifest.run_id != file[:-5] or manifest.suite != folder:
             raise TraceError(
                 f"the manifest is of run {manifest.run_id!r} of suite {manifest.suite!r}, "
-                "which its place in the store contradicts",
+                "which does not match its place in the store",
                 file=where,
                 fix="Files are <suite>/<run_id>.json and <suite>/<run_id>.parquet.",
             )
@@ -192,10 +192,10 @@ class Store:
         measures: Collection[str] | None = None,
         layers: Collection[int] | None = None,
     ) -> pa.Table:
-        """Rows of one run, only of these measures and layers (None: all), checked.
+        """Rows of one run, checked, only for these measures and layers (None: all).
 
         The file's hash is compared first, and rows are checked at all layers of what is read.
-        Rows without a layer are kept whatever `layers` says. Raises `TraceError` with file, column
+        Rows without a layer are always kept. Raises `TraceError` with file, column
         and row for anything that breaks the format.
         """
         import pyarrow as pa
@@ -211,7 +211,7 @@ class Store:
             rows = fragment.count_rows()
             if rows != run.manifest.rows:
                 raise TraceError(
-                    f"has {rows} rows, and the manifest says {run.manifest.rows}", file=where
+                    f"has {rows} rows, but the manifest says {run.manifest.rows}", file=where
                 )
             condition = None
             if measures is not None and not _has_nulls(fragment):  # a condition would drop nulls
@@ -246,7 +246,7 @@ class Store:
             raise TraceError(f"cannot be read ({error})", file=where) from None
         if digest.hexdigest() != run.manifest.sha256:
             raise TraceError(
-                "the sha256 of the file is not the one in its manifest: it was truncated or "
+                "the sha256 of the file does not match its manifest: it was truncated or "
                 "altered after it was written",
                 file=where,
                 fix=_READ_AGAIN,
@@ -254,7 +254,7 @@ class Store:
 
 
 def _has_nulls(fragment: ds.ParquetFileFragment) -> bool:
-    """Whether the file's statistics tell of nulls in a column that may have none."""
+    """Whether the file's statistics show nulls in a column that must have none."""
     metadata = fragment.metadata
     for group in range(metadata.num_row_groups):
         for number in range(metadata.num_columns):

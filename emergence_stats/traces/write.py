@@ -52,8 +52,8 @@ def write_run(
 
     `table` has the columns of `arrow_schema()` (`run_id` may be absent; plain strings will do).
     An existing run of that name and suite is replaced. Raises `TraceError` for a table or a manifest that
-    breaks the format and for a run_id that another suite has, and `OSError` when the disk refuses; in all
-    cases the store is as it was.
+    breaks the format and for a run_id that another suite has, and `OSError` if the write fails; in all
+    cases the store is unchanged.
     """
     manifest = Manifest(
         run_id=run_id,
@@ -75,9 +75,9 @@ def write_run(
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A run that a store can take: everything about it is checked, and nothing is written yet.
+    """A run ready to be written: everything about it is checked, and nothing is written yet.
 
-    `manifest` has the Parquet file's hash only when that is written.
+    `manifest` gets the Parquet file's hash only when the file is written.
     """
 
     store: Path
@@ -85,7 +85,7 @@ class PreparedRun:
     manifest: Manifest
 
     def write(self) -> Manifest:
-        """Write the run, and return its manifest. Raises `OSError` when the disk refuses."""
+        """Write the run, and return its manifest. Raises `OSError` if the write fails."""
         run_id = self.manifest.run_id
         folder = self.store / self.manifest.suite
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,9 +113,9 @@ class PreparedRun:
 
 
 def prepare_run(store: str | os.PathLike[str], table: pa.Table, manifest: Manifest) -> PreparedRun:
-    """Check all that a reader of the store would, before anything is written.
+    """Check everything that a reader of the store would, before anything is written.
 
-    `manifest` without hash; `table` and what is raised are those of `write_run`.
+    `manifest` has no hash yet; `table` and the errors raised are as for `write_run`.
     """
     check_name(manifest.suite, "suite")
     check_name(manifest.run_id, "run_id")
@@ -126,12 +126,12 @@ def prepare_run(store: str | os.PathLike[str], table: pa.Table, manifest: Manife
 
 
 def check_unique(store: Path, run_id: str, suite: str) -> None:
-    """`TraceError` where another suite of the store has a run of this name."""
+    """Raise `TraceError` if another suite of the store has a run of this name."""
     for manifest in sorted(store.glob(f"*/{run_id}.json")):
         if manifest.parent.name != suite and not manifest.parent.name.startswith("."):
             raise TraceError(
-                f"run_id {run_id!r} is that of a run of suite {manifest.parent.name!r}, and names one run "
-                "of the whole store",
+                f"run_id {run_id!r} is already used in suite {manifest.parent.name!r}, and must be unique "
+                "in the store",
                 file=store / suite / f"{run_id}.json",
                 fix="Give the run another name, or remove the other with "
                 f"`emergence-stats traces rm {run_id}`.",
@@ -139,7 +139,7 @@ def check_unique(store: Path, run_id: str, suite: str) -> None:
 
 
 def _checked(table: pa.Table, run_id: str, file: Path) -> pa.Table:
-    """The table with the columns of the format and what further ones it has, sorted and checked."""
+    """The table with the columns of the format and any further ones, sorted and checked."""
     import pyarrow as pa
 
     if "run_id" not in table.column_names:
@@ -151,7 +151,7 @@ def _checked(table: pa.Table, run_id: str, file: Path) -> pa.Table:
     further_columns = [name for name in table.column_names if name not in schema.names]
     schema = pa.schema(list(schema) + [table.schema.field(name) for name in further_columns])
     plain = pa.schema([f.with_type(_plain_type(f.type)) for f in schema])
-    # A row group a measure, so that a reader who wants one measure skips the others' bytes.
+    # One row group per measure, so that a reader of one measure skips the others' bytes.
     order = [(name, "ascending") for name in (*KEY_COLUMNS, "step")]
     try:
         table = table.select(schema.names).cast(plain).sort_by(order).cast(schema)
@@ -164,7 +164,7 @@ def _checked(table: pa.Table, run_id: str, file: Path) -> pa.Table:
 def _plain_type(kind: pa.DataType) -> pa.DataType:
     import pyarrow as pa
 
-    return kind.value_type if pa.types.is_dictionary(kind) else kind  # Arrow sorts no dictionaries
+    return kind.value_type if pa.types.is_dictionary(kind) else kind  # which Arrow cannot sort
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:
@@ -178,7 +178,7 @@ def _write_parquet(table: pa.Table, path: Path) -> None:
             table.schema,
             compression="zstd",
             use_dictionary=[*text, "step", "level", "layer"],
-            use_byte_stream_split=["value", "stderr"],  # doubles compress by a fifth better so
+            use_byte_stream_split=["value", "stderr"],  # doubles compress a fifth better this way
         ) as writer,
     ):
         measures = table.column("measure").to_pylist()

@@ -479,7 +479,7 @@ def test_describe_reads_as_methods_and_fills_the_forms(project):
     )
     questions = plan["form"]["fields"]
     assert len(questions) == 9
-    assert "1 training runs were there" in next(iter(questions.values()))
+    assert "1 training runs existed" in next(iter(questions.values()))
     assert all(questions.values())
     assert es("describe", "learns", "--form", "osf", "-o", "plan.md", cwd=project).returncode == 0
     written = (project / "plan.md").read_text()
@@ -495,7 +495,7 @@ def test_plan_says_what_is_missing(project, tmp_path):
 
 def test_plan_of_another_suite_has_the_runs_that_can_be_used(tmp_path):
     done = es("plan", "top_down", "--suite", "smoke", "--traces", tmp_path / "none", cwd=ROOT)
-    assert "2 runs, none of them of the plan" in done.stdout
+    assert "2 runs, none of them in the plan" in done.stdout
     assert "d16L4" in done.stdout
     assert "d8L2" not in done.stdout  # two blocks show no order
     assert "emergence-stats collect top_down --suite smoke" in done.stdout

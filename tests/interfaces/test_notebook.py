@@ -58,7 +58,7 @@ def test_power_is_a_table_a_picture_and_a_frame(varied_project):
     frame = found.to_frame()
     assert frame["seeds"].tolist() == [2, 3, 4]
     assert frame[["supported", "refuted", "inconclusive"]].sum(axis=1).tolist() == [1.0] * 3
-    with pytest.raises(es.EmergenceStatsError, match="2 seeds at least"):
+    with pytest.raises(es.EmergenceStatsError, match="2 seeds needed"):
         es.power("learns", most=1)
 
 

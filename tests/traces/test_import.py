@@ -134,8 +134,8 @@ def test_a_second_import_gives_other_seeds_and_a_replaced_run_keeps_its_own(tmp_
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [
-        ("step,value\n0,1\n", (), ("no column is the measure", "--measure")),
-        ("it,measure,value\n0,m,1\n", (), ("no column is the step", "it", "--column step=")),
+        ("step,value\n0,1\n", (), ("no column for the measure", "--measure")),
+        ("it,measure,value\n0,m,1\n", (), ("no column for the step", "it", "--column step=")),
         ("step,measure,value\n0,m,high\n", (), ("'high' is not a number", "column 'value', row 0")),
         ("step,measure,value\n0.5,m,1\n", (), ("0.5 is not a whole number", "column 'step'")),
         ("step,measure,value\n0,m,1\n1,m,nan\n", (), ("nan", "row 1", "--drop-not-finite")),
@@ -167,7 +167,7 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path, text, options, words):
 
 def test_parameters_a_suite_and_a_file_have_to_be_named(tmp_path):
     (tmp_path / "t.csv").write_text("step,measure,value\n0,m,1\n")
-    assert "how many parameters" in refused(tmp_path, "t.csv", "--suite", "s")
+    assert "number of parameters" in refused(tmp_path, "t.csv", "--suite", "s")
     assert "--suite" in refused(tmp_path, "t.csv")
     assert "no such file" in refused(tmp_path, "none.csv", "--suite", "s")
     (tmp_path / "t.txt").write_text("what")
@@ -298,7 +298,7 @@ def test_result_files_give_a_checkpoint_each(tmp_path, new):
 def test_a_checkpoint_without_a_step_is_an_error(tmp_path):
     found = results(False, 0, 0.5)
     (tmp_path / "results.json").write_text(json.dumps(found))
-    assert "step cannot be told" in refused(tmp_path, "results.json", "--suite", "s")
+    assert "step cannot be determined" in refused(tmp_path, "results.json", "--suite", "s")
 
 
 # --- measurements that nobody here made -------------------------------------------------------

@@ -187,7 +187,7 @@ def test_a_wrong_count_of_rows_is_named_whatever_is_read(store):
     path = store / f"{RUN}.json"
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps(manifest | {"rows": manifest["rows"] + 1}))
-    with pytest.raises(TraceError, match="rows, and the manifest says"):
+    with pytest.raises(TraceError, match="rows, but the manifest says"):
         read(store, measures=["accuracy"])
 
 

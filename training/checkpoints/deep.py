@@ -1,4 +1,4 @@
-"""The measures of a few checkpoints only: gradients of samples, the Hessian, the LLC.
+"""The measures of only a few checkpoints: gradients of samples, the Hessian, the LLC.
 
 Each for every task-level, and for the mixture of all; the LLC of a task-level is its part in that
 of the mixture. Samples are fixed by the suite, as those of
@@ -52,7 +52,7 @@ class Batch:
         return Batch(self.inputs[:n], self.targets[:n])
 
     def losses(self, model: Decoder, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Of samples `index`: cross-entropy summed over answer tokens, and how many those are."""
+        """For samples `index`: cross-entropy summed over answer tokens, and how many there are."""
         x, y = self.inputs[index], self.targets[index]
         answers = y >= 0
         scores = model.logits(model.hidden_states(x)[-1][answers])
@@ -61,7 +61,7 @@ class Batch:
         return sums, answers.sum(1).to(nll.dtype)
 
     def chance(self) -> float:
-        """Loss of the best answer that does not look at the question, in nats per answer token.
+        """Loss of the best answer that ignores the question, in nats per answer token.
 
         The entropy of the answer tokens at each position, mean over answer tokens.
         """
@@ -79,7 +79,7 @@ class Batch:
 class DeepEvaluation:
     """Samples of each task-level, in the order of `tasks.TASK_LEVELS`, and of the mixture.
 
-    `parts`: those of the task-levels that the LLC's parts are read on, one task-level after another.
+    `parts`: the samples for the LLC's parts, one task-level after another.
     `seconds`: what each measure has cost so far.
     """
 
@@ -149,7 +149,7 @@ def measure_deeply(model: Decoder, deep: DeepEvaluation, seed: int, step: int) -
 
 
 def _generator(*key: int) -> torch.Generator:
-    """`key` fixes the draws."""
+    """A generator whose draws `key` fixes."""
     word = np.random.SeedSequence(list(key)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(word >> np.uint64(1)))
 
@@ -192,7 +192,7 @@ def _measure_batch(
 def _local_learning(
     model: Decoder, deep: DeepEvaluation, generator: torch.Generator
 ) -> Iterator[Found]:
-    """The parts of the task-levels in the LLC of the mixture, and then that itself."""
+    """The parts of the task-levels in the LLC of the mixture, and then the LLC itself."""
     clock = _Clock(deep.seconds)
     mixture = deep.mixture
     whole = llc(

@@ -67,5 +67,5 @@ def training_loss(model: Decoder, inputs: Tensor, targets: Tensor) -> Reading:
 
 
 def weight_norm(model: Decoder) -> Tensor:
-    """L2 norm of all parameters: a placebo measure, which knows nothing of the tasks."""
+    """L2 norm of all parameters: a placebo measure, which knows nothing about the tasks."""
     return torch.stack([p.double().square().sum() for p in model.parameters()]).sum().sqrt()

@@ -21,7 +21,7 @@ class Reading:
 
     `values`: () of the whole model; (24,) by task-level, in the order of `tasks.TASK_LEVELS`; or
     (24, L + 2) by layer too. NaN where the measure has no value: no row is written. `stderr`: of
-    the same shape, where the values are Monte-Carlo estimates.
+    the same shape, if the values are Monte-Carlo estimates.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Reading:
 
 
 def to_table(readings: Iterable[tuple[int, Reading]]) -> pa.Table:
-    """Long form, one row a measurement, of (step, reading)."""
+    """Long form of (step, reading), one row per measurement."""
     kinds: dict[tuple[str, int], list[tuple[int, Reading]]] = {}
     for step, reading in readings:
         kinds.setdefault((reading.name, reading.values.ndim), []).append((step, reading))

@@ -2,8 +2,8 @@
 
     H v = d/dw (g(w) . v)        with g the gradient of the loss (Pearlmutter 1994)
 
-The graph of g is built once and kept for all products where the batch is one block; a batch in
-more blocks is gone through block by block at each product, so that memory is that of one block.
+The graph of g is built once and kept for all products if the batch is one block; a batch of several
+blocks is processed block by block at each product, so that memory is that of one block.
 """
 
 from __future__ import annotations

@@ -16,13 +16,13 @@ from torch import Tensor
 from .per_sample import ForwardPass, gram
 from .rankme import effective_rank
 
-FIRST_PARAMETERS = 50_000  # the paper's shortcut: embeddings and the first blocks alone
+FIRST_PARAMETERS = 50_000  # the paper's shortcut: only embeddings and the first blocks
 
 
 def gradient_rank(passes: ForwardPass, first: int | None = None) -> Tensor:
     """Effective rank (scalar, float64) for the samples of `passes`.
 
-    `first`: of the gradients of so many leading parameters only.
+    `first`: use only the gradients of this many leading parameters.
     """
     g = gram(passes.gradients(passes.targets), first)
     return effective_rank(torch.linalg.eigvalsh(centred(g)))

@@ -1,4 +1,4 @@
-"""Largest eigenvalue of the Hessian of the loss, by Lanczos' iteration.
+"""Largest eigenvalue of the Hessian of the loss, by Lanczos iteration.
 
 After k steps from a random unit vector the Hessian is represented by a k x k tridiagonal matrix
 T, whose largest eigenvalue theta approaches the Hessian's from below. With y its eigenvector and
@@ -7,8 +7,8 @@ beta the next off-diagonal, the Hessian has an eigenvalue within
     residual = beta |y_k|
 
 of theta (Parlett 1998, section 13.2); the iteration stops when residual <= tolerance * |theta|.
-Vectors are not kept and not reorthogonalised: copies of converged eigenvalues may appear in T, and
-the largest is right all the same (Paige 1980). Memory is three vectors.
+Vectors are not kept and not reorthogonalised: copies of converged eigenvalues may appear in T, but
+the largest is still right (Paige 1980). Memory is three vectors.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class _LossAlong:
 def _of_like_length(inputs: Tensor, targets: Tensor, block: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Blocks of samples, shortest first, each cut after its last answer.
 
-    A causal model does not look at what follows, so that the sum over blocks is the loss of all.
+    A causal model does not look at what follows, so the sum over blocks is the loss of all.
     """
     place = torch.arange(1, targets.shape[1] + 1, device=targets.device)
     lengths = torch.where(targets >= 0, place, 0).amax(1)

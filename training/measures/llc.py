@@ -13,8 +13,8 @@ The value depends on eps, gamma and n beta more than on anything else (docs/meas
 part of the suite and of each run's manifest.
 
 **Parts.** The samples fall into groups, and the loss is the mean over groups, up to their weights.
-A checkpoint of a training on the whole is about a minimum of the loss of the whole and not of that
-of a group, so the LLC of a group's own loss would be of no minimum: negative, until the group is
+A checkpoint of training on the whole is near a minimum of the loss of the whole, not of that of a
+group, so the LLC of a group's own loss would not be at a minimum: negative, until the group is
 learned. What is well defined is the group's part in the LLC of the whole: with w drawn as above,
 from the posterior of the whole,
 
@@ -27,10 +27,10 @@ moving away from w* helps one group at the cost of others.
 *same* minibatch at w*, which has the same mean as the difference above and little of its noise.
 The losses at w* are those of single samples, from one pass before the chains begin.
 
-**Less noise from slopes.** Of a loss that has a slope at w*, as that of a group has, most of the noise
-is that slope times where the walk happens to be. Chains may walk in antithetic pairs (Hammersley
+**Less noise from slopes.** If a loss has a slope at w*, as that of a group has, most of its noise is
+that slope times the position of the walk. Chains may walk in antithetic pairs (Hammersley
 and Morton 1956), the second with the minibatches of the first and its noise reversed: each has the
-right law, and in their mean the slopes cancel.
+right distribution, and in their mean the slopes cancel.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ from torch import Tensor, nn
 
 from .sampler import Sampler
 
-# Of samples `index` (b,): each one's loss summed over what it is a mean of, and how many that are
-# (both (b,)). The loss of a batch is the ratio of the sums.
+# For samples `index` (b,): each one's loss summed over its terms, and the number of terms (both
+# (b,)). The loss of a batch is the ratio of the sums.
 SampleLosses = Callable[[Any, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Samples of which `count` groups of `size` follow one another: 0 to size - 1 is the first.
+    """Samples in `count` consecutive groups of `size`: 0 to size - 1 is the first.
 
-    `losses` is that of all of them, `chance` (count,) as in `llc`.
+    `losses` is for all of them, `chance` (count,) as in `llc`.
     """
 
     losses: SampleLosses
@@ -66,15 +66,15 @@ class Groups:
 
 @dataclass(frozen=True)
 class LocalLearningCoefficient:
-    """`value` and `stderr` over the chains that stayed; `chains` (all of them) their own values.
+    """`value` and `stderr` over the chains that stayed; `chains`: the values of all chains.
 
     `escaped` (chains,): whose mean loss lies more than half-way from the checkpoint's to chance,
-    and by more than a quarter of chance (a checkpoint near chance has no basin to leave), or is no
-    finite number. Such a chain tells of the loss and not of the basin, so it is no part of `value`, which is NaN where
-    fewer than two chains stay. `negative`: `value` below zero: the checkpoint is no local
+    and by more than a quarter of chance (a checkpoint near chance has no basin to leave), or is not
+    finite. Such a chain describes the loss and not the basin, so it is left out of `value`, which is NaN
+    if fewer than two chains stay. `negative`: `value` below zero: the checkpoint is not a local
     minimum. `drifting`: the later half of the draws differs from the earlier one by more than two
     standard errors over chains and more than a tenth of `value`: the chains have not settled.
-    `parts`: the same of each group, if there are groups.
+    `parts`: the same for each group, if there are groups.
     """
 
     value: float
@@ -102,9 +102,9 @@ def llc(
     """Estimate at the parameters of `model`, which stays as it is.
 
     `samples`: how many there are, n. `chance`: the loss of a model that knows nothing, in the
-    units of the loss. `generator`, on the CPU, draws minibatches and noise. `groups`: what the
-    parts are of. Raises `ValueError` for fewer than two chains (pairs of
-    chains, where they are antithetic) or four draws.
+    units of the loss. `generator`, on the CPU, draws minibatches and noise. `groups`: those that
+    get parts. Raises `ValueError` for fewer than two chains (pairs of
+    chains, if they are antithetic) or four draws.
     """
     if sampler.chains < 2 or sampler.draws < 4:
         raise ValueError("an LLC needs two chains for its error and four draws")
@@ -148,7 +148,7 @@ def _noise(sampler: Sampler, generator: torch.Generator) -> Iterator[tuple[torch
 
 @dataclass(frozen=True)
 class _AtStart:
-    """Losses at the checkpoint: of each sample, summed over what it is a mean of, and how many."""
+    """Losses at the checkpoint: of each sample, summed over its terms, and the number of terms."""
 
     losses: SampleLosses
     sums: Tensor  # (samples,)
@@ -161,13 +161,13 @@ class _AtStart:
         return cls(losses, *(torch.cat(column) for column in zip(*blocks, strict=True)))
 
     def loss(self, groups: int = 1) -> Tensor:
-        """Mean loss of each of so many groups of equal size (groups,)."""
+        """Mean loss of each of `groups` groups of equal size (groups,)."""
         return self.sums.view(groups, -1).sum(1) / self.counts.view(groups, -1).sum(1)
 
     def here(self, model: nn.Module, index: Tensor, groups: int = 1) -> tuple[Tensor, Tensor]:
         """Loss of samples `index` at `model`, and its excess over theirs at the start (groups,).
 
-        The samples of a group follow one another, as many of each.
+        The samples of a group are consecutive, equally many for each.
         """
         sums, counts = (x.view(groups, -1).sum(1) for x in self.losses(model, index))
         return sums / counts, (sums.detach() - self.sums[index].view(groups, -1).sum(1)) / counts
@@ -241,7 +241,7 @@ def _summary(
     chains = sampler.inverse_temperature * means
     half = excess.shape[1] // 2
     change = sampler.inverse_temperature * (excess[:, -half:].mean(1) - excess[:, :half].mean(1))
-    # Antithetic chains vary together: what is independent is a pair.
+    # Antithetic chains vary together: only pairs are independent.
     together = 2 if sampler.antithetic else 1
     stayed = ~escaped.view(-1, together).any(1)
     values, changes = (x.view(-1, together).mean(1)[stayed] for x in (chains, change))

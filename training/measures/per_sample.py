@@ -24,7 +24,7 @@ BLOCK_BYTES = 256 * 2**20  # of one block of gradients; a few such are alive at 
 class ForwardPass:
     """One forward pass, and for any labels the gradients of each sample.
 
-    `inputs` (n, T) and `targets` (n, T), where a negative target is no answer token.
+    `inputs` (n, T) and `targets` (n, T), where a negative target is not an answer token.
     """
 
     def __init__(self, model: Decoder, inputs: Tensor, targets: Tensor) -> None:
@@ -48,7 +48,7 @@ class ForwardPass:
     def sampled_labels(self, generator: torch.Generator) -> Tensor:
         """Answer tokens drawn from the model itself, given the true prompt and the true prefix.
 
-        `generator` is one of the CPU, so that every device draws the same.
+        `generator` is on the CPU, so that every device draws the same.
         """
         p = self.logits.detach().softmax(-1).flatten(0, 1).cpu()
         drawn = torch.multinomial(p, 1, generator=generator).to(self.targets.device)
@@ -103,7 +103,7 @@ def _weight_gradients(delta: Tensor, x: Tensor) -> Iterator[Tensor]:
 def gram(blocks: Iterator[Tensor], first: int | None = None) -> Tensor:
     """Inner products (n, n) in float64 of rows that come in blocks (n, m).
 
-    `first`: only of so many leading columns.
+    `first`: use only this many leading columns.
     """
     total: Tensor | None = None
     left = first

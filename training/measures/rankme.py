@@ -1,4 +1,4 @@
-"""RankMe, kept with the recorder, which a training loop of one's own uses without this backend."""
+"""RankMe, kept with the recorder, which any training loop can use without this backend."""
 
 from emergence_stats.recorder.rankme import effective_rank, rankme
 

@@ -10,7 +10,7 @@ class Sampler:
     """Settings of the chains; `inverse_temperature` is n beta.
 
     `batch`: samples of a step. The parts of groups are read at every `thinning`-th draw, on
-    `part_batch` samples of each group: draws that follow one another say nearly the same.
+    `part_batch` samples of each group: consecutive draws say nearly the same.
     """
 
     step_size: float

@@ -1,4 +1,4 @@
-"""The command line: importing the modules of commands adds them, in the order of ``--help``."""
+"""The command line: importing the modules adds their commands, in the order of ``--help``."""
 
 from emergence_stats.interfaces.cli import claims, verdicts, robustness, runs, traces  # isort: skip
 from emergence_stats.interfaces.cli.app import app

@@ -83,7 +83,7 @@ def describe(
     context: typer.Context,
     name: Name,
     format_: Annotated[
-        DescribeFormat, typer.Option("--format", help="How to write it.")
+        DescribeFormat, typer.Option("--format", help="Output format.")
     ] = DescribeFormat.console,
     form: Annotated[
         FormName | None, typer.Option(help="As the fields of this preregistration form.")
@@ -135,7 +135,7 @@ def register(
         print_json({"schema_version": 1, "registrations": rows})
         return
     for row in rows:
-        what = "registered" if row["new"] else "was registered already, nothing written"
+        what = "registered" if row["new"] else "already registered, nothing written"
         typer.echo(f"{row['name']}: {what} ({row['plan'][:7]}, {row['runs_seen']} runs seen)")
 
 

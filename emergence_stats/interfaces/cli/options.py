@@ -12,7 +12,7 @@ from emergence_stats.errors import EmergenceStatsError
 
 TracesOption = Annotated[
     str | None,
-    typer.Option("--traces", metavar="URI", help="Trace store: a folder or a URI of pyarrow's."),
+    typer.Option("--traces", metavar="URI", help="Trace store: a folder or a pyarrow URI."),
 ]
 SuiteOption = Annotated[str | None, typer.Option("--suite", help="Use the runs of this suite.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Only JSON on stdout.")]
@@ -21,7 +21,7 @@ ControlsOption = Annotated[
     bool, typer.Option("--controls/--no-controls", help="Run the declared controls too.")
 ]
 QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Only what has to be said: no progress, no tables.")
+    bool, typer.Option("--quiet", "-q", help="Only the essentials: no progress, no tables.")
 ]
 
 
@@ -62,7 +62,7 @@ RecordOption = Annotated[
     bool, typer.Option("--record", help="Keep the result for reports (robustness.lock).")
 ]
 JobsOption = Annotated[
-    int | None, typer.Option("--jobs", "-j", min=1, help="At a time; default: cores.")
+    int | None, typer.Option("--jobs", "-j", min=1, help="Processes; default: one per core.")
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")]
 
@@ -87,7 +87,7 @@ ColumnOption = Annotated[
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="TARGET=VALUE", help="The same for all rows."),
+    typer.Option("--set", metavar="TARGET=VALUE", help="One value for all rows."),
 ]
 MeasureOption = Annotated[
     list[str] | None,
@@ -103,19 +103,19 @@ MetricNamesOption = Annotated[
     typer.Option(
         "--names",
         metavar="REGEX",
-        help="Read task, level, layer, measure from a metric's name by groups of these names.",
+        help="Read task, level, layer, measure from a metric's name, by groups of these names.",
     ),
 ]
 RunFactsOption = Annotated[
     Path | None,
     typer.Option(
-        "--runs", help="A table with a row a run, or a row a scale: n_params, seed and so on."
+        "--runs", help="A table with one row per run, or per scale: n_params, seed and so on."
     ),
 ]
 MappingOption = Annotated[
-    Path | None, typer.Option(help="A TOML file that says all this; options go before it.")
+    Path | None, typer.Option(help="A TOML file that says all this; options override it.")
 ]
-ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace runs that are there.")]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace runs that already exist.")]
 DropOption = Annotated[
     bool, typer.Option("--drop-not-finite", help="Leave out values that are NaN or infinite.")
 ]

@@ -39,10 +39,10 @@ def multiverse(
     suite: SuiteOption = None,
     output: PictureOption = None,
     prediction: Annotated[
-        str | None, typer.Option(help="Whose estimates are drawn; default: the first.")
+        str | None, typer.Option(help="The prediction to draw; default: the first.")
     ] = None,
     jobs: JobsOption = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep and reuse no values.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Do not cache values.")] = False,
     record: RecordOption = False,
     as_json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every analysis.")] = False,
@@ -127,7 +127,7 @@ def power(
     suite: SuiteOption = None,
     output: PictureOption = None,
     draws: Annotated[int, typer.Option(min=10, help="Simulated studies for each number.")] = 1000,
-    most: Annotated[int, typer.Option(min=2, max=1000, help="Seeds a scale at most.")] = 64,
+    most: Annotated[int, typer.Option(min=2, max=1000, help="Most seeds per scale.")] = 64,
     record: RecordOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -141,7 +141,7 @@ def power(
     store = session.store(traces)
     everything = []
     for one in chosen:
-        with session.progress(f"{one.name}, seeds a scale") as progress:
+        with session.progress(f"{one.name}, seeds per scale") as progress:
             found = simulate(one, store, suite=suite, draws=draws, most=most, progress=progress)
         everything.append(found)
         if output is not None:
@@ -190,7 +190,7 @@ def _check_picture(output: Path | None, chosen: list[Loaded]) -> None:
 
     check_suffix(output)
     if len(chosen) > 1:
-        raise UsageError(f"{output}: a picture is of one hypothesis, and {len(chosen)} are named")
+        raise UsageError(f"{output}: a picture shows one hypothesis, but {len(chosen)} are named")
 
 
 def _prediction(loaded: Loaded, name: str | None) -> Prediction:

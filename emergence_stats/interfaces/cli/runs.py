@@ -46,18 +46,18 @@ def collect(
     ] = None,
     suite: SuiteOption = None,
     traces: TracesOption = None,
-    engine: Annotated[str, typer.Option(help="Training backend; there is one: torch.")] = "torch",
+    engine: Annotated[str, typer.Option(help="Training backend; the only one is torch.")] = "torch",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     jobs: JobsOption = None,
     scale: Annotated[list[str] | None, typer.Option(help="Only these scales.")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Only these seeds.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the missing runs; one that was killed goes on where it was."""
+    """Train the missing runs; a killed one continues where it stopped."""
     from emergence_stats.claims.collecting import collect_missing
 
     if engine != "torch":
-        raise UsageError(f"there is no engine {engine!r}; the engine is torch")
+        raise UsageError(f"unknown engine {engine!r}; the only engine is torch")
     session = session_of(context)
     loaded = session.one(name) if name else None
     folder = session.folder(traces, "collect writes to")
@@ -72,7 +72,7 @@ def collect(
             seeds=seed,
         )
     except KeyboardInterrupt:
-        sys.stderr.write("emergence-stats: interrupted; collect again to go on from what is kept\n")
+        sys.stderr.write("emergence-stats: interrupted; collect again to continue\n")
         raise typer.Exit(130) from None
     if as_json:
         print_json({"schema_version": 1, "collected": done, "store": folder})

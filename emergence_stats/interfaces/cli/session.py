@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """`colour`: what ``--color`` says, None where it says nothing. `quiet`: no progress."""
+    """`colour`: the value of ``--color``, None if it is not given. `quiet`: no progress."""
 
     colour: Colour | None = None
     quiet: bool = False
 
     @cached_property
     def project(self) -> Project:
-        """That of the folder in which the command was called."""
+        """The project of the folder in which the command was called."""
         from emergence_stats.claims.project import Project
 
         return Project()
 
     def one(self, name: str) -> Loaded:
-        """A hypothesis by name. Raises `UsageError` where there is none of that name."""
+        """A hypothesis by name. Raises `UsageError` for an unknown name."""
         return self.project.load(self.project.named(name).name)
 
     def load(self, names: Sequence[str] | None) -> list[Loaded]:
@@ -50,11 +50,11 @@ class Session:
         return [self.project.load(name) for name in chosen]
 
     def load_named_or_all(self, names: Sequence[str] | None, all_: bool) -> list[Loaded]:
-        """The same, where ``--all`` asks for all."""
+        """The same; ``--all`` asks for all."""
         if not names and not all_:
-            raise UsageError("name hypotheses, or ask for --all")
+            raise UsageError("name hypotheses, or use --all")
         if names and all_:
-            raise UsageError("names and --all exclude one another")
+            raise UsageError("give either names or --all, not both")
         return self.load(names)
 
     def store(self, uri: str | None) -> Store:
@@ -69,7 +69,7 @@ class Session:
         """The store as a folder to be changed. Raises `UsageError` for a URI."""
         chosen = uri or self.project.traces
         if "://" in chosen:
-            raise UsageError(f"{verb} a local folder, and {chosen} is a URI")
+            raise UsageError(f"{verb} a local folder, but {chosen} is a URI")
         return chosen
 
     def evaluate(
@@ -79,7 +79,7 @@ class Session:
         suite: str | None,
         controls: bool = True,
     ) -> list[Result]:
-        """Results of these hypotheses, with what is recorded of them where the suite is the plan's."""
+        """Results of these hypotheses, with what is recorded of them if the suite is the plan's."""
         from emergence_stats.evaluation.evaluate import evaluate
 
         loaded = self.load(names)
@@ -104,7 +104,7 @@ class Session:
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
-        """Progress on stderr, on a terminal alone."""
+        """Progress on stderr, only on a terminal."""
         console = self.console(stderr=True)
         if self.quiet or not console.is_terminal:
             yield lambda done, total: None
@@ -114,7 +114,7 @@ class Session:
 
 
 def session_of(context: typer.Context, quiet: bool = False) -> Session:
-    """That of the call."""
+    """The session of the call."""
     session = context.ensure_object(Session)
     session.quiet = quiet
     return session
@@ -127,7 +127,7 @@ def print_json(value: Any) -> None:
 
 
 def write_or_print(text: str, output: Path | None) -> None:
-    """Into a file, whole or not at all; to stdout where none is named."""
+    """Write into a file, whole or not at all; to stdout if none is named."""
     from emergence_stats.support.files import write_whole
 
     if output is not None:
@@ -137,6 +137,6 @@ def write_or_print(text: str, output: Path | None) -> None:
 
 
 def end_with_verdicts(results: Sequence[Result]) -> NoReturn:
-    """End with 1 where anything is refuted, with 3 where something is inconclusive, else with 0."""
+    """Exit with 1 if anything is refuted, with 3 if anything is inconclusive, else with 0."""
     verdicts = {str(result.verdict) for result in results}
     raise typer.Exit(1 if "refuted" in verdicts else 3 if "inconclusive" in verdicts else 0)

@@ -29,7 +29,7 @@ def traces_ls(
     suite: SuiteOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Runs of the store. Exit status 2: some are broken; the others are listed all the same."""
+    """Runs of the store. Exit status 2: some are broken; the others are still listed."""
     from emergence_stats.reports.console import print_table
 
     session = session_of(context)
@@ -51,7 +51,7 @@ def traces_ls(
 
 
 def _end_with(problems: Sequence[object]) -> None:
-    """Name what is broken in a store, and end with status 2 where anything is."""
+    """Report what is broken in a store, and exit with status 2 if anything is."""
     for problem in problems:
         sys.stderr.write(f"emergence-stats: error: {problem}\n")
     if problems:
@@ -90,9 +90,7 @@ def traces_rm(
 def traces_import(
     context: typer.Context,
     sources: options.SourcesArgument,
-    suite: Annotated[
-        str | None, typer.Option("--suite", help="The suite that the runs make up.")
-    ] = None,
+    suite: Annotated[str | None, typer.Option("--suite", help="The suite of the runs.")] = None,
     traces: TracesOption = None,
     format_: options.SourceFormatOption = None,
     column: options.ColumnOption = None,
@@ -107,7 +105,7 @@ def traces_import(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring measurements of somebody else into the store: tables, W&B, TensorBoard, lm-evaluation-harness."""
+    """Import measurements made elsewhere: tables, W&B, TensorBoard, lm-evaluation-harness."""
     from emergence_stats.traces.importing import Mapping, Request
     from emergence_stats.traces.importing.mapping import pairs
 

@@ -82,7 +82,7 @@ def report(
     context: typer.Context,
     names: OptionalNames = None,
     all_: AllOption = False,
-    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.console,
+    format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.console,
     output: OutputOption = None,
     traces: TracesOption = None,
     suite: SuiteOption = None,
@@ -162,10 +162,10 @@ class CheckFormat(StrEnum):
 @app.command()
 def check(
     context: typer.Context,
-    update: Annotated[bool, typer.Option("--update", help="Record the present verdicts.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Record the current verdicts.")] = False,
     format_: Annotated[
         CheckFormat | None,
-        typer.Option("--format", help="How to say it; default: github in its CI, else console."),
+        typer.Option("--format", help="Output format; default: github in its CI, else console."),
     ] = None,
     output: OutputOption = None,
     traces: TracesOption = None,

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: no network, no other file, no script to be read."""
+"""The report as one HTML file that needs nothing else: no network, no other file, no script to read it."""
 
 from emergence_stats.reports.html.page import Background, page
 from emergence_stats.reports.html.provenance import Provenance

@@ -1,4 +1,4 @@
-"""Results as an HTML page: a table of verdicts, a section a claim, and the provenance of every run."""
+"""Results as an HTML page: a table of verdicts, one section per claim, and the provenance of every run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Picture:
 @dataclass(frozen=True)
 class Background:
     """What a page shows of a claim besides its result: the plan in words, and what was `looked` at in a
-    typical run, None where no run has a value.
+    typical run, None if no run has a value.
     """
 
     plan: str

@@ -1,4 +1,4 @@
-"""What a page says of how it was made."""
+"""What a page says about how it was made."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Provenance:
 
     @classmethod
     def now(cls, root: Path, store: str, arguments: Sequence[str] | None = None) -> Provenance:
-        """That of a page made now. `root`: the project's folder; `store` is named relative to it."""
+        """The provenance of a page made now. `root`: the project's folder; `store` is named relative to it."""
         path = Path(store)
         if path.is_absolute() and path.is_relative_to(root):
             store = path.relative_to(root).as_posix()

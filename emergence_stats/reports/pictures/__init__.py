@@ -1,1 +1,1 @@
-"""Pictures of results, drawn from values that they are given."""
+"""Pictures of results, drawn from the values given to them."""

@@ -94,8 +94,8 @@ def _claim_band(axes: Axes, region: Region, ends: Sequence[float]) -> None:
 
 @in_style
 def units(result: Result, manifests: Mapping[str, Manifest]) -> Figure | None:
-    """The value of each run against its parameters (of each seed against its number), a panel a
-    prediction; None where no prediction has values.
+    """The value of each run against its parameters (of each seed against its number), one panel
+    per prediction; None if no prediction has values.
     """
     from matplotlib.figure import Figure
 

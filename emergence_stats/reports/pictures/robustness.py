@@ -37,7 +37,7 @@ _LARGE, _SMALL_MARK = 2.6, 1.0  # points
 def specification_curve(curve: Curve, region: Region) -> Figure:
     """Estimates in all analyses, in their order, and below the choices of each.
 
-    Raises `UsageError` where no analysis has data.
+    Raises `UsageError` if no analysis has data.
     """
     from matplotlib.figure import Figure
 
@@ -71,7 +71,7 @@ def _estimates(axes: Axes, points: Sequence[Point]) -> None:
     """Each estimate with its interval, in the colour of its verdict."""
     size = _LARGE if len(points) <= _LARGE_UP_TO else _SMALL_MARK
     by_verdict = [(v, [(i, p) for i, p in enumerate(points) if p.verdict is v]) for v in Verdict]
-    # Where thousands lie side by side, those of which there are more would cover the others.
+    # Where thousands lie side by side, the more frequent verdicts would cover the others.
     for verdict, mine in sorted(by_verdict, key=lambda one: -len(one[1])):
         if not mine:
             continue
@@ -104,7 +104,7 @@ def _choices(axes: Axes, points: Sequence[Point], rows: Sequence[tuple[str, int,
 def _ticks(
     axes: Axes, at: Sequence[int], lower: Sequence[float], upper: Sequence[float], **style: Any
 ) -> None:
-    """Vertical lines as one path: as objects of their own, thousands of them would be megabytes."""
+    """Vertical lines as one path: as separate objects, thousands of them would be megabytes."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 

@@ -1,7 +1,7 @@
-"""How pictures look, and writing them: SVG, PNG or PDF, the same bytes for the same input.
+"""How pictures look and are written: SVG, PNG or PDF, the same bytes for the same input.
 
-Pictures are narrow, so that a phone shows their text at a size that can be read, and transparent. An
-SVG says in a style sheet of its own what its colours become where the reader prefers dark pages.
+Pictures are narrow, so that a phone shows their text at a readable size, and transparent. An SVG
+has a style sheet of its own with the colours for readers who prefer dark pages.
 Verdicts differ by marker and word as well as by colour.
 """
 
@@ -48,7 +48,7 @@ _DARK = {
 _STYLE: Any = {  # matplotlib's stubs want the name of every setting as a type
     "font.size": 8.5,
     "axes.titlesize": 8.5,
-    "axes.titley": 1.0,  # with a place of its own, matplotlib does not measure every label for it
+    "axes.titley": 1.0,  # with a fixed place, matplotlib does not measure every label for it
     "axes.labelsize": 8.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -92,7 +92,7 @@ def in_style(draw: Callable[P, F]) -> Callable[P, F]:
 
 
 def log_axis(axes: Axes, which: str) -> None:
-    """Make the "x" or "y" axis logarithmic, with plain numbers at powers of ten alone."""
+    """Make the "x" or "y" axis logarithmic, with plain numbers only at powers of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axis = axes.xaxis if which == "x" else axes.yaxis
@@ -111,14 +111,14 @@ def short(value: float) -> str:
 
 
 def check_suffix(path: Path) -> None:
-    """`UsageError` for a file that is no picture, before hours of work are lost on it."""
+    """Raise `UsageError` for a file that is not a picture, before hours of work are lost."""
     if path.suffix not in SUFFIXES:
         raise UsageError(f"{path}: pictures end in {', '.join(SUFFIXES)}")
     check_folder(path)
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture in the format that its suffix names. Raises `UsageError` for another one."""
+    """Write a picture in the format that its suffix names. Raises `UsageError` for any other."""
     check_suffix(path)
     if path.suffix == ".svg":
         path.write_text(svg(figure), "utf-8")
@@ -142,7 +142,7 @@ def svg(figure: Figure) -> str:
 
 
 def data_uri(figure: Figure) -> str:
-    """A figure as an address that holds it, for an image that needs no other file."""
+    """A figure as a data URI, for an image that needs no other file."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg(figure).encode()).decode()
 
 

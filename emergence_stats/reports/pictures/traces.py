@@ -38,7 +38,7 @@ _LAYERS = (
 
 @in_style
 def traces(looked: Looked, measure: str) -> Figure:
-    """Traces of one measure over log steps: a panel a task at its lowest level, a line a layer.
+    """Traces of one measure over log steps: one panel per task at its lowest level, one line per layer.
 
     Dots: floors. Vertical bands: the intervals in which events of the task-level lie.
     """
@@ -75,7 +75,7 @@ _GAP = 0.3  # inches between panels: a title
 def _place(figure: Figure, columns: int, above: float, height: float) -> None:
     """Margins of panels of this height, in inches.
 
-    By hand, since a layout that measures every label takes longer than the drawing of a page.
+    By hand, since a layout that measures every label takes longer than drawing a page.
     """
     width, whole = figure.get_size_inches()
     left, right, below = 0.45, 0.08, 0.45
@@ -168,8 +168,8 @@ def _legend(mine: TraceSet, looked: Looked, bands: Mapping[str, dict[str, Any]])
 
 @in_style
 def lead_times(looked: Looked) -> Figure | None:
-    """The intervals of up to three events of each task-level, a row a task-level; an arrow: not seen by
-    the end. None where fewer than two kinds of events were looked at.
+    """The intervals of up to three events of each task-level, one row per task-level; an arrow: not
+    seen by the end. None if fewer than two kinds of events were looked at.
     """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
@@ -220,8 +220,8 @@ def _by_task_level(events: Events) -> dict[tuple[str, int], tuple[float, float]]
 
 @in_style
 def order_of_layers(looked: Looked) -> Figure | None:
-    """When each layer has fallen half-way to its floor, a line a task-level and the median of all in
-    bold; None where no floors by layer were looked at.
+    """When each layer has fallen half-way to its floor, one line per task-level and the median of all
+    in bold; None if no floors by layer were looked at.
     """
     from matplotlib.figure import Figure
 

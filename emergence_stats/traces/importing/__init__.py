@@ -1,7 +1,7 @@
-"""Bring traces of somebody else into a store: tables, W&B exports, TensorBoard, lm-evaluation-harness.
+"""Import traces made elsewhere: tables, W&B exports, TensorBoard, lm-evaluation-harness.
 
-Each source is read into a table with the columns of `columns.TARGETS`, a row a measurement (`sources`);
-these are put together by run (`gather`), checked, and written, all or none (`write`).
+Each source is read into a table with the columns of `columns.TARGETS`, one row per measurement
+(`sources`); these are grouped by run (`gather`), checked, and written, all or none (`write`).
 """
 
 from emergence_stats.traces.importing.mapping import Mapping

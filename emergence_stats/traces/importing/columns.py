@@ -1,4 +1,4 @@
-"""The columns that an import works with, and making them what they have to be."""
+"""The columns that an import works with, and their conversion to the right types."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _FACTOR = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
 
 
 def check_headers(names: Sequence[str], file: object, used: Collection[str] | None = None) -> None:
-    """`TraceError` for a column name that is there twice, among those that are `used` (None: all)."""
+    """Raise `TraceError` for a column name that appears twice, among those `used` (None: all)."""
     for number, name in enumerate(names):
         if name in names[:number] and (used is None or name in used):
             raise TraceError(
-                "the name is there twice, so nobody can tell which column is meant",
+                "the name appears twice, so it is not clear which column is meant",
                 file=file,
                 column=name,
                 fix="Rename one of them in the file.",
@@ -36,7 +36,7 @@ def check_headers(names: Sequence[str], file: object, used: Collection[str] | No
 class Rows:
     """Measurements of one file: columns of equal length by target, and where each row came from.
 
-    `numbers`: rows in the file, counted from 0. `empty`: cells without a value, which are no
+    `numbers`: rows in the file, counted from 0. `empty`: cells without a value, which are not
     measurements.
     """
 
@@ -53,7 +53,7 @@ class Rows:
 def typed(target: str, cells: Sequence[Any], file: str, numbers: Sequence[int]) -> list[Any]:
     """`cells` as whole numbers, numbers or text, as the target asks; None stays None.
 
-    Raises `TraceError` with file, column and row for what is none.
+    Raises `TraceError` with file, column and row for a cell that is not one.
     """
     convert = _whole if target in WHOLE else _real if target in REAL else _text
     if target == "n_params":

@@ -1,4 +1,4 @@
-"""Rows of all files put together run by run, with the facts that hold for a whole run."""
+"""Rows of all files grouped by run, with the facts that hold for a whole run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.importing.columns import ROW_TARGETS, RUN_TARGETS, Rows, typed
 from emergence_stats.traces.importing.sources import Facts
 
-_UNSAFE = re.compile(r"-*(?:[^A-Za-z0-9._+=-]+-*)+")  # what a file's name cannot hold
-# What the trace format holds; checked here so that nothing is written where one run does not fit.
+_UNSAFE = re.compile(r"-*(?:[^A-Za-z0-9._+=-]+-*)+")  # what a file name cannot contain
+# Limits of the trace format, checked here so that nothing is written if one run does not fit.
 _RANGES = {"step": 2**63 - 1, "level": 2**15 - 1, "layer": 2**15 - 1}
 
 
@@ -34,7 +34,7 @@ class RunRows:
 
 
 def by_run(sources: Sequence[Rows]) -> dict[str, RunRows]:
-    """The rows of each run, by its name, names in order. `TraceError` where a run has two of a fact."""
+    """The rows of each run by name, in order. Raises `TraceError` if a run has two values of a fact."""
     found: dict[str, RunRows] = {}
     for rows in sources:
         n = len(rows)
@@ -70,20 +70,20 @@ def by_run(sources: Sequence[Rows]) -> dict[str, RunRows]:
                     file=rows.file,
                     column=target,
                     row=rows.numbers[i],
-                    fix="A run has one; perhaps --column run='{...}' should tell these apart.",
+                    fix="A run has one; perhaps --column run='{...}' should tell them apart.",
                 )
     return dict(sorted(found.items()))
 
 
 def add_facts(run: RunRows, facts: Facts | None) -> None:
-    """Facts of the table of runs or scales, and what is known without one."""
+    """Add the facts of the table of runs or scales, and what is known without one."""
     known = {k: typed(k, [v], run.files[0], [0])[0] for k, v in run.facts.items()}
     if facts is not None:
         key = run.name if facts.key == "run" else str(known.get("scale", run.name))
         if key not in facts.rows:
             there = ", ".join(list(facts.rows)[:5])
             raise TraceError(
-                f"there is no row of {facts.key} {key!r}; it has {there}", file=facts.file
+                f"there is no row for {facts.key} {key!r}; it has {there}", file=facts.file
             )
         row = list(facts.rows).index(key)
         for name, value in facts.rows[key].items():
@@ -95,7 +95,7 @@ def add_facts(run: RunRows, facts: Facts | None) -> None:
                 known[name] = cell
                 if name == "n_layers" and cell < 0:
                     raise TraceError(
-                        f"{cell} is no number of layers", file=facts.file, column=name, row=row
+                        f"{cell} is not a number of layers", file=facts.file, column=name, row=row
                     )
             elif value is not None:
                 run.config[name] = value
@@ -105,9 +105,9 @@ def add_facts(run: RunRows, facts: Facts | None) -> None:
     run.facts.setdefault("n_layers", max(layers, default=0))
     if "n_params" not in run.facts:
         raise TraceError(
-            f"nothing says how many parameters run {run.name!r} has",
+            f"the number of parameters of run {run.name!r} is not known",
             file=run.files[0],
-            fix="Say it with --column n_params=NAME, --set n_params=405K, or a table of runs (--runs).",
+            fix="Give it with --column n_params=NAME, --set n_params=405K, or a table of runs (--runs).",
         )
     created = run.facts.get("created")
     if created is not None:
@@ -120,7 +120,7 @@ def add_facts(run: RunRows, facts: Facts | None) -> None:
 
 
 def check_values(run: RunRows, drop: bool) -> None:
-    """Make the cells of a run what the format holds, each trace with a step once.
+    """Convert the cells of a run to the types of the format, and check that no trace repeats a step.
 
     Empty steps are errors, and so are values that are not finite numbers, unless they are to be left out
     (`drop`). Raises `TraceError` with file, column and row.
@@ -142,7 +142,7 @@ def check_values(run: RunRows, drop: bool) -> None:
 
 
 def _is_finite(run: RunRows, i: int) -> bool:
-    """Whether the values of a row are finite; `TraceError` for what else is wrong with it."""
+    """Whether the values of a row are finite. Raises `TraceError` for any other fault in it."""
     file, number = run.places[i]
     for target in ("step", "measure"):
         if run.columns[target][i] is None:
@@ -160,7 +160,7 @@ def _is_finite(run: RunRows, i: int) -> bool:
 
 
 def _refuse(run: RunRows, i: int) -> NoReturn:
-    """`TraceError` for a row whose value or error is not finite."""
+    """Raise `TraceError` for a row whose value or error is not finite."""
     file, number = run.places[i]
     column = "value" if not math.isfinite(run.columns["value"][i]) else "stderr"
     raise TraceError(
@@ -182,25 +182,25 @@ def _check_repeats(run: RunRows) -> None:
         if key in seen:
             other, row = seen[key]
             raise TraceError(
-                f"{key[0]} of run {run.name!r} is there twice at step {key[-1]}, before in "
+                f"{key[0]} of run {run.name!r} appears twice at step {key[-1]}, first in "
                 f"{other}, row {row}",
                 file=file,
                 row=number,
-                fix="Tell them apart by task, level or run (--column), or take some (--where).",
+                fix="Tell them apart by task, level or run (--column), or select rows (--where).",
             )
         seen[key] = (file, number)
 
 
 def run_id(name: str) -> str:
-    """A run's name as a file's name can be."""
+    """A run's name, made safe for a file name."""
     return _UNSAFE.sub("-", name).strip("-._=+") or "run"
 
 
 def number_seeds(runs: Sequence[RunRows], there: Mapping[str, Manifest]) -> None:
-    """Seeds for runs of which nobody says it: the first numbers that no other run of the scale has.
+    """Seeds for runs whose seed is not given: the first numbers that no other run of the scale has.
 
-    Those of the store count too: a run with the scale, seed and config of another would be taken for the
-    same training, and not for a new one. A run that is replaced keeps its seed.
+    Runs of the store count too: a run with the scale, seed and config of another would be taken for the
+    same training, not for a new one. A run that is replaced keeps its seed.
     """
     taken: dict[str, set[int]] = {}
     for manifest in there.values():

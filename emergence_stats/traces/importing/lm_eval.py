@@ -1,4 +1,4 @@
-"""Result files of lm-evaluation-harness, one a checkpoint.
+"""Result files of lm-evaluation-harness, one per checkpoint.
 
 A file holds ``results``: for each task its metrics with their standard errors (``acc,none`` and
 ``acc_stderr,none``; before version 0.4 ``acc`` and ``acc_stderr``), and ``config`` with what was
@@ -31,7 +31,7 @@ def is_source(path: Path) -> bool:
 def read(path: Path) -> Iterator[Rows]:
     """The metrics of every result file below `path`; other JSON files there are left alone.
 
-    Raises `TraceError` for a file whose step cannot be told.
+    Raises `TraceError` for a file whose step cannot be determined.
     """
     files = [path] if path.is_file() else sorted(path.rglob("*.json"))
     some = False
@@ -101,9 +101,9 @@ def _step_and_model(
             break
     else:
         raise TraceError(
-            "the step cannot be told from revision, model or path",
+            "the step cannot be determined from revision, model or path",
             file=file,
-            fix="Put the file into a folder with the step in its name, as step1000.",
+            fix="Put the file into a folder with the step in its name, such as step1000.",
         )
     without_step = _STEP.sub("", name).strip("/-_. ")
     model = without_step.rstrip("/").rpartition("/")[2] or file.parent.name

@@ -42,10 +42,10 @@ USUAL = {
 class Mapping:
     """What to take from a table.
 
-    `columns`: by target a column, or a text with ``{column}`` in it. `constants`: by target the value
-    of all rows. `measures`: by name of the measure the column that holds its values, for a table with a
-    column a measure; then there is no `measure` and no `value`. `where`: columns and the value that a
-    row must have. `names`: a regular expression whose named groups (task, level, layer, measure) are
+    `columns`: for each target a column, or a text with ``{column}`` in it. `constants`: for each target
+    the value of all rows. `measures`: for each measure the column that holds its values, for a table with
+    one column per measure; then there is no `measure` and no `value`. `where`: columns and the value that
+    a row must have. `names`: a regular expression whose named groups (task, level, layer, measure) are
     read from each measure's name.
 
     Raises `UsageError` for an unknown target, with the nearest known one.
@@ -62,20 +62,20 @@ class Mapping:
             if target not in TARGETS:
                 close = difflib.get_close_matches(target, TARGETS, 1)
                 hint = f"; did you mean {close[0]!r}?" if close else f": {', '.join(TARGETS)}"
-                raise UsageError(f"an import has no column {target!r}{hint}")
+                raise UsageError(f"unknown target {target!r}{hint}")
         both = self.columns.keys() & self.constants.keys()
         if both:
             raise UsageError(f"{sorted(both)[0]!r} is both a column and set for all rows")
         if self.measures and {"measure", "value"} & {*self.columns, *self.constants}:
             raise UsageError(
-                "with a column a measure there is no column for `measure` or `value`: use the one or "
+                "with one column per measure there is no column for `measure` or `value`: use one or "
                 "the other"
             )
         if self.names is not None:
             try:
                 groups = re.compile(self.names).groupindex
             except re.error as error:
-                raise UsageError(f"{self.names!r} is no regular expression: {error}") from None
+                raise UsageError(f"{self.names!r} is not a regular expression: {error}") from None
             unknown = groups.keys() - {"task", "level", "layer", "measure"}
             if unknown or not groups:
                 raise UsageError(
@@ -87,7 +87,7 @@ class Mapping:
         """A mapping from a TOML file, and what else it says: format, suite, runs.
 
         Tables ``[columns]``, ``[set]``, ``[measures]``, ``[where]``, and ``names``. Raises
-        `UsageError` for a file of another form.
+        `UsageError` for an invalid file.
         """
         try:
             found = tomllib.loads(path.read_text("utf-8"))
@@ -107,9 +107,11 @@ class Mapping:
             if name not in known:
                 close = difflib.get_close_matches(name, known, 1)
                 hint = f"; did you mean {close[0]!r}?" if close else f": {', '.join(known)}"
-                raise UsageError(f"{path}: a mapping has no {name!r}{hint}")
+                raise UsageError(f"{path}: unknown key {name!r}{hint}")
             if isinstance(value, dict) != (name in tables):
-                raise UsageError(f"{path}: {name!r} is {'text' if name in words else 'a table'}")
+                raise UsageError(
+                    f"{path}: {name!r} must be {'text' if name in words else 'a table'}"
+                )
         parts: dict[str, Any] = {
             part: {key: str(value) for key, value in found.get(name, {}).items()}
             for name, part in tables.items()
@@ -118,7 +120,7 @@ class Mapping:
         return cls(**parts, names=found.get("names")), rest
 
     def over(self, other: Mapping) -> Mapping:
-        """This mapping where it says something, and the other where it does not."""
+        """This mapping, and the other where this one says nothing."""
         merged: dict[str, Any] = {}
         for part in fields(self):
             mine, theirs = getattr(self, part.name), getattr(other, part.name)
@@ -130,8 +132,8 @@ class Mapping:
         return Mapping(**merged)
 
     def elsewhere(self, names: Collection[str], facts: Collection[str]) -> frozenset[str]:
-        """Targets of a run whose columns the table of runs has (`facts`), and the measurements (`names`)
-        have not.
+        """Targets of a run whose columns are in the table of runs (`facts`), but not in the measurements
+        (`names`).
         """
         return frozenset(
             target
@@ -144,7 +146,7 @@ class Mapping:
     def apply(self, table: Any, file: str, facts: Collection[str] = ()) -> Rows:
         """Measurements of an Arrow table; `facts`: columns of the table of runs, which has the rest.
 
-        Raises `TraceError` for a column that is not there.
+        Raises `TraceError` for a missing column.
         """
         names: list[str] = table.column_names
         cells: dict[str, list[Any]] = {}
@@ -185,7 +187,7 @@ class Mapping:
                 targets[target] = expression(source, column, keep)
         if "step" not in targets:
             raise TraceError(
-                f"no column is the step; it has {', '.join(names[:30])}",
+                f"no column for the step; it has {', '.join(names[:30])}",
                 file=file,
                 fix="Say which with --column step=NAME.",
             )
@@ -203,7 +205,7 @@ class Mapping:
             if "value" not in targets or "measure" not in targets:
                 lacking = "value" if "value" not in targets else "measure"
                 raise TraceError(
-                    f"no column is the {lacking}",
+                    f"no column for the {lacking}",
                     file=file,
                     fix="Say which with --column measure=NAME --column value=NAME, or which columns "
                     "are measures with --measure NAME=COLUMN.",
@@ -230,7 +232,7 @@ def gathered(targets: dict[str, list[Any]], numbers: Sequence[int], file: str) -
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
-    """Rows of one file one below the other; a column that a part lacks is empty there."""
+    """Parts of one file, concatenated; a column that a part lacks is empty there."""
     targets = list(dict.fromkeys(target for part in parts for target in part.columns))
     columns = {
         target: [cell for part in parts for cell in part.columns.get(target, [None] * len(part))]
@@ -276,7 +278,7 @@ def _as_text(cell: Any) -> str:
 
 
 def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
-    """``NAME=VALUE`` texts of an option as a table. Raises `UsageError` for one without ``=``."""
+    """``NAME=VALUE`` texts of an option as a dictionary. Raises `UsageError` for one without ``=``."""
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")

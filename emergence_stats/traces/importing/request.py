@@ -1,4 +1,4 @@
-"""An import as a whole: what is asked for, and what came of it."""
+"""An import as a whole: the request and its result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FEW = 3  # runs that a note names
 
 @dataclass(frozen=True)
 class Summary:
-    """The runs of an import, and what of their files is not in them.
+    """The runs of an import, and what their files hold that is not in them.
 
     `empty`: cells without a value. `dropped`: values that are not finite. `facts`: the table of runs.
     """
@@ -31,7 +31,7 @@ class Summary:
     facts: Path | None = None
 
     def notes(self) -> list[str]:
-        """What was left out or had to be found elsewhere, a line each."""
+        """What was left out or is missing, one line each."""
         found = [f"{self.empty:,} cells are empty"] * bool(self.empty)
         found += [f"{self.dropped:,} values are not finite and were left out"] * bool(self.dropped)
         for name in sorted({name for one in self.runs for name in one.empty}):
@@ -72,10 +72,10 @@ class Request:
         facts: Path | None = None,
         mapping: Path | None = None,
     ) -> Request:
-        """From what was asked for, and from a file that says the rest (`mapping`).
+        """From options, and from a file that gives the rest (`mapping`).
 
         `format_`: one of `FORMATS`, by default what the files' names say. Raises `UsageError` without a suite
-        and for a format that is not known.
+        and for an unknown format.
         """
         said: dict[str, str] = {}
         if mapping is not None:
@@ -83,10 +83,10 @@ class Request:
             wanted = wanted.over(of_file)
         chosen = suite or said.get("suite")
         if chosen is None:
-            raise UsageError("name the suite that the runs make up, with --suite")
+            raise UsageError("name the suite of the runs with --suite")
         kind = format_ or said.get("format")
         if kind is not None and kind not in FORMATS:
-            raise UsageError(f"there is no format {kind!r}; formats are {', '.join(FORMATS)}")
+            raise UsageError(f"unknown format {kind!r}; known formats: {', '.join(FORMATS)}")
         if facts is None and mapping is not None and "runs" in said:
             facts = mapping.parent / said["runs"]
         return cls(tuple(sources), chosen, wanted, kind, facts)
@@ -100,7 +100,7 @@ class Request:
         dry_run: bool = False,
         progress: Progress | None = None,
     ) -> Summary:
-        """Do it, or with `dry_run` say what it would do. Raises what `import_traces` raises."""
+        """Import, or with `dry_run` only report what would be done. Raises what `import_traces` raises."""
         facts = read_facts(self.facts, self.mapping) if self.facts is not None else None
         found = list(read_sources(self.sources, self.format, self.mapping, facts))
         runs = import_traces(

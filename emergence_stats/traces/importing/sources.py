@@ -29,10 +29,10 @@ FORMATS = ("csv", "parquet", "jsonl", "wandb", "tensorboard", "lm-eval")
 def read_sources(
     paths: Sequence[Path], format_: str | None, mapping: Mapping, facts: Facts | None = None
 ) -> Iterator[Rows]:
-    """Measurements of files and folders, a `Rows` a file (a run, of TensorBoard and of results).
+    """Measurements of files and folders, one `Rows` per file (per run for TensorBoard).
 
     `format_`: one of `FORMATS`, by default what the file's name and content say. Raises `UsageError`
-    for a source that is not there or of no known kind, `TraceError` for what is wrong in one.
+    for a source that does not exist or is of unknown kind, `TraceError` for a fault in one.
     """
     for path in paths:
         if not path.exists():
@@ -43,7 +43,7 @@ def read_sources(
         elif kind == "lm-eval":
             yield from _of_tool(lm_eval.read(path), mapping, facts)
         elif path.is_dir():
-            raise UsageError(f"{path}: a folder, and {kind} is read from files; name these")
+            raise UsageError(f"{path}: a folder, but {kind} is read from files; name them")
         elif kind == "wandb":
             yield from _of_tool(
                 wandb.read(read_table(path, _table_kind(path)), path), mapping, facts
@@ -95,7 +95,7 @@ def read_table(path: Path, kind: str) -> pa.Table:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of runs beside their measurements: `rows` by the value of `key`, run or scale."""
+    """What is known about runs besides their measurements: `rows` by the value of `key`, run or scale."""
 
     file: str
     key: str
@@ -104,7 +104,7 @@ class Facts:
 
 
 def read_facts(path: Path, mapping: Mapping) -> Facts:
-    """A table with a row a run (column run or run_id), or a row a scale (scale or model).
+    """A table with one row per run (column run or run_id) or per scale (scale or model).
 
     Targets that the mapping reads from columns of this table are added to its rows.
     """
@@ -123,7 +123,7 @@ def read_facts(path: Path, mapping: Mapping) -> Facts:
     for number, row in enumerate(every):
         name = str(row[column])
         if name in rows:
-            raise TraceError(f"{key} {name!r} is there twice", file=path, column=column, row=number)
+            raise TraceError(f"{key} {name!r} appears twice", file=path, column=column, row=number)
         rows[name] = {k: _plain(v) for k, v in row.items() if k != column}
         for target in mapping.elsewhere((), names):
             (rows[name][target],) = expression(mapping.columns[target], _cells_of(row), [0])
@@ -145,7 +145,7 @@ def _csv(path: Path) -> pa.Table:
     import pyarrow.csv as pc
 
     options = pc.ParseOptions(delimiter="\t" if path.suffix == ".tsv" else ",")
-    # an empty cell is none; the text "nan" stays one, to be found where it is no number
+    # an empty cell is null; the text "nan" stays text, to be found where it is not a number
     convert = pc.ConvertOptions(null_values=[""], strings_can_be_null=True)
     return pc.read_csv(path, parse_options=options, convert_options=convert)
 
@@ -184,7 +184,7 @@ def _of_tool(found: Iterator[Rows], mapping: Mapping, facts: Facts | None) -> It
             if not keep:
                 names = sorted(set(columns["measure"]))
                 raise TraceError(
-                    f"there is none of {', '.join(wanted)}; it has {', '.join(names[:30])}",
+                    f"there is no measure {', '.join(wanted)}; it has {', '.join(names[:30])}",
                     file=rows.file,
                 )
             columns = {k: [v[i] for i in keep] for k, v in columns.items()}

@@ -1,4 +1,4 @@
-"""Event files of TensorBoard: a folder that holds some is a run, a scalar's tag is a measure."""
+"""Event files of TensorBoard: a folder that holds any is a run, a scalar's tag is a measure."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def is_source(path: Path) -> bool:
 def read(path: Path) -> Iterator[Rows]:
     """The scalars of every run below `path`, `created` at the time of its first event.
 
-    A run's name is its folder's, relative to `path`, with ``-`` for ``/``. Where a step was written
-    twice, as after a restart, the later one counts, as TensorBoard shows it. Raises `UsageError`
+    A run's name is its folder's, relative to `path`, with ``-`` for ``/``. If a step was written
+    twice, as after a restart, the later one counts, as in TensorBoard. Raises `UsageError`
     without the package tensorboard.
     """
     if find_spec("tensorboard") is None:
         raise UsageError(
-            "event files are read with the package tensorboard; install it with: "
+            "event files need the package tensorboard; install it with: "
             "pip install 'emergence-stats[tensorboard]'"
         )
     folders = [path] if path.is_file() else sorted({p.parent for p in path.rglob(f"*{_MARK}*")})

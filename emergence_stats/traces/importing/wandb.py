@@ -1,7 +1,7 @@
 """Exports of Weights & Biases.
 
 Two kinds of table: that of a chart (a column ``Step`` and for each run ``run - metric``, with
-``run - metric__MIN`` and ``__MAX`` beside it), and the history of a run (``_step`` and a column a metric, as
+``run - metric__MIN`` and ``__MAX`` beside it), and the history of a run (``_step`` and one column per metric, as
 ``run.history()`` and ``run.scan_history()`` give them; several runs with a column ``run`` or ``run_id``).
 """
 
@@ -28,20 +28,20 @@ def is_export(names: Sequence[str]) -> bool:
 
 
 def read(table: pa.Table, path: Path) -> Iterator[Rows]:
-    """The measurements of an export; a run without a name has that of its file."""
+    """The measurements of an export; a run without a name gets that of its file."""
     names = table.column_names
     check_headers(names, path)
     step = next((name for name in _STEPS if name in names), None)
     if step is None:
         raise TraceError(
-            f"no column {' or '.join(_STEPS)}, so this is no export of W&B; it has "
+            f"no column {' or '.join(_STEPS)}, so this is not an export of W&B; it has "
             f"{', '.join(names[:30])}",
             file=path,
         )
     charted = [name for name in names if " - " in name and not name.endswith(_RANGE)]
     rows = _chart(table, step, charted, path) if charted else _history(table, step, path)
     if not rows:
-        raise TraceError("no column holds numbers of a metric", file=path)
+        raise TraceError("no column holds the numbers of a metric", file=path)
     yield joined(rows)
 
 

@@ -1,4 +1,4 @@
-"""Imported measurements into a store: by run, checked, all or none."""
+"""Write imported measurements into a store: by run, checked, all or none."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Imported:
     """One run that was (or would be) written.
 
-    `empty`: facts of which the table of runs has a column, and no value for this run.
+    `empty`: facts for which the table of runs has a column, but no value for this run.
     """
 
     run_id: str
@@ -60,13 +60,13 @@ def import_traces(
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> list[Imported]:
-    """Write the runs of `sources` into a suite of a store; with `dry_run` only say which.
+    """Write the runs of `sources` into a suite of a store; with `dry_run` only report which.
 
-    `facts`: of runs or of scales; what is no target is kept in a run's config. Seeds that nobody says are
-    numbers within a scale that no run of the suite has, in the order of the runs' names.
+    `facts`: of runs or of scales; what is not a target is kept in a run's config. Seeds that are not given
+    are numbers within a scale that no run of the suite has, in the order of the runs' names.
 
     Raises `TraceError` for the first fault, with file, column and row, before anything is written, and
-    `UsageError` where a run is there already and is not to be replaced.
+    `UsageError` if a run already exists and is not to be replaced.
     """
     check_name(suite, "suite")
     found = by_run(sources)
@@ -80,7 +80,7 @@ def import_traces(
     if there and not replace_runs:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(
-            f"{store}/{suite} has run {there[0]}{more} already; replace them with --replace"
+            f"{store}/{suite} already has run {there[0]}{more}; replace them with --replace"
         )
     digests = _digests({file for run in found.values() for file in run.files})
     prepared = [
@@ -156,13 +156,13 @@ def _check_ids(described: Sequence[Imported]) -> None:
     for one in described:
         if one.run_id in seen:
             raise TraceError(
-                f"two runs would be called {one.run_id!r}: their names differ in signs alone"
+                f"two runs would be called {one.run_id!r}: their names differ only in punctuation"
             )
         seen.add(one.run_id)
 
 
 def _digests(files: Collection[str]) -> dict[str, str]:
-    """sha256 of the files that runs came from; nothing for folders."""
+    """sha256 of the files that runs came from; folders have none."""
     return {
         file: hashlib.sha256(Path(file).read_bytes()).hexdigest()
         for file in files
