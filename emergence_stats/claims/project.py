@@ -177,8 +177,8 @@ def _forget(folder: Path) -> None:
     registration would digest the new file.
     """
     package = _package_of(folder)
-    for name in [name for name in sys.modules if name.startswith(f"{package}.")]:
-        del sys.modules[name]
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        del sys.modules[name]  # the package too: it keeps its modules as attributes
 
 
 def _package_of(folder: Path) -> str:

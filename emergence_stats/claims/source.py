@@ -2,27 +2,26 @@
 
 An import is looked up as Python looks it up: a package before a module, relative to the package that
 the importing file is part of. What is found is one of three: a file beside the hypothesis, or of this
-package where it takes part in the analysis, which is hashed and followed; a module of the standard
-library or of an installed distribution, whose version is up to the environment; or anything else,
-which no registration can freeze, and which is an error.
+package where it takes part in the analysis, which is hashed and followed, and so is one of a distribution
+that is installed in place (editable); a module of the standard library or of any other installed
+distribution, whose version is up to the environment; or anything else, which no registration can freeze,
+and which is an error.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.metadata
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import machinery
-from importlib.util import find_spec
 from pathlib import Path
 
 import emergence_stats
 from emergence_stats._moved import MOVED
+from emergence_stats.claims.origins import origin_of
 from emergence_stats.errors import RegistrationError
 
 _PACKAGE = Path(__file__).parent.parent
@@ -81,7 +80,7 @@ class _Import:
 def _imports(source: bytes, file: Path) -> tuple[_Import, ...]:
     """Every import statement of a module, at any depth."""
     found: list[_Import] = []
-    for node in ast.walk(ast.parse(source, str(file))):
+    for node in ast.walk(_parsed(source, file)):
         if isinstance(node, ast.Import):
             found += [_Import(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -90,25 +89,20 @@ def _imports(source: bytes, file: Path) -> tuple[_Import, ...]:
     return tuple(found)
 
 
+def _parsed(source: bytes, file: Path) -> ast.Module:
+    try:
+        return ast.parse(source, str(file))
+    except (SyntaxError, ValueError) as error:  # a file that is imported in some cases only
+        line = getattr(error, "lineno", None) or 1
+        raise RegistrationError(
+            f"{file}:{line}: cannot be parsed ({error}), so nothing tells what it imports"
+        ) from None
+
+
 def _reached(file: Path, source: bytes, folder: Path) -> Iterator[Path]:
     """Files to be hashed that the imports of `file` reach. `folder`: that of the hypothesis."""
-    ours = file.is_relative_to(_PACKAGE)
     for statement in _imports(source, file):
-        if statement.level:
-            # one dot: the package that the file is in, its folder; another for each one above
-            base = file.parents[statement.level - 1]
-            parts = statement.module.split(".") if statement.module else []
-            files = _walk([base], parts, statement.names)
-        elif statement.module.partition(".")[0] == _NAME:
-            files = _of_framework(statement)
-        else:
-            parts = statement.module.split(".")
-            beside = _locate(parts[0], [folder]) if not ours else None
-            if beside is None:
-                if not ours:  # this package's own imports are named by its distribution
-                    _check_outside(parts[0], file, statement, folder)
-                continue
-            files = _walk([folder], parts, statement.names)
+        files = _files_of(statement, file, folder)
         if files is None:
             raise RegistrationError(
                 f"{file}:{statement.line}: there is no module {str(statement)!r} to freeze; a "
@@ -117,6 +111,35 @@ def _reached(file: Path, source: bytes, folder: Path) -> Iterator[Path]:
         yield from (
             found for found in files if not found.is_relative_to(_PACKAGE) or _decides(found)
         )
+
+
+def _files_of(statement: _Import, file: Path, folder: Path) -> list[Path] | None:
+    """Files that an import statement of `file` reaches, None if there is no such module."""
+    parts = statement.module.split(".") if statement.module else []
+    if statement.level:
+        if statement.level > len(file.parents):
+            return None
+        # one dot: the package that the file is in, its folder; another for each one above
+        return _walk([file.parents[statement.level - 1]], parts, statement.names)
+    if parts[0] == _NAME:
+        return _of_framework(statement)
+    if file.is_relative_to(_PACKAGE):
+        return []  # this package's own imports are named by its distribution
+    if _locate(parts[0], [folder]) is not None:
+        return _walk([folder], parts, statement.names)
+    origin = origin_of(parts[0])
+    if origin.kind == "installed":
+        return []
+    if origin.kind == "editable" and origin.place is not None:
+        top = origin.place.parent  # of a module; of a package, the folder that holds its folder
+        if origin.place.name == "__init__.py" or origin.place.is_dir():
+            top = origin.place.parent.parent if origin.place.is_file() else origin.place.parent
+        return _walk([top], parts, statement.names)
+    where = "is not there" if origin.kind == "absent" else f"comes from {origin.place or 'no file'}"
+    raise RegistrationError(
+        f"{file}:{statement.line}: module {parts[0]!r} {where}: it lies neither in {folder} nor in an installed "
+        f"distribution, so a registration cannot freeze it. Move it into {folder}, or install it"
+    )
 
 
 # --- finding files ----------------------------------------------------------------------------
@@ -142,10 +165,8 @@ def _walk(folders: Sequence[Path], parts: Sequence[str], names: Sequence[str]) -
         file, paths = found
         attributes = file is not None
         files += [file] if file is not None else []
-    if "*" in names:  # may import whatever the package holds
-        names = [
-            entry.stem for path in paths for entry in sorted(path.iterdir()) if _is_module(entry)
-        ]
+    if "*" in names:
+        names = _exported(files[-1], paths) if attributes else []
     for name in names:
         found = _locate(name, paths)
         if found is None and not attributes:
@@ -155,8 +176,21 @@ def _walk(folders: Sequence[Path], parts: Sequence[str], names: Sequence[str]) -
     return files
 
 
-def _is_module(entry: Path) -> bool:
-    return (entry.suffix == ".py" and entry.stem != "__init__") or (entry / "__init__.py").is_file()
+def _exported(init: Path, folders: Sequence[Path]) -> list[str]:
+    """Names that a star import takes from a package, and that may be modules: those of its ``__all__``.
+
+    All of its modules if that list is not written out.
+    """
+    for node in _parsed(init.read_bytes(), init).body:
+        if isinstance(node, ast.Assign) and "__all__" in map(ast.unparse, node.targets):
+            try:
+                listed = [str(name) for name in ast.literal_eval(node.value)]
+            except (ValueError, TypeError):
+                break
+            return [name for name in listed if _locate(name, folders) is not None]
+    else:
+        return []
+    return [file.stem for folder in folders for file in sorted(folder.glob("*.py")) if file != init]
 
 
 def _locate(name: str, folders: Sequence[Path]) -> tuple[Path | None, list[Path]] | None:
@@ -180,69 +214,31 @@ def _locate(name: str, folders: Sequence[Path]) -> tuple[Path | None, list[Path]
     return (None, portions) if portions else None
 
 
-# --- this package, and what lies outside ------------------------------------------------------
+# --- this package -----------------------------------------------------------------------------
 
 
 def _of_framework(statement: _Import) -> list[Path] | None:
     """Files of this package behind an import of it or of its public names, which are found lazily."""
     parts = statement.module.split(".")[1:]
     if parts:
-        if ".".join(parts) in MOVED:
-            return _walk([_PACKAGE], MOVED[".".join(parts)][0].split("."), ())
-        return _walk([_PACKAGE], parts, statement.names)
+        moved = MOVED.get(".".join(parts))
+        return _walk(
+            [_PACKAGE], moved[0].split(".") if moved else parts, () if moved else statement.names
+        )
     public = emergence_stats.MODULES
-    wanted = (
-        set(public.values()) if not statement.names else {public.get(n, n) for n in statement.names}
-    )
+    names = statement.names
+    if not names or "*" in names:
+        names = tuple(public)
     files: list[Path] = []
-    for name in sorted(wanted):
-        found = _walk([_PACKAGE], name.split("."), ())
-        if found is None and not name.startswith("__"):
+    for name in dict.fromkeys(public.get(n, n) for n in names):
+        place = MOVED[name][0] if name in MOVED else name
+        found = _walk([_PACKAGE], place.split("."), ())
+        if found is None and not hasattr(emergence_stats, name):
             return None
         files += found or []
     return files
 
 
 def _decides(file: Path) -> bool:
-    """Whether a module of this package takes part in the analysis: all do except those of some rooms."""
+    """Whether a module of this package takes part in the analysis: all do but those of some rooms."""
     return file.relative_to(_PACKAGE).parts[0].removesuffix(".py") not in _NOT_ANALYSIS
-
-
-def _check_outside(name: str, file: Path, statement: _Import, folder: Path) -> None:
-    """Raise `RegistrationError` unless the module `name` is in the standard library or installed."""
-    if name in sys.stdlib_module_names or name in sys.builtin_module_names or _installed(name):
-        return
-    spec = find_spec(name)
-    where = "does not exist" if spec is None else f"comes from {spec.origin or 'a folder'}"
-    raise RegistrationError(
-        f"{file}:{statement.line}: module {name!r} {where}: it lies neither in {folder} nor in an installed "
-        f"distribution, so a registration cannot freeze it. Move it into {folder}, or install it"
-    )
-
-
-@cache
-def _installed(name: str) -> bool:
-    """Whether a distribution provides the top-level module `name`."""
-    try:
-        importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        return name in importlib.metadata.packages_distributions() or _is_editable(name)
-    return True
-
-
-def _is_editable(name: str) -> bool:
-    """Whether a distribution that is installed in place, and lists no modules, provides `name`."""
-    import json
-    from urllib.parse import urlparse
-    from urllib.request import url2pathname
-
-    spec = find_spec(name)
-    if spec is None or spec.origin is None:
-        return False
-    for distribution in importlib.metadata.distributions():
-        direct = json.loads(distribution.read_text("direct_url.json") or "{}")
-        if direct.get("dir_info", {}).get("editable"):
-            root = Path(url2pathname(urlparse(direct["url"]).path))
-            if Path(spec.origin).is_relative_to(root):
-                return True
-    return False

@@ -1,8 +1,13 @@
 """What a registration freezes: every file that a hypothesis imports, however it is imported."""
 
+import importlib.metadata
+import json
+import sys
+from pathlib import Path
+
 import pytest
 
-from emergence_stats.claims import source
+from emergence_stats.claims import origins, source
 from emergence_stats.claims.project import Project
 from emergence_stats.claims.registration import register, state_of
 from emergence_stats.claims.source import code_digests
@@ -65,7 +70,9 @@ def test_a_helper_package_edited_after_registration_amends_the_plan(project):
             "from .a.deep.er import x",
             {"a/__init__.py", "a/deep/__init__.py", "a/deep/er.py", "one.py"},
         ),
-        ("from .a import *", {"a/__init__.py", "a/b.py", "a/deep/__init__.py"}),
+        ("from .a import *", {"a/__init__.py"}),
+        ("from .listed import *", {"listed/__init__.py", "listed/two.py"}),
+        ("from .one import *", {"one.py"}),
         ("import a.b", {"a/__init__.py", "a/b.py"}),
         (
             "from a.deep import er",
@@ -86,6 +93,9 @@ def test_every_way_to_import_a_file_beside_the_module_is_followed(project, line,
             "a/b.py": "",
             "a/deep/__init__.py": "",
             "a/deep/er.py": "from ...one import x\n",
+            "listed/__init__.py": "__all__ = ['two', 'value']\nvalue = 1\n",
+            "listed/two.py": "",
+            "listed/broken.py": "import nothing_like_it (",
             "space/two.py": "",  # a package without an __init__.py
         },
     )
@@ -141,10 +151,74 @@ def test_a_module_from_elsewhere_is_an_error_that_names_it(project, tmp_path, mo
     assert not (project / "hypotheses" / "learns.lock").exists()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from emergence_stats import *",
+        "import emergence_stats as es, emergence_stats.store",
+        "from emergence_stats import store, MODULES, __version__",
+        "from emergence_stats.traces.store import Store",
+        "try:\n    import winreg\nexcept ImportError: pass",
+        "import numpy, scipy.stats, pandas, yaml, pyarrow.parquet, matplotlib.pyplot",
+    ],
+)
+def test_usual_imports_can_be_frozen(project, line):
+    with_import(project, line)
+    assert frozen(project) <= {"hypotheses/learns.py", "emergence_stats/lags.py"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("if False:\n    from .broken import x", r"broken\.py:1: cannot be parsed"),
+        ("import __main__", "'__main__' comes from"),
+        ("if False:\n    from ...................... import x", "there is no module"),
+    ],
+)
+def test_what_cannot_be_frozen_is_one_clear_error(project, lines, words):
+    with_import(project, lines)
+    written(project, {"broken.py": "def (\n"})
+    with pytest.raises(RegistrationError, match=words):
+        frozen(project)
+
+
+def test_a_name_of_the_standard_library_is_trusted_where_it_is_that(project, tmp_path, monkeypatch):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "plistlib.py").write_text("x = 1\n")
+    monkeypatch.syspath_prepend(tmp_path / "lib")
+    monkeypatch.delitem(sys.modules, "plistlib", raising=False)
+    with_import(project, "import plistlib")
+    with pytest.raises(RegistrationError, match=r"'plistlib' comes from .*lib"):
+        frozen(project)
+
+
+def test_files_of_a_distribution_that_is_installed_in_place_are_frozen(
+    project, tmp_path, monkeypatch
+):
+    source, site = tmp_path / "source", tmp_path / "site"
+    (source / "mine").mkdir(parents=True)
+    (source / "mine" / "__init__.py").write_text("")
+    (source / "mine" / "inner.py").write_text("x = 1\n")
+    metadata = site / "mine-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (metadata / "top_level.txt").write_text("mine\n")
+    direct = {"url": source.as_uri(), "dir_info": {"editable": True}}
+    (metadata / "direct_url.json").write_text(json.dumps(direct))
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.syspath_prepend(source)
+    monkeypatch.setattr(origins, "_packages", importlib.metadata.packages_distributions)
+    with_import(project, "from mine.inner import x")
+    assert {Path(name).name for name in frozen(project)} == {"learns.py", "__init__.py", "inner.py"}
+
+
 def test_a_helper_edited_between_two_calls_of_a_process_is_the_new_one(project):
     """As in a notebook: what is evaluated is what is hashed."""
-    with_import(project, "from .helpers import inner")
-    written(project, {"helpers/__init__.py": "", "helpers/inner.py": "value = 1\n"})
-    assert Project(project).load("learns").module.inner.value == 1
-    written(project, {"helpers/inner.py": "value = 22\n"})
-    assert Project(project).load("learns").module.inner.value == 22
+    with_import(project, "from . import _own", "from .helpers import inner")
+    files = {"helpers/__init__.py": "", "helpers/inner.py": "value = 1\n", "_own.py": "value = 1\n"}
+    written(project, files)
+    before = Project(project).load("learns").module
+    written(project, {"helpers/inner.py": "value = 22\n", "_own.py": "value = 22\n"})
+    after = Project(project).load("learns").module
+    assert (before.inner.value, before._own.value) == (1, 1)
+    assert (after.inner.value, after._own.value) == (22, 22)
