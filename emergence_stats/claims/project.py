@@ -205,12 +205,27 @@ def _the_hypothesis(module: ModuleType, source: Source) -> Hypothesis:
     named = (source.module or "").partition(":")[2] or source.name
     value = getattr(module, named, None)
     if isinstance(value, Hypothesis):
-        return value
+        return _checked(value, where)
     found = {k: v for k, v in vars(module).items() if isinstance(v, Hypothesis)}
     if len(found) == 1:
-        return next(iter(found.values()))
+        return _checked(next(iter(found.values())), where)
     count = f"{len(found)} hypotheses ({', '.join(found)})" if found else "no Hypothesis"
     raise HypothesisError(f"{where}: the module holds {count}; name one of them {named!r}")
+
+
+def _checked(hypothesis: Hypothesis, where: object) -> Hypothesis:
+    """Raises `HypothesisError` for a design that no run could fit; the type itself is frozen."""
+    design = hypothesis.design
+    if design is None:
+        return hypothesis
+    for seed in design.seeds:
+        if not isinstance(seed, int) or isinstance(seed, bool):
+            raise HypothesisError(f"{where}: seed {seed!r} of the design is not a whole number")
+    for name, values in (("seed", design.seeds), ("scale", design.scales)):
+        twice = next((v for i, v in enumerate(values) if v in values[:i]), None)
+        if twice is not None:
+            raise HypothesisError(f"{where}: the design has {name} {twice!r} twice")
+    return hypothesis
 
 
 # --- where it is written -----------------------------------------------------------------------

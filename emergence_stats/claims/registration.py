@@ -25,7 +25,7 @@ from typing import Any
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.source import code_digests
-from emergence_stats.errors import RegistrationError
+from emergence_stats.errors import HypothesisError, RegistrationError
 from emergence_stats.support.files import write_whole
 from emergence_stats.support.git import revision
 from emergence_stats.traces.format import Manifest
@@ -162,7 +162,13 @@ def state_of(loaded: Loaded) -> State:
 
 
 def current_plan(loaded: Loaded) -> tuple[dict[str, Any], dict[str, str]]:
-    declaration = json.loads(canonical(loaded.hypothesis.declaration()))
+    try:
+        declaration = json.loads(canonical(loaded.hypothesis.declaration()))
+        digest(declaration)
+    except ValueError as error:  # NaN, infinity, or text that is none
+        raise HypothesisError(
+            f"{loaded.module.__file__}: the declaration cannot be written down ({error})"
+        ) from None
     return declaration, code_digests(Path(str(loaded.module.__file__)))
 
 

@@ -105,11 +105,12 @@ def runs_of_multiverse(loaded: Loaded, store: Store) -> list[RunFile]:
 
 def _wanted(hypothesis: Hypothesis, every: Sequence[Choices]) -> dict[bool, list[Request]]:
     """Requests of all analyses, those per run (False) and those per seed (True), each once."""
-    wanted: dict[bool, dict[Request, None]] = {False: {}, True: {}}
+    wanted: dict[bool, dict[str, Request]] = {False: {}, True: {}}
     for number, prediction in enumerate(hypothesis.predictions):
         for choices in every:
-            wanted[prediction.unit == "seed"][request_of(number, prediction, choices)] = None
-    return {by_seed: list(requests) for by_seed, requests in wanted.items()}
+            request = request_of(number, prediction, choices)
+            wanted[prediction.unit == "seed"][request.key] = request
+    return {by_seed: list(requests.values()) for by_seed, requests in wanted.items()}
 
 
 def _units(suite: str, files: Sequence[RunFile], by_seed: bool) -> list[Unit]:

@@ -66,7 +66,7 @@ class Analysis:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "choices": dict(self.choices),
+            "choices": {name: _plain(value) for name, value in self.choices.items()},
             "verdict": str(self.verdict),
             "n_runs": self.n_runs,
             "predictions": [
@@ -169,10 +169,13 @@ class Multiverse:
             "n_runs": self.registered.n_runs,
             "shares": shares(None, None),
             "by_choice": {
-                k: [{"value": v, **shares(k, v)} for v in values]
+                k: [{"value": _plain(v), **shares(k, v)} for v in values]
                 for k, values in self.choices.items()
             },
-            "flips": [{**flip._asdict(), "verdict": str(flip.verdict)} for flip in self.flips()],
+            "flips": [
+                {**flip._asdict(), "value": _plain(flip.value), "verdict": str(flip.verdict)}
+                for flip in self.flips()
+            ],
             "without": list(self.why_not),
         }
 
@@ -180,3 +183,12 @@ class Multiverse:
         """JSON of the whole and of each analysis."""
         specifications = [a.to_dict() for a in self.analyses]
         return {"name": self.name, **self.summary(), "specifications": specifications}
+
+
+def _plain(value: Any) -> Any:
+    """The value of a choice as JSON has it: what JSON lacks (a function, a set, infinity) as text."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, str | bool | int | float) else str(value)

@@ -15,7 +15,7 @@ from typing import Any
 
 from emergence_stats.claims.project import Loaded, Project
 from emergence_stats.claims.registration import current_plan, digest, plan_digest, state_of
-from emergence_stats.claims.selection import choose_pilots
+from emergence_stats.claims.selection import choose_pilots, choose_runs
 from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.recorded import read_record
 from emergence_stats.evaluation.results import Recorded, Result
@@ -32,6 +32,18 @@ _COMMANDS = {
     "multiverse": "emergence-stats multiverse {} --record",
     "power": "emergence-stats power {} --record",
 }
+
+
+def check_recordable(loaded: Loaded, store: Store, suite: str | None) -> None:
+    """`UsageError` for another suite than the one whose reports would show the record."""
+    if suite is None:
+        return
+    reported = choose_runs(loaded.hypothesis, state_of(loaded), store, None).suite
+    if suite != reported:
+        of = f"those of suite {reported}" if reported else "without --suite"
+        raise UsageError(
+            f"{loaded.name}: a record is for reports, {of}; record without --suite {suite}"
+        )
 
 
 def record_multiverse(project: Project, store: Store, found: Multiverse) -> None:

@@ -37,6 +37,8 @@ def simulate(
         )
     hypothesis = loaded.hypothesis
     pilots, seen = choose_pilots(loaded.name, hypothesis, state_of(loaded), store, suite)
+    if not pilots:
+        raise UsageError(f"{loaded.name}: the store has no run that the plan could use as a pilot")
     planned = len(hypothesis.design.seeds) if hypothesis.design is not None else None
     longest = max(most, planned or 0)
     units = pilot_units(loaded.name, hypothesis, read_by_seed(hypothesis, store, pilots))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from emergence_stats.errors import TraceError
 
@@ -77,7 +77,8 @@ class Manifest:
         """Raise `TraceError` if reading this manifest back would, before it is written to `file`."""
         try:
             fields = json.loads(self.to_json())
-        except (TypeError, ValueError) as error:
+            json.dumps(fields, ensure_ascii=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
             raise TraceError(
                 f"the manifest cannot be written as JSON ({error})", file=file
             ) from None
@@ -90,10 +91,12 @@ class Manifest:
         """Parse and check a manifest; `file` is named in the `TraceError` that a fault raises."""
         fix = "Restore the manifest, or remove the run with `emergence-stats traces rm`."
         try:
-            fields = json.loads(text)
-        except (ValueError, UnicodeDecodeError) as error:
+            fields = json.loads(text, parse_constant=_no_number)
+            json.dumps(fields, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
+            what = "nested too deeply" if isinstance(error, RecursionError) else error
             raise TraceError(
-                f"the manifest is not valid JSON ({error})", file=file, fix=fix
+                f"the manifest is not valid JSON ({what})", file=file, fix=fix
             ) from None
         if not isinstance(fields, dict):
             raise TraceError("the manifest is not a JSON object", file=file, fix=fix)
@@ -131,7 +134,18 @@ _MANIFEST_TYPES: dict[str, type] = {
     "rows": int,
     "sha256": str,
 }
+_RANGES = {
+    "n_params": (1, 2**63 - 1),
+    "n_layers": (0, 2**15 - 2),  # layers are 0 to L + 1, in 16 bits
+    "seed": (-(2**63), 2**63 - 1),
+    "rows": (0, 2**63 - 1),
+}
+_LONGEST_NAME = 200  # characters; a file's name has 255 bytes, and a run's has more around it
 _KIND_NAME = {str: "text", int: "a whole number", dict: "an object"}
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a number of JSON")
 
 
 def _fault(fields: Mapping[str, Any]) -> str | None:
@@ -143,9 +157,10 @@ def _fault(fields: Mapping[str, Any]) -> str | None:
         value = fields[name]
         if not isinstance(value, kind) or isinstance(value, bool):
             return f"manifest field {name!r} is {value!r}, not {_KIND_NAME[kind]}"
-    for name, least in (("n_params", 1), ("n_layers", 0), ("rows", 0)):
-        if fields[name] < least:
-            return f"manifest field {name!r} is {fields[name]}"
+    for name, (least, most) in _RANGES.items():
+        if not least <= fields[name] <= most:
+            shown = str(fields[name]) if abs(fields[name]) < 10**20 else "too large"
+            return f"manifest field {name!r} is {shown}; it is between {least} and {most}"
     try:
         datetime.fromisoformat(fields["created"])
     except ValueError:
@@ -161,6 +176,11 @@ def check_name(name: str, what: str) -> str:
         raise TraceError(
             f"{what} {name!r} cannot be a file name",
             fix="Use letters, digits and . _ + = -, beginning with a letter or digit.",
+        )
+    if len(name) > _LONGEST_NAME:
+        raise TraceError(
+            f"{what} {name[:40]!r}... has {len(name)} characters",
+            fix=f"Use at most {_LONGEST_NAME}.",
         )
     return name
 

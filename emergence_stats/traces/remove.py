@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,5 +87,5 @@ def _remove(folder: Path, run_id: str) -> None:
     (folder / f"{run_id}.parquet").unlink(missing_ok=True)
     (folder / f".{run_id}.parquet.writing").unlink(missing_ok=True)
     pending.unlink(missing_ok=True)
-    if not any(folder.iterdir()):
+    with suppress(OSError):  # other runs are in it, or it is a link
         folder.rmdir()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,30 +87,65 @@ class PreparedRun:
 
     def write(self) -> Manifest:
         """Write the run, and return its manifest. Raises `OSError` if the write fails."""
-        run_id = self.manifest.run_id
+        staged = self.stage()
+        staged.publish()
+        return staged.manifest
+
+    def stage(self) -> StagedRun:
+        """Write both files under hidden names, which readers ignore. Raises `OSError`, leaving nothing."""
         folder = self.store / self.manifest.suite
         folder.mkdir(parents=True, exist_ok=True)
-        path, final_manifest = folder / f"{run_id}.parquet", folder / f"{run_id}.json"
-        hidden_parquet = folder / f".{run_id}.parquet.writing"
-        hidden_manifest = folder / pending_manifest_name(run_id)
+        staged = StagedRun(folder, self.manifest)
         try:
-            _write_parquet(self.table, hidden_parquet)
-            digest = hashlib.sha256(hidden_parquet.read_bytes()).hexdigest()
-            manifest = replace(self.manifest, sha256=digest)
-            with hidden_manifest.open("w", encoding="utf-8") as stream:
-                stream.write(manifest.to_json())
+            _write_parquet(self.table, staged.hidden_parquet)
+            digest = hashlib.sha256(staged.hidden_parquet.read_bytes()).hexdigest()
+            staged = replace(staged, manifest=replace(self.manifest, sha256=digest))
+            with staged.hidden_manifest.open("w", encoding="utf-8") as stream:
+                stream.write(staged.manifest.to_json())
                 stream.flush()
                 os.fsync(stream.fileno())
-            # From here on a reader sees either the old run, no run, or the new one.
-            final_manifest.unlink(missing_ok=True)
-            os.replace(hidden_parquet, path)
-            os.replace(hidden_manifest, final_manifest)
         except BaseException:
-            hidden_parquet.unlink(missing_ok=True)
-            if not path.exists() or final_manifest.exists():
-                hidden_manifest.unlink(missing_ok=True)
+            staged.discard()
             raise
-        return manifest
+        return staged
+
+
+@dataclass(frozen=True)
+class StagedRun:
+    """A run that is written under hidden names; two renames make it part of the store."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def hidden_parquet(self) -> Path:
+        return self.folder / f".{self.manifest.run_id}.parquet.writing"
+
+    @property
+    def hidden_manifest(self) -> Path:
+        return self.folder / pending_manifest_name(self.manifest.run_id)
+
+    def publish(self) -> None:
+        """Replace the run of that name: a reader sees the old run, no run, or the new one."""
+        path = self.folder / f"{self.manifest.run_id}.parquet"
+        final_manifest = path.with_suffix(".json")
+        try:
+            final_manifest.unlink(missing_ok=True)
+            os.replace(self.hidden_parquet, path)
+            os.replace(self.hidden_manifest, final_manifest)
+        except BaseException:
+            self.hidden_parquet.unlink(missing_ok=True)
+            # Without its manifest a Parquet file is an error, unless a pending one explains it.
+            if not path.exists() or final_manifest.exists():
+                self.hidden_manifest.unlink(missing_ok=True)
+            raise
+
+    def discard(self) -> None:
+        """Remove what is staged, and the folder if nothing else is in it."""
+        self.hidden_parquet.unlink(missing_ok=True)
+        self.hidden_manifest.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
 
 def prepare_run(store: str | os.PathLike[str], table: pa.Table, manifest: Manifest) -> PreparedRun:
@@ -121,6 +157,13 @@ def prepare_run(store: str | os.PathLike[str], table: pa.Table, manifest: Manife
     check_name(manifest.run_id, "run_id")
     file = Path(store) / manifest.suite / f"{manifest.run_id}.parquet"
     manifest.check(file.with_suffix(".json"))
+    for target in (
+        file,
+        file.with_suffix(".json"),
+        file.with_name(pending_manifest_name(manifest.run_id)),
+    ):
+        if target.is_dir():
+            raise TraceError("there is a folder of this name", file=target, fix="Move it away.")
     check_unique(Path(store), manifest.run_id, manifest.suite)
     return PreparedRun(Path(store), _checked(table, manifest.run_id, file), manifest)
 

@@ -330,6 +330,28 @@ def test_a_module_that_declares_nonsense_is_named(project, old, new, word):
     failed(es("test", "learns", cwd=project), "learns.py", word)
 
 
+@pytest.mark.parametrize(
+    ("design", "word"),
+    [
+        ('Design("sim", ["d32"], "2345")', "'2'"),
+        ('Design("sim", ["d32"], [1, True])', "True"),
+        ('Design("sim", ["d32"], [1, 2, 1])', "seed 1 twice"),
+        ('Design("sim", ["d32", "d32"], [1])', "scale 'd32' twice"),
+    ],
+)
+def test_a_design_that_no_run_fits_is_named(project, design, word):
+    fill(project, [0])
+    module = project / "hypotheses" / "learns.py"
+    edit(module, "import Claim", "import Design, Claim")
+    edit(module, "    predictions=", f"    design={design},\n    predictions=")
+    failed(es("register", "learns", cwd=project), "learns.py", word)
+
+
+def test_a_declaration_that_json_cannot_hold_is_named(project):
+    edit(project / "hypotheses" / "learns.py", "last=1", "last=1, least=float('nan')")
+    failed(es("register", "learns", cwd=project), "learns.py", "cannot be written down")
+
+
 def test_an_estimate_that_fails_is_an_error_and_no_verdict(project):
     fill(project, range(3))
     module = project / "hypotheses" / "learns.py"

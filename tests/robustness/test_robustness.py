@@ -23,7 +23,7 @@ from emergence_stats.robustness.recorded import attach, record_multiverse, recor
 from emergence_stats.robustness.simulate import simulate
 from emergence_stats.robustness.words import flip_texts
 from emergence_stats.verdicts import Verdict
-from tests.support import add_run, edit, edited
+from tests.support import add_run, edit, edited, es, failed
 
 CLAIM = '''
 """Models learn, and the floor is low."""
@@ -362,6 +362,31 @@ def test_a_store_without_the_suite_of_the_plan_is_no_error(root, tmp_path):
     (shown,) = attach(evaluate([project.load("learns")], theirs), project, theirs)
     assert shown.multiverse is None
     assert shown.power is None
+
+
+def test_another_suite_is_not_recorded_for_reports_of_the_plans(root):
+    for command in ("multiverse", "power"):
+        done = es(command, "learns", "--suite", "other", "--record", cwd=root)
+        failed(done, "suite sim", "--suite other")
+    assert not (root / "hypotheses" / "robustness.lock").exists()
+
+
+@pytest.mark.parametrize(
+    "choices", ["[[1], [2]]", "[{'a': 1}, None]", "[print, len]", "[frozenset({1}), 2]"]
+)
+def test_choices_of_any_kind_can_be_explored_and_recorded(root, choices):
+    """A registration takes them, so the commands after it have to."""
+    module = root / "hypotheses" / "learns.py"
+    edit(module, "last=1, scale=1.0", "last=1, scale=1.0, kind=None")
+    edit(module, '"last": [1, 3],', f'"kind": {choices}, "last": [1],')
+    done = es("multiverse", "learns", "--jobs", 1, "--json", "--record", cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["by_choice"]["kind"]) >= 2
+
+
+def test_power_without_a_run_at_the_scales_of_the_plan_is_an_error(root):
+    edit(root / "hypotheses" / "learns.py", '("d32", "d64")', '("d99",)')
+    failed(es("power", "learns", cwd=root), "learns", "no run")
 
 
 def test_a_broken_record_is_an_error(root):

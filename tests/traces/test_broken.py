@@ -2,6 +2,8 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from emergence_stats.errors import TraceError
@@ -40,6 +42,8 @@ def test_a_run_name_of_another_suite_is_refused_before_anything_is_written(table
         ("n_params", "0", ("n_params", "row 1")),
         ("n_params", "1" * 400, ("n_params", "row 1")),
         ("created", "yesterday", ("created", "ISO 8601")),
+        ("n_layers", "1e30", ("n_layers", "too large")),
+        ("n_params", "1.5", ("n_params", "row 1")),
     ],
 )
 def test_a_bad_cell_in_the_table_of_runs_leaves_the_store_as_it_was(table, column, cell, words):
@@ -89,10 +93,76 @@ def test_a_negative_standard_error_is_found_before_earlier_runs_are_written(tabl
     assert files(table) == []
 
 
+def test_a_name_too_long_for_a_file_is_found_before_earlier_runs_are_written(table):
+    (table / "t.csv").write_text(TABLE + "b" * 244 + ",0,accuracy,0.5\n")
+    failed(es("traces", "import", "t.csv", "--suite", "a", *FACTS, cwd=table), "244 characters")
+    assert files(table) == []
+
+
+@pytest.mark.parametrize("name", ["r1.json", "r1.parquet", ".r1.json.pending"])
+def test_a_folder_in_the_place_of_a_file_is_found_before_earlier_runs_are_written(table, name):
+    (table / "data" / "a" / name).mkdir(parents=True)
+    options = ("--suite", "a", *FACTS, "--replace")
+    failed(es("traces", "import", "t.csv", *options, cwd=table), name, "folder")
+    assert files(table) == [f"a/{name}"]
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError("the disk is full")])
+def test_an_import_that_is_interrupted_leaves_nothing(table, monkeypatch, fault):
+    from emergence_stats.traces import write
+
+    stage, staged = write.PreparedRun.stage, []
+
+    def interrupted(run):
+        if staged:
+            raise fault
+        staged.append(run)
+        return stage(run)
+
+    monkeypatch.setattr(write.PreparedRun, "stage", interrupted)
+    done = es("traces", "import", "t.csv", "--suite", "a", *FACTS, cwd=table)
+    assert done.returncode == (130 if fault is KeyboardInterrupt else 2)
+    assert files(table) == []
+
+
+def test_an_import_of_nothing_is_an_error(table):
+    (table / "t.csv").write_text("run,step,measure,value\nr0,0,accuracy,\n")
+    failed(
+        es("traces", "import", "t.csv", "--suite", "a", *FACTS, cwd=table),
+        "t.csv",
+        "no measurement",
+    )
+
+
+def test_bytes_that_are_no_text_are_named_and_not_taken_for_names(table):
+    (table / "t.csv").write_bytes(TABLE.encode() + "\xe9t\xe9,0,accuracy,0.5\n".encode("latin-1"))
+    failed(
+        es("traces", "import", "t.csv", "--suite", "a", *FACTS, cwd=table), "column 'run'", "UTF-8"
+    )
+
+
+def test_a_column_name_twice_in_parquet_is_named(table):
+    columns = [pa.array([0]), pa.array([0.5]), pa.array([0.5])]
+    pq.write_table(pa.Table.from_arrays(columns, ["step", "value", "value"]), table / "t.parquet")
+    options = ("--suite", "a", "--set", "measure=accuracy", *FACTS)
+    failed(es("traces", "import", "t.parquet", *options, cwd=table), "column 'value'", "twice")
+
+
+@pytest.mark.parametrize("line", ["names = 1", "suite = 2", "columns = 'x'", "format = ['csv']"])
+def test_a_mapping_with_a_value_of_another_kind_is_named(table, line):
+    (table / "m.toml").write_text(line + "\n")
+    done = es("traces", "import", "t.csv", "--mapping", "m.toml", *FACTS, cwd=table)
+    failed(done, "m.toml", line.split()[0])
+
+
 @pytest.mark.parametrize(
     "fault",
     [
         {"n_layers": -1},
+        {"n_layers": 2**15},
+        {"n_params": 10**400},
+        {"seed": 2**70},
+        {"scale": "\ud800"},
         {"n_params": 0},
         {"scale": None},
         {"seed": 1.5},
@@ -139,6 +209,22 @@ def test_the_others_are_listed_and_the_broken_one_is_named(broken):
     assert len(listed["problems"]) == 1
     with pytest.raises(TraceError, match="sim-d32-s1"):
         _ = Store.open(broken / "data").runs
+
+
+@pytest.mark.parametrize("text", ['{"config": NaN}', "[" * 100_000, '{"scale": "\\ud800"}'])
+def test_a_manifest_that_no_command_could_work_with_is_named(broken, text):
+    (broken / "data" / "sim" / "sim-d32-s1.json").write_text(text)
+    done = es("traces", "ls", cwd=broken)
+    assert done.returncode == 2
+    assert "sim-d32-s1.json: the manifest is not valid JSON" in done.stderr
+    assert "sim-d32-s2" in done.stdout
+
+
+def test_a_suite_behind_a_link_is_removed_without_an_error(broken):
+    (broken / "data" / "sim").rename(broken / "real")
+    (broken / "data" / "sim").symlink_to(broken / "real")
+    assert es("traces", "rm", "--suite", "sim", cwd=broken).returncode == 0
+    assert files(broken) == []
 
 
 def test_validate_checks_the_others_too(broken):

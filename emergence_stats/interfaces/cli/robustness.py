@@ -50,7 +50,7 @@ def multiverse(
     """The verdict under every declared analysis choice."""
     from emergence_stats.robustness.cache import default_folder
     from emergence_stats.robustness.explore import explore
-    from emergence_stats.robustness.recorded import record_multiverse
+    from emergence_stats.robustness.recorded import check_recordable, record_multiverse
 
     session = session_of(context)
     project = session.project
@@ -59,6 +59,8 @@ def multiverse(
     _check_picture(output, chosen)
     drawn = _prediction(chosen[0], prediction) if output is not None or prediction else None
     store = session.store(traces)
+    for one in chosen if record else ():
+        check_recordable(one, store, suite)
     everything = []
     for one in chosen:
         with session.progress(f"{one.name}, units") as progress:
@@ -132,13 +134,15 @@ def power(
     as_json: JsonOption = False,
 ) -> None:
     """Chance of each verdict by the number of runs, from pilot runs."""
-    from emergence_stats.robustness.recorded import record_power
+    from emergence_stats.robustness.recorded import check_recordable, record_power
     from emergence_stats.robustness.simulate import simulate
 
     session = session_of(context)
     chosen = session.load_named_or_all(names, all_)
     _check_picture(output, chosen)
     store = session.store(traces)
+    for one in chosen if record else ():
+        check_recordable(one, store, suite)
     everything = []
     for one in chosen:
         with session.progress(f"{one.name}, seeds per scale") as progress:

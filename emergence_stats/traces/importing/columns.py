@@ -103,6 +103,6 @@ def count(cell: Any) -> int:
         if found is None:
             raise ValueError(cell)
         number = float(found[1]) * _FACTOR[found[2].lower()]
-    if not math.isfinite(number) or number <= 0:
+    if not math.isfinite(number) or number <= 0 or abs(number - round(number)) > 1e-6 * number:
         raise ValueError(cell)
     return round(number)

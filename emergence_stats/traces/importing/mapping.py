@@ -108,7 +108,7 @@ class Mapping:
                 close = difflib.get_close_matches(name, known, 1)
                 hint = f"; did you mean {close[0]!r}?" if close else f": {', '.join(known)}"
                 raise UsageError(f"{path}: unknown key {name!r}{hint}")
-            if isinstance(value, dict) != (name in tables):
+            if not isinstance(value, dict if name in tables else str):
                 raise UsageError(
                     f"{path}: {name!r} must be {'text' if name in words else 'a table'}"
                 )

@@ -87,9 +87,18 @@ def read_table(path: Path, kind: str) -> pa.Table:
     try:
         table = readers[kind]()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
-        raise TraceError(f"not valid {kind} ({error})", file=path) from None
+        reason = str(error).splitlines()[0]
+        raise TraceError(f"not valid {kind} ({reason})", file=path) from None
     if table.num_rows == 0:
         raise TraceError("no row", file=path)
+    for field in table.schema:
+        if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+            raise TraceError(
+                "holds bytes that are not text in UTF-8",
+                file=path,
+                column=field.name,
+                fix="Write the file in UTF-8.",
+            )
     return table
 
 
@@ -153,7 +162,7 @@ def _csv(path: Path) -> pa.Table:
 def _parquet(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
-    return pq.read_table(path)
+    return pq.ParquetFile(path).read()  # also where a column name appears twice
 
 
 def _jsonl(path: Path) -> pa.Table:

@@ -24,7 +24,7 @@ from emergence_stats.traces.importing.gather import (
 )
 from emergence_stats.traces.importing.sources import Facts
 from emergence_stats.traces.store import Store
-from emergence_stats.traces.write import NO_FILE_YET, prepare_run
+from emergence_stats.traces.write import NO_FILE_YET, PreparedRun, StagedRun, prepare_run
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,12 +87,28 @@ def import_traces(
         prepare_run(store, _table(run), _manifest(run, its, digests))
         for run, its in zip(found.values(), described, strict=True)
     ]
+    if not described:
+        files = ", ".join(rows.file for rows in sources)
+        raise TraceError("no measurement", file=files)
     if not dry_run:
-        for done, one in enumerate(prepared):
+        _write_all(prepared, progress)
+    return described
+
+
+def _write_all(prepared: Sequence[PreparedRun], progress: Progress | None) -> None:
+    """All runs become visible together; an import that is interrupted before that leaves nothing."""
+    staged: list[StagedRun] = []
+    try:
+        for done, run in enumerate(prepared):
             if progress is not None:
                 progress(done, len(prepared))
-            one.write()
-    return described
+            staged.append(run.stage())
+    except BaseException:
+        for written in staged:
+            written.discard()
+        raise
+    for written in staged:
+        written.publish()
 
 
 def _manifest(run: RunRows, described: Imported, digests: Mapping[str, str]) -> Manifest:
