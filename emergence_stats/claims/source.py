@@ -42,17 +42,17 @@ def code_digests(path: Path) -> dict[str, str]:
     is hashed nor to the standard library or an installed distribution.
     """
     path = path.absolute()  # not resolved: a link beside the module is a module beside it
-    found: dict[Path, str] = {}
+    digests: dict[Path, str] = {}
     waiting = [path]
     while waiting:
         file = waiting.pop()
-        if file in found:
+        if file in digests:
             continue
         source = file.read_bytes().replace(b"\r\n", b"\n")
-        found[file] = hashlib.sha256(source).hexdigest()
+        digests[file] = hashlib.sha256(source).hexdigest()
         if file.suffix == ".py":
             waiting += _reached(file, source, path.parent)
-    return {_shown(file, path.parent): sha for file, sha in sorted(found.items())}
+    return {_shown(file, path.parent): sha for file, sha in sorted(digests.items())}
 
 
 def _shown(file: Path, folder: Path) -> str:
@@ -159,20 +159,20 @@ def _walk(folders: Sequence[Path], parts: Sequence[str], names: Sequence[str]) -
         files.append(folders[0] / "__init__.py")
         attributes = True
     for part in parts:
-        found = _locate(part, paths)
-        if found is None:
+        located = _locate(part, paths)
+        if located is None:
             return None
-        file, paths = found
+        file, paths = located
         attributes = file is not None
         files += [file] if file is not None else []
     if "*" in names:
         names = _exported(files[-1], paths) if attributes else []
     for name in names:
-        found = _locate(name, paths)
-        if found is None and not attributes:
+        located = _locate(name, paths)
+        if located is None and not attributes:
             return None
-        if found is not None and found[0] is not None:
-            files.append(found[0])
+        if located is not None and located[0] is not None:
+            files.append(located[0])
     return files
 
 

@@ -16,19 +16,19 @@ from emergence_stats.verdicts import COMBINE, Verdict, decide
 
 
 def settle(
-    hypothesis: Hypothesis, prediction: Prediction, found: Values, *, test: bool = True
+    hypothesis: Hypothesis, prediction: Prediction, collected: Values, *, test: bool = True
 ) -> tuple[Estimate, Verdict]:
     """The estimate over units and its verdict; without `test`, the costliest part, no p-value."""
-    first_runs = [unit[0] for unit in found.runs]
-    scales = {run.scale for unit in found.runs for run in unit}
-    if not found.values:
+    first_runs = [unit[0] for unit in collected.runs]
+    scales = {run.scale for unit in collected.runs for run in unit}
+    if not collected.values:
         why = "no run gives a value"
         estimate = Estimate(
             math.nan, None, hypothesis.simultaneous_level, None, None, 0, "none", why
         )
         return estimate, Verdict.INCONCLUSIVE
     estimate = prediction.analysis.estimate(
-        found.values,
+        collected.values,
         # A seed's unit holds all scales: there is nothing to stratify by.
         [run.scale if prediction.unit == "run" else "" for run in first_runs],
         [run.log10_params for run in first_runs],
@@ -43,16 +43,16 @@ def settle(
     return estimate, decide(estimate.interval, prediction.region)
 
 
-def predict(hypothesis: Hypothesis, prediction: Prediction, found: Values) -> PredictionResult:
+def predict(hypothesis: Hypothesis, prediction: Prediction, collected: Values) -> PredictionResult:
     """The verdict on a prediction and everything that it rests on."""
-    estimate, verdict = settle(hypothesis, prediction, found)
+    estimate, verdict = settle(hypothesis, prediction, collected)
     if estimate.interval is None:
         reason = estimate.why_no_interval or "no interval"
     else:
         reason = _interval_reason(prediction, estimate, verdict)
     units = tuple(
         UnitValue(label(prediction, unit), tuple(run.run_id for run in unit), as_number(value))
-        for value, unit in zip(found.values, found.runs, strict=True)
+        for value, unit in zip(collected.values, collected.runs, strict=True)
     )
     return PredictionResult(
         name=prediction.name,
@@ -61,7 +61,7 @@ def predict(hypothesis: Hypothesis, prediction: Prediction, found: Values) -> Pr
         verdict=verdict,
         reason=reason,
         unit=prediction.unit,
-        n_runs=len({run.run_id for unit in found.runs for run in unit}),
+        n_runs=len({run.run_id for unit in collected.runs for run in unit}),
         values=tuple(sorted(units, key=lambda u: u.label)),
         units_compare=not isinstance(prediction.analysis, Slope),
     )

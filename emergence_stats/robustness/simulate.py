@@ -43,21 +43,21 @@ def simulate(
     longest = max(most, planned or 0)
     units = pilot_units(loaded.name, hypothesis, read_by_seed(hypothesis, store, pilots))
     study = Study(hypothesis, units, draws, longest)
-    found: dict[int, Chances] = {}
+    by_seeds: dict[int, Chances] = {}
 
     def chances(seeds: int) -> Chances:
-        if seeds not in found:
+        if seeds not in by_seeds:
             if progress is not None:
                 progress(seeds, longest)
-            found[seeds] = study.chances(seeds)
-        return found[seeds]
+            by_seeds[seeds] = study.chances(seeds)
+        return by_seeds[seeds]
 
     for seeds in [n for n in _GRID if n <= most] + ([planned] if planned else []):
         chances(seeds)
     for verdict in (Verdict.SUPPORTED, Verdict.REFUTED):
         for target in TARGETS:
-            _refine(chances, sorted(found), verdict, target)
-    rows = tuple(found[seeds] for seeds in sorted(found))
+            _refine(chances, sorted(by_seeds), verdict, target)
+    rows = tuple(by_seeds[seeds] for seeds in sorted(by_seeds))
     scales = tuple(sorted(study.scales))
     return Power(loaded.name, rows, scales, len(pilots), seen, draws, planned)
 

@@ -36,7 +36,7 @@ def remove_runs(
     base = Path(store)
     if not base.is_dir():
         raise TraceError("there is no trace store here", file=base)
-    there = [found for found in _runs_of(base) if suite in (None, found.suite)]
+    there = [run for run in _runs_of(base) if suite in (None, run.suite)]
     if suite is not None and not there:
         raise UsageError(f"{base}: there is no run of suite {suite!r}")
     if not run_ids:
@@ -46,14 +46,14 @@ def remove_runs(
     else:
         chosen = [_named(run_id, there, base) for run_id in dict.fromkeys(run_ids)]
     if not dry_run:
-        for found in chosen:
-            _remove(base / found.suite, found.run_id)
+        for run in chosen:
+            _remove(base / run.suite, run.run_id)
     return chosen
 
 
 def _runs_of(base: Path) -> list[Removed]:
     """Every run that has a manifest or a Parquet file, or is half written."""
-    found = set()
+    runs = set()
     for file in base.glob("*/*"):
         folder, name = file.parent.name, file.name
         if folder.startswith(".") or not file.is_file():
@@ -61,20 +61,20 @@ def _runs_of(base: Path) -> list[Removed]:
         if name.startswith("."):
             stem = name[1:].removesuffix(".json.pending").removesuffix(".parquet.writing")
             if stem != name[1:]:
-                found.add(Removed(folder, stem))
+                runs.add(Removed(folder, stem))
         elif file.suffix in (".json", ".parquet"):
-            found.add(Removed(folder, file.stem))
-    return sorted(found)
+            runs.add(Removed(folder, file.stem))
+    return sorted(runs)
 
 
 def _named(run_id: str, there: Sequence[Removed], base: Path) -> Removed:
-    mine = [found for found in there if found.run_id == run_id]
+    mine = [run for run in there if run.run_id == run_id]
     if not mine:
-        close = difflib.get_close_matches(run_id, [found.run_id for found in there], 1)
+        close = difflib.get_close_matches(run_id, [run.run_id for run in there], 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise UsageError(f"{base}: there is no run {run_id!r}{hint}")
     if len(mine) > 1:
-        suites = ", ".join(found.suite for found in mine)
+        suites = ", ".join(run.suite for run in mine)
         raise UsageError(f"{base}: suites {suites} have a run {run_id!r}; say which with --suite")
     return mine[0]
 

@@ -54,52 +54,52 @@ def multiverse(
 
     session = session_of(context)
     project = session.project
-    loaded = session.load_named_or_all(names, all_)
-    chosen = [one for one in loaded if not all_ or one.hypothesis.multiverse]
+    asked = session.load_named_or_all(names, all_)
+    chosen = [loaded for loaded in asked if not all_ or loaded.hypothesis.multiverse]
     _check_picture(output, chosen)
     drawn = _prediction(chosen[0], prediction) if output is not None or prediction else None
     store = session.store(traces)
-    for one in chosen if record else ():
-        check_recordable(one, store, suite)
+    for loaded in chosen if record else ():
+        check_recordable(loaded, store, suite)
     everything = []
-    for one in chosen:
-        with session.progress(f"{one.name}, units") as progress:
-            found = explore(
+    for loaded in chosen:
+        with session.progress(f"{loaded.name}, units") as progress:
+            universe = explore(
                 project,
-                one.name,
+                loaded.name,
                 store,
                 suite=suite,
                 processes=jobs or project.settings["jobs"],
                 cache=None if no_cache else default_folder(),
                 progress=progress,
             )
-        everything.append(found)
+        everything.append(universe)
         if output is not None and drawn is not None:
-            _draw_multiverse(found, drawn, output)
+            _draw_multiverse(universe, drawn, output)
         if record:
-            record_multiverse(project, store, found)
+            record_multiverse(project, store, universe)
         if not as_json:
-            _show_multiverse(session, found, verbose)
+            _show_multiverse(session, universe, verbose)
     if as_json:
         print_json(_one_or_all(everything, all_ or len(everything) > 1))
 
 
-def _draw_multiverse(found: Multiverse, prediction: Prediction, output: Path) -> None:
+def _draw_multiverse(universe: Multiverse, prediction: Prediction, output: Path) -> None:
     from emergence_stats.reports.pictures.robustness import specification_curve
     from emergence_stats.reports.pictures.style import save
     from emergence_stats.robustness.curve import curve_of
 
-    save(specification_curve(curve_of(found, prediction.name), prediction.region), output)
+    save(specification_curve(curve_of(universe, prediction.name), prediction.region), output)
 
 
-def _show_multiverse(session: Session, found: Multiverse, verbose: bool) -> None:
+def _show_multiverse(session: Session, universe: Multiverse, verbose: bool) -> None:
     from emergence_stats.reports import robustness as tables
     from emergence_stats.reports.console import print_line, print_table
     from emergence_stats.robustness import words
 
-    console, summary = session.console(), found.summary()
-    print_line(console, f"{found.name}: {words.multiverse_statement(summary)}")
-    print_table(console, *tables.multiverse_rows(found))
+    console, summary = session.console(), universe.summary()
+    print_line(console, f"{universe.name}: {words.multiverse_statement(summary)}")
+    print_table(console, *tables.multiverse_rows(universe))
     print_line(console, "* as registered")
     flips = words.flip_texts(summary)
     print_line(
@@ -108,16 +108,16 @@ def _show_multiverse(session: Session, found: Multiverse, verbose: bool) -> None
         if flips
         else "no single choice changes the verdict",
     )
-    if found.empty:
-        print_line(console, f"{found.empty} analyses have no interval and are left out")
-    for absent in found.why_not:
+    if universe.empty:
+        print_line(console, f"{universe.empty} analyses have no interval and are left out")
+    for absent in universe.why_not:
         print_line(
             console,
             f"no runs of suite {absent}; make them with: emergence-stats collect --suite {absent}",
         )
     if verbose:
         print_line(console)
-        print_table(console, *tables.specification_rows(found))
+        print_table(console, *tables.specification_rows(universe))
 
 
 @app.command()
@@ -141,49 +141,53 @@ def power(
     chosen = session.load_named_or_all(names, all_)
     _check_picture(output, chosen)
     store = session.store(traces)
-    for one in chosen if record else ():
-        check_recordable(one, store, suite)
+    for loaded in chosen if record else ():
+        check_recordable(loaded, store, suite)
     everything = []
-    for one in chosen:
-        with session.progress(f"{one.name}, seeds per scale") as progress:
-            found = simulate(one, store, suite=suite, draws=draws, most=most, progress=progress)
-        everything.append(found)
+    for loaded in chosen:
+        with session.progress(f"{loaded.name}, seeds per scale") as progress:
+            simulated = simulate(
+                loaded, store, suite=suite, draws=draws, most=most, progress=progress
+            )
+        everything.append(simulated)
         if output is not None:
             from emergence_stats.reports.pictures.robustness import power_curve
             from emergence_stats.reports.pictures.style import save
 
-            save(power_curve(found), output)
+            save(power_curve(simulated), output)
         if record:
-            record_power(session.project, store, found)
+            record_power(session.project, store, simulated)
         if not as_json:
-            _show_power(session, found)
+            _show_power(session, simulated)
     if as_json:
         print_json(_one_or_all(everything, all_ or len(everything) > 1))
 
 
-def _show_power(session: Session, found: Power) -> None:
+def _show_power(session: Session, simulated: Power) -> None:
     from emergence_stats.reports import robustness as tables
     from emergence_stats.reports.console import print_line, print_table
     from emergence_stats.robustness import words
 
     console = session.console()
-    whose = "runs that the plan had seen" if found.seen else "all runs there are: the plan saw none"
+    whose = (
+        "runs that the plan had seen" if simulated.seen else "all runs there are: the plan saw none"
+    )
     print_line(
         console,
-        f"{found.name}: as {found.pilots} pilot runs show it ({whose}); {found.draws} simulated studies each",
+        f"{simulated.name}: as {simulated.pilots} pilot runs show it ({whose}); {simulated.draws} simulated studies each",
     )
-    print_table(console, *tables.power_rows(found))
-    if found.planned is not None:
+    print_table(console, *tables.power_rows(simulated))
+    if simulated.planned is not None:
         print_line(console, "* as planned")
-    for text in words.needed_texts(found):
+    for text in words.needed_texts(simulated):
         print_line(console, text)
 
 
-def _one_or_all(found: list[Any], many: bool) -> dict[str, Any]:
+def _one_or_all(results: list[Any], many: bool) -> dict[str, Any]:
     """JSON of one result, or of a list."""
     if many:
-        return {"schema_version": 1, "results": [one.to_dict() for one in found]}
-    return {"schema_version": 1, **found[0].to_dict()}
+        return {"schema_version": 1, "results": [result.to_dict() for result in results]}
+    return {"schema_version": 1, **results[0].to_dict()}
 
 
 def _check_picture(output: Path | None, chosen: list[Loaded]) -> None:
