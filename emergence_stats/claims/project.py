@@ -16,6 +16,7 @@ import importlib.util
 import sys
 import tomllib
 import traceback
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.machinery import ModuleSpec
@@ -26,6 +27,7 @@ from typing import Any
 
 from emergence_stats.errors import EmergenceStatsError, HypothesisError, UsageError
 from emergence_stats.hypothesis import Hypothesis
+from emergence_stats.support.guard import now_working_on
 
 ENTRY_POINTS = "emergence_stats.hypotheses"
 # Settings of [tool.emergence_stats] and their defaults; what they may be besides text.
@@ -159,13 +161,15 @@ def _import(source: Source, folder: Path) -> ModuleType:
         sys.modules.pop(full, None)
         # No byte code: it would be taken for the source when a file changes within a second.
         keep, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        now_working_on(f"the import of {where}")
         try:
-            return importlib.import_module(full)
+            with redirect_stdout(sys.stderr):
+                return importlib.import_module(full)
         finally:
             sys.dont_write_bytecode = keep
     except EmergenceStatsError as error:
         raise HypothesisError(f"{_line_in(where, error)}: {error}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         what = f"{type(error).__name__}: {error}"
         raise HypothesisError(f"{_line_in(where, error)}: cannot be imported: {what}") from None
 

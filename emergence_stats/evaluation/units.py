@@ -12,6 +12,7 @@ from emergence_stats.evaluation.reading import Declared, read_for
 from emergence_stats.evaluation.values import label, value_of
 from emergence_stats.hypothesis import Count, Prediction, keyword_defaults
 from emergence_stats.runs import Run, Undefined
+from emergence_stats.support.foreign import code_of_a_claim
 
 
 def collect_values(job: Job, runs: Sequence[Run]) -> None:
@@ -31,8 +32,10 @@ def collect_values(job: Job, runs: Sequence[Run]) -> None:
             _collect_arm(job, arm, usable)
         if arm.control is None and job.hypothesis.pooled is not None:
             for run in usable:
+                where = f"{job.loaded.name}, as the paper counts, {run.run_id}: the count"
                 try:
-                    job.pooled.append(job.hypothesis.pooled.count(run))
+                    with code_of_a_claim(where, Undefined):
+                        job.pooled.append(job.hypothesis.pooled.count(run))
                 except Undefined:
                     continue  # the prediction reports it
 
@@ -42,8 +45,10 @@ def _collect_arm(job: Job, arm: Arm, usable: list[Declared]) -> None:
     change = arm.control.change if arm.control is not None else None
     if change is not None:
         for run in usable:
+            where = f"{job.loaded.name}, {run.run_id}: the change of a control"
             try:
-                changed[run.run_id] = run.variants(change)
+                with code_of_a_claim(where, Undefined):
+                    changed[run.run_id] = run.variants(change)
             except Undefined as reason:
                 arm.undefined.append(f"{run.run_id}: {reason}")
         usable = [run for run in usable if run.run_id in changed]

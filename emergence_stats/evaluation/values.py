@@ -10,6 +10,7 @@ from typing import Any
 from emergence_stats.errors import HypothesisError
 from emergence_stats.hypothesis import Count, Prediction, Share
 from emergence_stats.runs import Run, Undefined
+from emergence_stats.support.foreign import code_of_a_claim
 from emergence_stats.traces.format import Manifest
 
 
@@ -41,18 +42,8 @@ def value_of(
     `HypothesisError` if it fails or gives no number; `name` is that of the hypothesis.
     """
     where = f"{name}, prediction {prediction.name!r}, {label(prediction, unit)}"
-    try:
+    with code_of_a_claim(f"{where}: the estimate", Undefined):
         value = prediction.estimate(unit[0] if prediction.unit == "run" else unit, **keywords)
-    except Undefined:
-        raise
-    except Exception as error:
-        import traceback
-
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        raise HypothesisError(
-            f"{where}: the estimate failed at {last.filename}:{last.lineno} with "
-            f"{type(error).__name__}: {error}"
-        ) from error
     if isinstance(prediction.analysis, Share):
         if not isinstance(value, tuple) or len(value) != 2:
             raise HypothesisError(f"{where}: Share needs a Count, but the estimate gave {value!r}")

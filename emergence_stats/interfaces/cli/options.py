@@ -64,6 +64,10 @@ RecordOption = Annotated[
 JobsOption = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Processes; default: one per core.")
 ]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(min=0.1, metavar="SECONDS", help="End the command if it takes longer; status 2."),
+]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")]
 
 # --- of an import -----------------------------------------------------------------------------

@@ -113,8 +113,18 @@ class Session:
             yield lambda done, total: status.update(f"{what}: {done}/{total}")
 
 
-def session_of(context: typer.Context, quiet: bool = False) -> Session:
-    """The session of the call."""
+def session_of(
+    context: typer.Context, quiet: bool = False, timeout: float | None = None
+) -> Session:
+    """The session of the call. `timeout`: seconds that it may take from here."""
+    from emergence_stats.support import guard
+
+    if timeout is not None:
+        if not guard.is_guarded():
+            raise UsageError(
+                "--timeout needs a process that can be watched, which this system lacks"
+            )
+        guard.limit_time(timeout)
     session = context.ensure_object(Session)
     session.quiet = quiet
     return session

@@ -21,6 +21,7 @@ from emergence_stats.interfaces.cli.options import (
     OutputOption,
     QuietOption,
     SuiteOption,
+    TimeoutOption,
     TracesOption,
     VerboseOption,
 )
@@ -55,13 +56,14 @@ def test(
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
+    timeout: TimeoutOption = None,
 ) -> None:
     """Test hypotheses. Exit status 1: refuted; 3: inconclusive; 0: supported."""
     from emergence_stats.evaluation.results import to_json
     from emergence_stats.reports.console import print_details, print_line
     from emergence_stats.reports.words import SYMBOL, tally
 
-    session = session_of(context, quiet)
+    session = session_of(context, quiet, timeout)
     began = time.perf_counter()
     results = session.evaluate(names, traces, suite, controls)
     if as_json:
@@ -90,11 +92,12 @@ def report(
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
+    timeout: TimeoutOption = None,
 ) -> None:
     """The whole picture: verdicts of all hypotheses, or of those named."""
     from emergence_stats.support.files import check_folder
 
-    session = session_of(context, quiet)
+    session = session_of(context, quiet, timeout)
     began = time.perf_counter()
     session.load_named_or_all(names, all_)
     if output is not None:
@@ -172,12 +175,13 @@ def check(
     suite: SuiteOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
+    timeout: TimeoutOption = None,
 ) -> None:
     """Compare with the recorded verdicts (verdicts.lock). Exit status 1: something changed."""
     from emergence_stats.evaluation import recorded
     from emergence_stats.support.files import check_folder
 
-    session = session_of(context, quiet)
+    session = session_of(context, quiet, timeout)
     began = time.perf_counter()
     if output is not None:
         check_folder(output)
