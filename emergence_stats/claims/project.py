@@ -213,7 +213,12 @@ def _the_hypothesis(module: ModuleType, source: Source) -> Hypothesis:
     found = {k: v for k, v in vars(module).items() if isinstance(v, Hypothesis)}
     if len(found) == 1:
         return _checked(next(iter(found.values())), where)
-    count = f"{len(found)} hypotheses ({', '.join(found)})" if found else "no Hypothesis"
+    if not found:
+        raise HypothesisError(
+            f"{where}: the module holds no Hypothesis; the name of a module that others import begins with an "
+            f"underscore (_{source.name}.py)"
+        )
+    count = f"{len(found)} hypotheses ({', '.join(found)})"
     raise HypothesisError(f"{where}: the module holds {count}; name one of them {named!r}")
 
 

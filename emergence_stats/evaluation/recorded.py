@@ -64,7 +64,13 @@ def read_record(path: Path, of: str) -> dict[str, Any]:
 
 
 def write(path: Path, results: Sequence[Result]) -> None:
-    verdicts = {result.name: snapshot(result) for result in results}
+    """Record these results. An entry that says the same, up to rounding, stays as it is."""
+    before = read(path) if path.exists() else {}
+    verdicts = {}
+    for result in results:
+        old = before.get(result.name)
+        same = old is not None and change_of(old, result) is None
+        verdicts[result.name] = old if same else snapshot(result)
     write_whole(path, json.dumps({"verdicts": verdicts}, indent=1, sort_keys=True) + "\n")
 
 

@@ -64,6 +64,9 @@ class ShownMultiverse(Multiverse):
             raise UsageError(f"{self.name} has no prediction {name!r}, only {known}")
         return specification_curve(curve_of(self, name), self.regions[name])
 
+    def __str__(self) -> str:
+        return f"{self.name}: {words.multiverse_statement(self.summary())}"
+
     def _repr_html_(self) -> str:
         summary = self.summary()
         flips = words.flip_texts(summary)
@@ -87,6 +90,9 @@ class ShownPower(Power):
     def plot(self) -> Figure:
         """Chance of each verdict by the number of runs, as a matplotlib figure."""
         return power_curve(self)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {words.power_statement(self)}"
 
     def _repr_html_(self) -> str:
         return (

@@ -72,7 +72,7 @@ class Store:
             raise TraceError(
                 "there is no trace store here",
                 file=text,
-                fix="Name one with --traces, or make one with `emergence-stats collect`.",
+                fix="Name one with --traces, or make one with `emergence-stats collect` or `traces import`.",
             )
         return cls(text, filesystem, base)
 

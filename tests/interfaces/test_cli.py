@@ -197,6 +197,41 @@ def test_recorded_verdicts_notice_a_change(project):
     assert "runs 5 -> 6" in done.stdout
 
 
+def test_a_record_that_agrees_is_kept_and_one_without_runs_is_named(project):
+    fill(project, range(5))
+    assert es("check", "--update", cwd=project).returncode == 0
+    lock = project / "hypotheses" / "verdicts.lock"
+    record = json.loads(lock.read_text())
+    record["verdicts"]["learns"]["predictions"]["final accuracy"]["estimate"] += 1e-15
+    lock.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    before = lock.read_text()
+    done = es("check", "--update", cwd=project)
+    assert "note" not in done.stdout
+    assert lock.read_text() == before
+    fill(project, [0], suite="other")
+    done = es("check", "--update", cwd=project)
+    assert (
+        "note: learns is recorded without any run: the store has suites other, sim" in done.stdout
+    )
+
+
+def test_an_amended_plan_says_what_undoes_it_and_what_registering_again_costs(project):
+    fill(project, range(2))
+    es("register", "learns", cwd=project)
+    edit(project / "hypotheses" / "learns.py", "at_least(0.5)", "at_least(0.4)")
+    (project / "hypotheses" / "second.py").write_text(HYPOTHESIS)
+    done = es("register", "--check", cwd=project)
+    assert done.returncode == 1
+    assert "1 of 2 plans amended: learns. Undo the changes above" in done.stderr
+    assert "needs new runs" in done.stderr
+    assert "not registered yet: second. Freeze with: emergence-stats register second" in done.stderr
+
+
+def test_a_helper_among_the_claims_is_told_its_name(project):
+    (project / "hypotheses" / "helper.py").write_text("x = 1\n")
+    failed(es("list", cwd=project), "helper.py", "no Hypothesis", "_helper.py")
+
+
 def test_orphaned_and_missing_records_both_fail(project):
     fill(project, range(5))
     es("check", "--update", cwd=project)

@@ -177,10 +177,22 @@ def _verify(loaded: list[Loaded], as_json: bool) -> None:
             typer.echo(f"{name}: {state.status}")
             for change in state.changes:
                 typer.echo(f"  {change}")
-    bad = [name for name, state in states.items() if state.status != "registered"]
-    if bad:
-        sys.stderr.write(
-            f"emergence-stats: {len(bad)} of {len(states)} not as registered: {', '.join(bad)}. "
-            f"Register again with: emergence-stats register {' '.join(bad)}\n"
+    unregistered = [name for name, state in states.items() if state.status == "unregistered"]
+    amended = [name for name, state in states.items() if state.status == "amended"]
+    if unregistered:
+        _say(
+            f"not registered yet: {', '.join(unregistered)}. Freeze with: emergence-stats register "
+            f"{' '.join(unregistered)}"
         )
+    if amended:
+        _say(
+            f"{len(amended)} of {len(states)} plans amended: {', '.join(amended)}. Undo the changes above, and "
+            "they are registered as before. Registering again lists every run of the store as seen, so that a "
+            "confirmatory verdict then needs new runs"
+        )
+    if unregistered or amended:
         raise typer.Exit(1)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"emergence-stats: {text}\n")

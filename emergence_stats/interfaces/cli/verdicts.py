@@ -201,7 +201,7 @@ def check(
     elif quiet and not changes:
         text = ""
     elif update:
-        text = f"recorded {_counted(len(results), 'verdict')} in {path}\n"
+        text = f"recorded {_counted(len(results), 'verdict')} in {path}\n" + _without_runs(results)
     else:
         text = _check_text(results, changes)
         if how is CheckFormat.github:
@@ -216,6 +216,15 @@ def _default_format() -> CheckFormat:
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'s' if number != 1 else ''}"
+
+
+def _without_runs(results: Sequence[Result]) -> str:
+    """Claims that are recorded without any run: such a record guards nothing."""
+    return "".join(
+        f"note: {r.name} is recorded without any run: {r.reason}\n"
+        for r in results
+        if not r.counted
+    )
 
 
 def _check_text(results: Sequence[Result], changes: Sequence[Change]) -> str:

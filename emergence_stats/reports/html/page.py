@@ -140,12 +140,12 @@ def _evidence(looked: Looked) -> Iterator[Picture]:
         ),
     ]
     for measure in looked.traces:
-        draw.append(
-            (
-                partial(traces.traces, looked, measure),
-                f"{run}: {measure}. Bands: events of the same task-level.",
-            )
-        )
+        caption = f"{run}: {measure}."
+        if measure in looked.floors:
+            caption += " Dots: floors."
+        if looked.events:
+            caption += " Bands: events of the same task-level."
+        draw.append((partial(traces.traces, looked, measure), caption))
     for make, caption in draw:
         figure = make()
         if figure is not None:

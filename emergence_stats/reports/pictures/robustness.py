@@ -139,7 +139,7 @@ def power_curve(power: Power) -> Figure:
         axes.axvline(planned, color=MUTED, linewidth=0.8, linestyle="--", label="planned")
     log_axis(axes, "x")
     axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel(f"runs ({len(power.scales)} scales)")
+    axes.set_xlabel(f"runs ({len(power.scales)} scale{'s' if len(power.scales) != 1 else ''})")
     axes.set_ylabel("chance of each verdict")
     axes.set_title(f"as {power.pilots} pilot runs show it", loc="left")
     axes.legend()

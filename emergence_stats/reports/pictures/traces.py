@@ -56,7 +56,8 @@ def traces(looked: Looked, measure: str) -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=len(panels) > 1)
     _place(figure, columns, above, height)
     lowest, highest = mine.values.min(), mine.values.max()
-    wide = lowest > 0 and highest > _WIDE * lowest
+    # a share, such as accuracy, is small where it means nothing
+    wide = lowest > 0 and highest > max(_WIDE * lowest, 1.0)
     for ax, (task, level) in zip(axes.flat, panels, strict=False):
         _traces_of(ax, looked, mine, task, level, bands)
         if wide:
