@@ -13,7 +13,9 @@ EXAMPLES = ROOT / "examples"
 def test_the_example_runs_and_shows_a_verdict_with_a_picture():
     notebook = nbformat.read(EXAMPLES / "a_claim_in_a_notebook.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)  # they would grow stale
-    NotebookClient(notebook, resources={"metadata": {"path": str(EXAMPLES)}}, timeout=None).execute()
+    NotebookClient(
+        notebook, resources={"metadata": {"path": str(EXAMPLES)}}, timeout=None
+    ).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type == "error"]
     first = outputs[0]["data"]["text/html"]
