@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 # Commands that import claims, whose code may do anything.
@@ -87,8 +88,17 @@ def entry() -> NoReturn:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"emergence-stats: {text}\n")
+    from emergence_stats.support.words import visible
+
+    sys.stderr.write(f"emergence-stats: {visible(text)}\n")
+
+
+def _forget_working_directory() -> None:
+    """`python -m` lets the working directory be imported from; a `numpy.py` there is not for this program."""
+    if sys.path and sys.path[0] in ("", str(Path.cwd())) and not sys.flags.safe_path:
+        del sys.path[0]
 
 
 if __name__ == "__main__":
+    _forget_working_directory()
     entry()

@@ -13,6 +13,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import tomllib
 import traceback
@@ -73,25 +74,33 @@ class Loaded:
 
 
 class Project:
-    """The folder of the nearest pyproject.toml at or above `start`, or `start` if there is none."""
+    """The folder whose pyproject.toml names the hypotheses: `start`, or the nearest one above that says so.
+
+    A folder above `start` counts only with a table ``[tool.emergence_stats]``, in a file that the user or root
+    owns: its claims are imported, which runs their code.
+    """
 
     def __init__(self, start: Path | None = None) -> None:
         here = (start or Path.cwd()).resolve()
-        self.root = next(
-            (p for p in (here, *here.parents) if (p / "pyproject.toml").exists()), here
-        )
+        self.root = here
+        self.ignored: Path | None = None  # a file above that would have counted, but for its owner
+        for folder in (here, *here.parents):
+            path = folder / "pyproject.toml"
+            if not path.exists() or (folder != here and "emergence_stats" not in _tools(path)):
+                continue
+            if folder == here or _is_trusted(path):
+                self.root = folder
+            else:
+                self.ignored = path
+            break
         self._loaded: dict[str, Loaded] = {}
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         path = self.root / "pyproject.toml"
-        table: dict[str, Any] = {}
-        if path.exists():
-            try:
-                table = tomllib.loads(path.read_text("utf-8")).get("tool", {})
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise UsageError(f"{path}: not valid TOML ({error})") from None
-            table = table.get("emergence_stats", {})
+        table = _tools(path).get("emergence_stats", {}) if path.exists() else {}
+        if not isinstance(table, dict):
+            raise UsageError(f"{path}: tool.emergence_stats is {table!r}, not a table")
         for name, value in table.items():
             if name not in _SETTINGS:
                 close = difflib.get_close_matches(name, _SETTINGS, 1)
@@ -130,14 +139,21 @@ class Project:
             found.setdefault(point.name, Source(point.name, None, point.value))
         return found
 
+    @property
+    def why_none(self) -> str:
+        """Why the project has no hypothesis."""
+        if self.ignored is not None:
+            return f"{self.ignored} names some, but belongs to another user, so it is not read"
+        return f"{self.folder} holds none (write one with `emergence-stats new NAME`)"
+
     def named(self, name: str) -> Source:
         """A source by name. Raises `UsageError` with the nearest name for an unknown one."""
         if name in self.sources:
             return self.sources[name]
+        if not self.sources:
+            raise UsageError(f"there is no hypothesis {name!r}: {self.why_none}")
         close = difflib.get_close_matches(name, self.sources, 1, cutoff=0.4)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        if not self.sources:
-            hint = f": {self.folder} holds none (write one, see `emergence-stats --help`)"
         raise UsageError(f"there is no hypothesis {name!r}{hint}")
 
     def load(self, name: str) -> Loaded:
@@ -149,6 +165,22 @@ class Project:
             module = _import(source, self.folder)
             self._loaded[name] = Loaded(name, source, _the_hypothesis(module, source), module)
         return self._loaded[name]
+
+
+def _tools(path: Path) -> dict[str, Any]:
+    """The table ``[tool]`` of a pyproject.toml. Raises `UsageError` for a file that cannot be read."""
+    try:
+        tools = tomllib.loads(path.read_text("utf-8")).get("tool", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML ({error})") from None
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    return tools if isinstance(tools, dict) else {}
+
+
+def _is_trusted(path: Path) -> bool:
+    """Whether the user or root owns a file; systems without owners trust it."""
+    return not hasattr(os, "getuid") or path.stat().st_uid in (os.getuid(), 0)
 
 
 def _import(source: Source, folder: Path) -> ModuleType:

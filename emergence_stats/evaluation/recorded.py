@@ -11,7 +11,7 @@ from typing import Any
 from emergence_stats.errors import RegistrationError
 from emergence_stats.evaluation.results import Result
 from emergence_stats.support.files import write_whole
-from emergence_stats.support.words import members, ranges
+from emergence_stats.support.words import members, ranges, visible
 
 # An estimate may move by this share of its recorded interval's width before it counts as changed:
 # enough for another machine's rounding, too little for another set of runs.
@@ -91,11 +91,12 @@ class Change:
     predictions: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        return [
+        lines = (
             f"{self.name}: {self.headline}",
             *(f"  {text}" for text in self.details),
             *(f"  why: {text}" for text in self.why),
-        ]
+        )
+        return list(map(visible, lines))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -25,7 +25,7 @@ from emergence_stats.reports.words import (
     tally,
     why_text,
 )
-from emergence_stats.support.words import number
+from emergence_stats.support.words import number, visible
 from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -46,9 +46,12 @@ def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
         table = Table(*columns, box=None, pad_edge=False)
         for row in rows:
             style = next((_STYLE[v] for v in Verdict if any(c.endswith(str(v)) for c in row)), None)
-            table.add_row(*map(Text, row), style=style)  # a name may look like markup
+            table.add_row(
+                *(Text(visible(cell)) for cell in row), style=style
+            )  # a name may look like markup
         console.print(table)
         return
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
     for row in [columns, *rows]:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -56,7 +59,7 @@ def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
 
 
 def print_line(console: Console, text: str = "", style: str | None = None) -> None:
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    console.print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_details(console: Console, result: Result, verbose: bool = False) -> None:

@@ -6,6 +6,7 @@ notice for refuted. The worst come first, since GitHub shows ten of a kind in a 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,6 +103,15 @@ def summary(results: Sequence[Result], changes: Sequence[Change]) -> str:
     if notes:
         lines += ["## Inconclusive", "", *notes, ""]
     return "\n".join([*lines, to_markdown(results)])
+
+
+def without_commands(text: str) -> str:
+    """`text` between lines that stop workflow commands, by a token that nobody can guess.
+
+    A name that begins a line may look like a command (docs.github.com, "Stopping workflow commands").
+    """
+    token = secrets.token_hex(16)
+    return f"::stop-commands::{token}\n{text}::{token}::\n"
 
 
 def _data(text: str) -> str:

@@ -21,6 +21,7 @@ from emergence_stats.reports.words import (
     tally,
     why_text,
 )
+from emergence_stats.support.words import visible
 
 _CONTROL_COLUMNS = ("hypothesis", "control", "runs", "earns", "the same?", "estimates")
 Rows = list[tuple[str, ...]]
@@ -30,7 +31,7 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> lis
     """Lines of a Markdown table."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        return "| " + " | ".join(visible(cell).replace("|", "\\|") for cell in cells) + " |"
 
     return [line(columns), line(["---"] * len(columns)), *map(line, rows)]
 
@@ -49,7 +50,7 @@ def to_markdown(results: Sequence[Result]) -> str:
         if rows:
             lines += [*markdown_table(columns, rows), ""]
     for r in results:
-        lines += _section(r)
+        lines += map(visible, _section(r))
     return "\n".join([*lines, tally(results), ""])
 
 

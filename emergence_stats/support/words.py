@@ -18,6 +18,21 @@ def number(value: float | None) -> str:
     return "0" if abs(value) < _NOTHING else f"{value:.3g}"
 
 
+def visible(text: str) -> str:
+    """A line of text with every character written out that a terminal or a CI system could obey.
+
+    Control characters, line and paragraph separators, and invisible or direction-changing ones become
+    their Python escapes: a name from a store, a lock or a claim cannot move the cursor, begin a line, or
+    hide what it says.
+    """
+    if not text.isprintable():
+        escaped = (c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+        text = "".join(c if c.isprintable() else e for c, e in zip(text, escaped, strict=True))
+    if text.lstrip().startswith("::"):  # a command of GitHub's runner, also on standard error
+        text = text.replace("::", "\\::", 1)
+    return text
+
+
 def ranges(names: Iterable[str]) -> list[str]:
     """Names that differ only in their last number, shortened and sorted: ``pocket-d16L2-s[0-12,30-34]``.
 

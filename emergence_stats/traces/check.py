@@ -54,6 +54,8 @@ def check_table(table: pa.Table, *, run_id: str, file: object) -> None:
             row = int(np.argmax(pc.is_null(column).to_numpy(zero_copy_only=False)))
             raise TraceError("the value is missing (null)", file=file, column=name, row=row)
 
+    _check_names(table, file)
+
     def first(bad: np.ndarray, column: str, problem: str) -> None:
         if bad.any():
             row = int(np.argmax(bad))
@@ -90,3 +92,16 @@ def check_table(table: pa.Table, *, run_id: str, file: object) -> None:
         else:
             problem = f"step {step[row]} comes after step {in_trace[-1]} of {key}"
         raise TraceError(problem, file=file, column="step", row=row)
+
+
+def _check_names(table: pa.Table, file: object) -> None:
+    """Raise `TraceError` for a task or measure that cannot be printed as it is."""
+    import pyarrow.compute as pc
+
+    for name in ("task", "measure"):
+        for text in pc.unique(plain(table.column(name))).to_pylist():
+            if text is not None and not (text.isprintable() and text.strip()):
+                row = pc.index(plain(table.column(name)), text).as_py()
+                raise TraceError(
+                    f"{text!r} is not a name that can be printed", file=file, column=name, row=row
+                )

@@ -157,6 +157,12 @@ def _fault(fields: Mapping[str, Any]) -> str | None:
         value = fields[name]
         if not isinstance(value, kind) or isinstance(value, bool):
             return f"manifest field {name!r} is {value!r}, not {_KIND_NAME[kind]}"
+    for name in ("run_id", "suite", "scale", "device"):
+        if not fields[name].isprintable() or not fields[name].strip():
+            return f"manifest field {name!r} is {fields[name]!r}; it is text that can be printed"
+    for name in ("run_id", "suite"):
+        if not _NAME.fullmatch(fields[name]) or len(fields[name]) > _LONGEST_NAME:
+            return f"manifest field {name!r} is {fields[name][:40]!r}, which cannot be a file name"
     for name, (least, most) in _RANGES.items():
         if not least <= fields[name] <= most:
             shown = str(fields[name]) if abs(fields[name]) < 10**20 else "too large"

@@ -46,7 +46,7 @@ class Session:
         """Hypotheses by name, each once, or all."""
         chosen = list(dict.fromkeys(names)) if names else list(self.project.sources)
         if not chosen:
-            raise UsageError(f"there is no hypothesis in {self.project.folder}")
+            raise UsageError(f"there is no hypothesis: {self.project.why_none}")
         return [self.project.load(name) for name in chosen]
 
     def load_named_or_all(self, names: Sequence[str] | None, all_: bool) -> list[Loaded]:

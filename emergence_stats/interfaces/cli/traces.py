@@ -17,6 +17,7 @@ from emergence_stats.interfaces.cli.options import (
     TracesOption,
 )
 from emergence_stats.interfaces.cli.session import Session, print_json, session_of
+from emergence_stats.support.words import visible
 
 if TYPE_CHECKING:
     from emergence_stats.traces.importing import Summary
@@ -53,7 +54,7 @@ def traces_ls(
 def _end_with(problems: Sequence[object]) -> None:
     """Report what is broken in a store, and exit with status 2 if anything is."""
     for problem in problems:
-        sys.stderr.write(f"emergence-stats: error: {problem}\n")
+        sys.stderr.write(f"emergence-stats: error: {visible(str(problem))}\n")
     if problems:
         raise typer.Exit(2)
 
@@ -81,7 +82,7 @@ def traces_rm(
         print_json({"schema_version": 1, "store": folder, "removed": rows, "written": not dry_run})
         return
     for one in removed:
-        typer.echo(f"{one.suite}/{one.run_id}")
+        typer.echo(visible(f"{one.suite}/{one.run_id}"))
     what = "would be removed" if dry_run else "removed"
     typer.echo(f"{len(removed)} run{'s' if len(removed) != 1 else ''} {what} from {folder}")
 

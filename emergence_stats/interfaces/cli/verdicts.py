@@ -205,7 +205,9 @@ def check(
     else:
         text = _check_text(results, changes)
         if how is CheckFormat.github:
-            text += _for_github(results, before, changes, session.project)
+            from emergence_stats.reports.github import without_commands
+
+            text = without_commands(text) + _for_github(results, before, changes, session.project)
     write_or_print(text, output)
     raise typer.Exit(1 if changes else 0)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from emergence_stats.errors import UsageError
 from emergence_stats.support.files import check_folder
+from emergence_stats.support.words import visible
 from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -81,9 +82,13 @@ def in_style(draw: Callable[P, F]) -> Callable[P, F]:
     @functools.wraps(draw)
     def styled(*args: P.args, **kwargs: P.kwargs) -> F:
         import matplotlib as mpl
+        from matplotlib.text import Text
 
         with mpl.rc_context(_STYLE):
             figure = draw(*args, **kwargs)
+            if figure is not None:
+                for text in figure.findobj(Text):  # type: ignore[attr-defined]  # names may hold anything
+                    text.set_text(visible(text.get_text()))
         if figure is not None:  # a notebook shows it without `%matplotlib inline`
             figure._repr_svg_ = functools.partial(svg, figure)  # type: ignore[attr-defined,arg-type]
         return figure
