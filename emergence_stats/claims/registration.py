@@ -26,7 +26,7 @@ from typing import Any
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.source import code_digests
 from emergence_stats.errors import HypothesisError, RegistrationError
-from emergence_stats.support.files import write_whole
+from emergence_stats.support.files import only_one, write_whole
 from emergence_stats.support.git import revision
 from emergence_stats.traces.format import Manifest
 
@@ -197,6 +197,11 @@ def register(loaded: Loaded, seen: Iterable[Manifest], store: str) -> Registrati
     If the plan is already the registered one, nothing is written: the runs seen stay those of the
     first time.
     """
+    with only_one(loaded.source.lock.parent):
+        return _append(loaded, seen, store)
+
+
+def _append(loaded: Loaded, seen: Iterable[Manifest], store: str) -> Registration:
     registration = read_lock(loaded.source.lock)
     declaration, code = current_plan(loaded)
     plan = plan_digest(declaration, code)

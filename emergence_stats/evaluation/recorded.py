@@ -10,7 +10,7 @@ from typing import Any
 
 from emergence_stats.errors import RegistrationError
 from emergence_stats.evaluation.results import Result
-from emergence_stats.support.files import write_whole
+from emergence_stats.support.files import only_one, write_whole
 from emergence_stats.support.words import members, ranges, visible
 
 # An estimate may move by this share of its recorded interval's width before it counts as changed:
@@ -65,12 +65,17 @@ def read_record(path: Path, of: str) -> dict[str, Any]:
 
 def write(path: Path, results: Sequence[Result]) -> None:
     """Record these results. An entry that says the same, up to rounding, stays as it is."""
-    before = read(path) if path.exists() else {}
-    verdicts = {}
-    for result in results:
-        old = before.get(result.name)
-        same = old is not None and change_of(old, result) is None
-        verdicts[result.name] = old if same else snapshot(result)
+    with only_one(path.parent):
+        before = read(path) if path.exists() else {}
+        verdicts = {}
+        for result in results:
+            old = before.get(result.name)
+            same = old is not None and change_of(old, result) is None
+            verdicts[result.name] = old if same else snapshot(result)
+        _write(path, verdicts)
+
+
+def _write(path: Path, verdicts: Mapping[str, Any]) -> None:
     write_whole(path, json.dumps({"verdicts": verdicts}, indent=1, sort_keys=True) + "\n")
 
 

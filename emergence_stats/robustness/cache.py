@@ -1,13 +1,17 @@
-"""Values of units kept between calls, keyed by content: the runs' bytes and the source.
+"""Values of units kept between calls, keyed by all that decides them: the runs' bytes, the source, this
+package and the libraries that compute.
 
-Nothing in it has to be trusted: an entry that is missing or does not parse is computed again. A
-changed byte in a run, in the hypothesis or in what it rests on changes the keys.
+An entry that is missing, does not parse, or lies in a folder that somebody else could write to, is computed
+again. A changed byte in a run, in the hypothesis or in what it rests on changes the keys. Whoever can write
+the user's own files could still put a value here, so nothing that is recorded rests on the cache.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +25,30 @@ def default_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emergence-stats"
 
 
+def _private(folder: Path | None) -> Path | None:
+    """The folder, made for the user alone; None if it is not the user's, or others may write to it."""
+    if folder is None:
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = folder.stat()
+    except OSError:
+        return None
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+        return None
+    return folder
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("emergence-stats", "numpy", "scipy")}
+
+
 class ValueCache:
     """A file for each unit and source; `folder` None keeps nothing."""
 
     def __init__(self, folder: Path | None, source: dict[str, str]) -> None:
-        self._folder = folder
-        self._source = digest(source)
+        self._folder = _private(folder)
+        self._source = digest({"source": source, "versions": _versions()})
 
     def _path(self, runs: list[str]) -> Path | None:
         if self._folder is None:
@@ -39,7 +61,7 @@ class ValueCache:
         path = self._path(runs)
         try:
             found = json.loads(path.read_text("utf-8")) if path is not None else {}
-            return {k: Count(*v) if isinstance(v, list) else v for k, v in found.items()}
+            return {key: _value(value) for key, value in found.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return {}
 
@@ -52,3 +74,17 @@ class ValueCache:
             write_whole(path, json.dumps(values))
         except OSError:
             pass  # a cache that cannot be written is slow, not an error
+
+
+def _value(kept: Any) -> Any:
+    """A value as an estimate may give it. Raises `ValueError` or `TypeError` for anything else."""
+    if kept is None:
+        return None
+    if isinstance(kept, list):
+        successes, trials = map(float, kept)  # of two
+        if not 0 <= successes <= trials or not trials > 0:
+            raise ValueError(kept)
+        return Count(successes, trials)
+    if isinstance(kept, bool) or not isinstance(kept, float | int) or not math.isfinite(kept):
+        raise ValueError(kept)
+    return float(kept)

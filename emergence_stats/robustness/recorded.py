@@ -24,7 +24,7 @@ from emergence_stats.robustness.explore import runs_of_multiverse
 from emergence_stats.robustness.multiverse import Multiverse
 from emergence_stats.robustness.power import Power
 from emergence_stats.robustness.words import flip_texts, multiverse_statement, power_statement
-from emergence_stats.support.files import write_whole
+from emergence_stats.support.files import only_one, write_whole
 from emergence_stats.traces.store import RunFile, Store
 
 FILE = "robustness.lock"
@@ -65,9 +65,10 @@ def _record(
     project: Project, loaded: Loaded, kind: str, entry: dict[str, Any], runs: Sequence[RunFile]
 ) -> None:
     path = project.folder / FILE
-    whole = read(path)
-    whole.setdefault(loaded.name, {})[kind] = {**_inputs(loaded, runs), **entry}
-    write_whole(path, json.dumps({"robustness": whole}, indent=1, sort_keys=True) + "\n")
+    with only_one(project.folder):
+        whole = read(path)
+        whole.setdefault(loaded.name, {})[kind] = {**_inputs(loaded, runs), **entry}
+        write_whole(path, json.dumps({"robustness": whole}, indent=1, sort_keys=True) + "\n")
 
 
 def _inputs(loaded: Loaded, runs: Sequence[RunFile]) -> dict[str, str]:

@@ -70,7 +70,7 @@ def multiverse(
                 store,
                 suite=suite,
                 processes=jobs or project.settings["jobs"],
-                cache=None if no_cache else default_folder(),
+                cache=None if no_cache or record else default_folder(),  # no record rests on it
                 progress=progress,
             )
         everything.append(universe)
