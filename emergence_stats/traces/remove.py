@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from emergence_stats.errors import TraceError, UsageError
+from emergence_stats.support.files import only_one
 from emergence_stats.traces.format import pending_manifest_name
+
+# what a writer leaves if it is killed
+_HIDDEN = re.compile(
+    r"\.(?P<run_id>[^~]+)(~[0-9a-f]+)?(\.json\.pending|\.json\.writing|\.parquet\.writing)"
+)
 
 
 class Removed(NamedTuple):
@@ -58,11 +65,10 @@ def _runs_of(base: Path) -> list[Removed]:
         folder, name = file.parent.name, file.name
         if folder.startswith(".") or not file.is_file():
             continue
-        if name.startswith("."):
-            stem = name[1:].removesuffix(".json.pending").removesuffix(".parquet.writing")
-            if stem != name[1:]:
-                runs.add(Removed(folder, stem))
-        elif file.suffix in (".json", ".parquet"):
+        hidden = _HIDDEN.fullmatch(name)
+        if hidden is not None:
+            runs.add(Removed(folder, hidden["run_id"]))
+        elif not name.startswith(".") and file.suffix in (".json", ".parquet"):
             runs.add(Removed(folder, file.stem))
     return sorted(runs)
 
@@ -80,12 +86,18 @@ def _named(run_id: str, there: Sequence[Removed], base: Path) -> Removed:
 
 
 def _remove(folder: Path, run_id: str) -> None:
-    """The manifest becomes pending first: readers then take what is left for an interrupted write."""
+    """Remove what is there of a run, also what writers that were killed left of it.
+
+    The manifest becomes pending first: readers then take what is left for an interrupted write.
+    """
     manifest, pending = folder / f"{run_id}.json", folder / pending_manifest_name(run_id)
-    if manifest.exists():
-        os.replace(manifest, pending)
-    (folder / f"{run_id}.parquet").unlink(missing_ok=True)
-    (folder / f".{run_id}.parquet.writing").unlink(missing_ok=True)
-    pending.unlink(missing_ok=True)
+    with only_one(folder.parent):
+        if manifest.exists():
+            os.replace(manifest, pending)
+        (folder / f"{run_id}.parquet").unlink(missing_ok=True)
+        pending.unlink(missing_ok=True)
+        for left in folder.glob(f".{run_id}[~.]*.writing"):
+            if (hidden := _HIDDEN.fullmatch(left.name)) and hidden["run_id"] == run_id:
+                left.unlink()
     with suppress(OSError):  # other runs are in it, or it is a link
         folder.rmdir()

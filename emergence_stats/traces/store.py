@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emergence_stats.errors import TraceError
+from emergence_stats.support.files import only_one
 from emergence_stats.traces.check import check_schema, check_table
 from emergence_stats.traces.format import REQUIRED, Manifest, arrow_schema, pending_manifest_name
 
@@ -94,6 +96,14 @@ class Store:
         """The runs whose manifests are valid, even if others are not."""
         return self._scanned[0]
 
+    @cached_property
+    def unfinished(self) -> tuple[str, ...]:
+        """run_ids of writes that were cut off, so that the run is missing: the next writer finishes them."""
+        pending = (
+            name.rpartition("/")[2] for name in self._names() if name.endswith(".json.pending")
+        )
+        return tuple(sorted(file[1:].removesuffix(".json.pending") for file in pending))
+
     @property
     def faults(self) -> tuple[TraceError, ...]:
         """What is wrong with the others, one error each."""
@@ -101,6 +111,18 @@ class Store:
 
     @cached_property
     def _scanned(self) -> tuple[tuple[RunFile, ...], tuple[TraceError, ...]]:
+        with self._unchanged():
+            return self._scan()
+
+    def _unchanged(self) -> AbstractContextManager[None]:
+        """Inside, no writer that keeps to the lock changes a local store."""
+        import pyarrow.fs as pafs
+
+        if isinstance(self.filesystem, pafs.LocalFileSystem):
+            return only_one(Path(self.base), shared=True)
+        return nullcontext()
+
+    def _scan(self) -> tuple[tuple[RunFile, ...], tuple[TraceError, ...]]:
         names = self._names()
         runs: dict[str, RunFile] = {}
         faults = []
@@ -198,6 +220,12 @@ class Store:
         Rows without a layer are always kept. Raises `TraceError` with file, column
         and row for anything that breaks the format.
         """
+        with self._unchanged():
+            return self._read(run, measures, layers)
+
+    def _read(
+        self, run: RunFile, measures: Collection[str] | None, layers: Collection[int] | None
+    ) -> pa.Table:
         import pyarrow as pa
         import pyarrow.compute as pc
         import pyarrow.dataset as ds
@@ -229,7 +257,7 @@ class Store:
             check_table(table, run_id=run.manifest.run_id, file=where)
         except TraceError:
             if condition is not None:  # rows are counted in the file, not in the selection
-                self.read(run)
+                self._read(run, None, None)
             raise
         if layers is not None:
             layer = pc.field("layer")
@@ -245,11 +273,26 @@ class Store:
         except OSError as error:
             raise TraceError(f"cannot be read ({error})", file=where) from None
         if digest.hexdigest() != run.manifest.sha256:
+            self._check_replaced(run, where)
             raise TraceError(
                 "the sha256 of the file does not match its manifest: it was truncated or "
                 "altered after it was written",
                 file=where,
                 fix=_READ_AGAIN,
+            )
+
+    def _check_replaced(self, run: RunFile, where: str) -> None:
+        """Raise `TraceError` if the run is another one than when the store was opened."""
+        name = f"{run.manifest.suite}/{run.manifest.run_id}.json"
+        try:
+            now = Manifest.from_json(self._bytes(name), self._where(name))
+        except TraceError:
+            return
+        if now.sha256 != run.manifest.sha256:
+            raise TraceError(
+                "the run was replaced after the store was opened",
+                file=where,
+                fix="Run the command again.",
             )
 
 

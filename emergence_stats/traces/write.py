@@ -1,15 +1,16 @@
-"""Write a run into a trace store, all of it or nothing.
+"""Write a run into a trace store, all of it or nothing, with other writers and readers beside.
 
-The Parquet file and the manifest are written under hidden names and renamed, the manifest last:
-a run without a manifest is not part of the store. A writer that is killed between the two
-renames leaves its pending manifest behind, by which readers tell an interrupted write (ignored)
-from a lost manifest (an error).
+Both files are first written under hidden names of the writer's own. Publishing them, under a lock on the store,
+begins with a rename of the manifest to the run's pending name: from there on the new run is decided, and
+whoever writes next finishes it (`recover`) if the writer is killed. A run without a manifest is not part of the
+store; its pending manifest tells readers that a write was cut off, and not that a manifest was lost.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emergence_stats.errors import TraceError
+from emergence_stats.support.files import only_one, sync_folder
 from emergence_stats.traces.check import check_table
 from emergence_stats.traces.format import (
     KEY_COLUMNS,
@@ -87,6 +89,7 @@ class PreparedRun:
 
     def write(self) -> Manifest:
         """Write the run, and return its manifest. Raises `OSError` if the write fails."""
+        recover(self.store)
         staged = self.stage()
         staged.publish()
         return staged.manifest
@@ -95,10 +98,10 @@ class PreparedRun:
         """Write both files under hidden names, which readers ignore. Raises `OSError`, leaving nothing."""
         folder = self.store / self.manifest.suite
         folder.mkdir(parents=True, exist_ok=True)
-        staged = StagedRun(folder, self.manifest)
+        staged = StagedRun(folder, self.manifest, secrets.token_hex(4))
         try:
             _write_parquet(self.table, staged.hidden_parquet)
-            digest = hashlib.sha256(staged.hidden_parquet.read_bytes()).hexdigest()
+            digest = _sha256(staged.hidden_parquet)
             staged = replace(staged, manifest=replace(self.manifest, sha256=digest))
             with staged.hidden_manifest.open("w", encoding="utf-8") as stream:
                 stream.write(staged.manifest.to_json())
@@ -112,33 +115,30 @@ class PreparedRun:
 
 @dataclass(frozen=True)
 class StagedRun:
-    """A run that is written under hidden names; two renames make it part of the store."""
+    """A run that is written under hidden names, which no reader and no other writer looks at.
+
+    `token`: of this writer; with ``~``, which no run's name has.
+    """
 
     folder: Path
     manifest: Manifest
+    token: str
 
     @property
     def hidden_parquet(self) -> Path:
-        return self.folder / f".{self.manifest.run_id}.parquet.writing"
+        return self.folder / f".{self.manifest.run_id}~{self.token}.parquet.writing"
 
     @property
     def hidden_manifest(self) -> Path:
-        return self.folder / pending_manifest_name(self.manifest.run_id)
+        return self.folder / f".{self.manifest.run_id}~{self.token}.json.writing"
 
     def publish(self) -> None:
-        """Replace the run of that name: a reader sees the old run, no run, or the new one."""
-        path = self.folder / f"{self.manifest.run_id}.parquet"
-        final_manifest = path.with_suffix(".json")
-        try:
-            final_manifest.unlink(missing_ok=True)
-            os.replace(self.hidden_parquet, path)
-            os.replace(self.hidden_manifest, final_manifest)
-        except BaseException:
-            self.hidden_parquet.unlink(missing_ok=True)
-            # Without its manifest a Parquet file is an error, unless a pending one explains it.
-            if not path.exists() or final_manifest.exists():
-                self.hidden_manifest.unlink(missing_ok=True)
-            raise
+        """Replace the run of that name. Readers, which share the lock, see the old run or the new one."""
+        with only_one(self.folder.parent):
+            os.replace(
+                self.hidden_manifest, self.folder / pending_manifest_name(self.manifest.run_id)
+            )
+            _finish(self.folder, self.manifest.run_id, self.hidden_parquet)
 
     def discard(self) -> None:
         """Remove what is staged, and the folder if nothing else is in it."""
@@ -146,6 +146,39 @@ class StagedRun:
         self.hidden_manifest.unlink(missing_ok=True)
         with suppress(OSError):
             self.folder.rmdir()
+
+
+def recover(store: str | os.PathLike[str]) -> list[str]:
+    """Finish the writes that were cut off after they were decided; the run_ids."""
+    base, finished = Path(store), []
+    with only_one(base):
+        for pending in sorted(base.glob("*/.*.json.pending")):
+            run_id = pending.name[1:].removesuffix(".json.pending")
+            folder = pending.parent
+            with suppress(TraceError):  # a manifest that is no manifest is of no use
+                wanted = Manifest.from_json(pending.read_bytes(), pending).sha256
+                files = (*folder.glob(f".{run_id}~*.parquet.writing"), folder / f"{run_id}.parquet")
+                whole = next((f for f in files if f.is_file() and _sha256(f) == wanted), None)
+                if whole is not None:
+                    _finish(folder, run_id, whole)
+                    finished.append(run_id)
+    return finished
+
+
+def _finish(folder: Path, run_id: str, parquet: Path) -> None:
+    """Take the steps of publishing that are left; `parquet`: the new file, in its place or still hidden."""
+    pending, path = folder / pending_manifest_name(run_id), folder / f"{run_id}.parquet"
+    final_manifest = path.with_suffix(".json")
+    final_manifest.unlink(missing_ok=True)
+    if parquet != path:
+        os.replace(parquet, path)
+    os.replace(pending, final_manifest)
+    sync_folder(folder)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def prepare_run(store: str | os.PathLike[str], table: pa.Table, manifest: Manifest) -> PreparedRun:

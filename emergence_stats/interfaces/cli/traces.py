@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,7 @@ from emergence_stats.support.words import visible
 
 if TYPE_CHECKING:
     from emergence_stats.traces.importing import Summary
+    from emergence_stats.traces.store import Store
 
 
 @traces_app.command("ls")
@@ -48,7 +50,16 @@ def traces_ls(
             for m in runs
         ]
         print_table(session.console(), columns, cells)
+    _note_unfinished(store)
     _end_with(store.faults)
+
+
+def _note_unfinished(store: Store) -> None:
+    if store.unfinished:
+        sys.stderr.write(
+            f"emergence-stats: note: a write was cut off of {visible(', '.join(store.unfinished))}; "
+            "`emergence-stats traces validate` finishes it if all of it is there, `traces rm` removes it\n"
+        )
 
 
 def _end_with(problems: Sequence[object]) -> None:
@@ -170,8 +181,14 @@ def traces_validate(
 ) -> None:
     """Check every manifest, hash, column and row. Exit status 2: something is broken."""
     from emergence_stats.errors import TraceError
+    from emergence_stats.traces.write import recover
 
-    store = session_of(context).store(store_ or traces)
+    session = session_of(context)
+    uri = store_ or traces or session.project.traces
+    if "://" not in uri and Path(uri).is_dir():
+        for run_id in recover(uri):
+            sys.stderr.write(f"emergence-stats: note: finished the write of {visible(run_id)}\n")
+    store = session.store(uri)
     files = [run for run in store.readable if suite in (None, run.manifest.suite)]
     if not files and not store.faults:
         raise TraceError("the trace store is empty", file=store.uri)

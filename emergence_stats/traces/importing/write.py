@@ -24,7 +24,7 @@ from emergence_stats.traces.importing.gather import (
 )
 from emergence_stats.traces.importing.sources import Facts
 from emergence_stats.traces.store import Store
-from emergence_stats.traces.write import NO_FILE_YET, PreparedRun, StagedRun, prepare_run
+from emergence_stats.traces.write import NO_FILE_YET, PreparedRun, StagedRun, prepare_run, recover
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,6 +97,8 @@ def import_traces(
 
 def _write_all(prepared: Sequence[PreparedRun], progress: Progress | None) -> None:
     """All runs become visible together; an import that is interrupted before that leaves nothing."""
+    for run in prepared[:1]:
+        recover(run.store)
     staged: list[StagedRun] = []
     try:
         for done, run in enumerate(prepared):
