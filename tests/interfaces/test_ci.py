@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -108,8 +109,9 @@ def test_a_check_fails_for_what_changed_and_not_for_what_is_refuted(three):
     assert "sim-d32-s5" in found["learns"].find("failure").text
 
 
-def test_control_characters_of_a_store_do_not_break_the_xml(project):
-    add_run(project / "data", 0, tasks=("add", "a\x01b"), scale="d\x0232", name="odd")
+def test_control_characters_of_a_claim_do_not_break_the_xml(project):
+    edit(project / "hypotheses" / "learns.py", "final accuracy", r"final \x01\x1b[2K accuracy")
+    fill(project, [0])
     done = run(*PROGRAM, "report", "--all", "--format", "junit", cwd=project)
     assert done.returncode == 3
     cases(done.stdout)
@@ -165,7 +167,8 @@ def test_github_gets_annotations_worst_first_and_a_summary(three, tmp_path):
     page = tmp_path / "summary.md"
     done = run(*PROGRAM, "check", cwd=three, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(page))
     assert done.returncode == 1
-    commands = [line for line in done.stdout.splitlines() if line.startswith("::")]
+    kind = re.compile("::(error|warning|notice) ")
+    commands = [line for line in done.stdout.splitlines() if kind.match(line)]
     kinds = [line[2:].partition(" ")[0] for line in commands]
     assert kinds == sorted(kinds, key=["error", "warning", "notice"].index)
     (error,) = [line for line in commands if "title=learns%3A supported -> refuted" in line]
