@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 from emergence_stats.errors import TraceError
 from emergence_stats.support.files import only_one
 from emergence_stats.traces.check import check_schema, check_table
-from emergence_stats.traces.format import REQUIRED, Manifest, arrow_schema, pending_manifest_name
+from emergence_stats.traces.format import (
+    REQUIRED,
+    TEXT,
+    Manifest,
+    arrow_schema,
+    pending_manifest_name,
+)
+from emergence_stats.traces.limits import MAX_MANIFEST_BYTES, check_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -189,13 +196,17 @@ class Store:
 
     @cached_property
     def _format(self) -> ds.ParquetFileFormat:
-        """Parquet; from a local disk without the buffering that remote files need."""
+        """Parquet; from a local disk without the buffering that remote files need.
+
+        Text stays a dictionary, so that a long name is in memory once and not once a row.
+        """
         import pyarrow.dataset as ds
         import pyarrow.fs as pafs
 
         remote = not isinstance(self.filesystem, pafs.LocalFileSystem)
         return ds.ParquetFileFormat(
-            default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=remote)
+            read_options=ds.ParquetReadOptions(dictionary_columns=TEXT),
+            default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=remote),
         )
 
     def _where(self, name: str) -> str:
@@ -204,6 +215,7 @@ class Store:
     def _bytes(self, name: str) -> bytes:
         try:
             with self.filesystem.open_input_file(f"{self.base}/{name}") as stream:
+                MAX_MANIFEST_BYTES.check("the manifest has", stream.size(), self._where(name))
                 return stream.read()
         except OSError as error:
             raise TraceError(f"cannot be read ({error})", file=self._where(name)) from None
@@ -236,6 +248,7 @@ class Store:
             file = ds.dataset(run.path, filesystem=self.filesystem, format=self._format)
             check_schema(file.schema, where)
             fragment = next(file.get_fragments())
+            check_parquet(fragment.metadata, where)
             rows = fragment.count_rows()
             if rows != run.manifest.rows:
                 raise TraceError(

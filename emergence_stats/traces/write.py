@@ -28,6 +28,7 @@ from emergence_stats.traces.format import (
     check_name,
     pending_manifest_name,
 )
+from emergence_stats.traces.limits import MAX_MANIFEST_BYTES, MAX_ROWS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -190,6 +191,9 @@ def prepare_run(store: str | os.PathLike[str], table: pa.Table, manifest: Manife
     check_name(manifest.run_id, "run_id")
     file = Path(store) / manifest.suite / f"{manifest.run_id}.parquet"
     manifest.check(file.with_suffix(".json"))
+    size = len(manifest.to_json().encode())
+    MAX_MANIFEST_BYTES.check("the manifest has", size, file.with_suffix(".json"))
+    MAX_ROWS.check("the run has", table.num_rows, file)
     for target in (
         file,
         file.with_suffix(".json"),
