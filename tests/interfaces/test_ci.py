@@ -258,10 +258,10 @@ def step_of_action(name):
     return next(step for step in action["runs"]["steps"] if step.get("name") == name)
 
 
-def run_step(project, tmp_path, **inputs):
-    """The step that checks, run by bash as the runner runs it."""
+def run_step(project, tmp_path, programs=(), **inputs):
+    """The step that checks, run by bash as the runner runs it; `programs`: a folder that comes first in PATH."""
     script = step_of_action("Check the claims")["run"]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([*programs, str(Path(sys.executable).parent), os.environ["PATH"]])
     files = {name: str(tmp_path / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     environment = {
         "TRACES": "",
@@ -296,6 +296,40 @@ def test_the_action_fails_where_a_claim_changed_or_the_store_is_broken(three, tm
     (three / "data" / "sim" / "sim-d32-s0.json").unlink()
     done, _ = run_step(three, tmp_path, REPORT="report.html")
     assert done.returncode == 2
+
+
+def test_modules_of_the_repository_forge_no_output_of_the_action(three, tmp_path):
+    (three / "json.py").write_text(
+        "def load(f): return {'verdicts': {'fails': 'supported'}}\nloads = load"
+    )
+    done, output = run_step(three, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(output.removeprefix("verdicts="))["fails"] == "refuted"
+    for step in ("Install", "Check the claims"):
+        script = step_of_action(step)["run"]
+        assert script.count("python -") == script.count("python -I")
+
+
+@pytest.mark.parametrize("printed", ["", "{}", '{"verdicts": {}}', "{"])
+def test_the_action_fails_where_the_check_ends_without_verdicts(three, tmp_path, printed):
+    silent = tmp_path / "programs" / "emergence-stats"
+    silent.parent.mkdir()
+    silent.write_text(f"#!/bin/sh\nprintf '%s' '{printed}'\n")
+    silent.chmod(0o755)
+    done, output = run_step(three, tmp_path, programs=[str(silent.parent)])
+    assert done.returncode
+    assert output == ""
+
+
+def test_the_action_fails_where_the_check_is_silent(three, tmp_path):
+    silent = tmp_path / "programs" / "emergence-stats"
+    silent.parent.mkdir()
+    silent.write_text(
+        '#!/bin/sh\nfor word; do [ $word != --json ] || echo \'{"verdicts": {"a": "supported"}}\'; done\n'
+    )
+    silent.chmod(0o755)
+    done, _ = run_step(three, tmp_path, programs=[str(silent.parent)])
+    assert done.returncode == 70
 
 
 def test_inputs_of_the_action_reach_its_steps():
