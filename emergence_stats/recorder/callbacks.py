@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
+from emergence_stats.errors import UsageError
 from emergence_stats.recorder.recorder import Recorder
 
 FILE = "recorder.pt"
@@ -41,6 +42,11 @@ class RecorderCallback(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if not state.is_world_process_zero:
             return
+        if self.config.get("seed", args.seed) != args.seed:  # before the training, not after it
+            raise UsageError(
+                f"config has seed {self.config['seed']!r}, but the Trainer has {args.seed}. "
+                "Leave it out of config: the Trainer's is recorded."
+            )
         kept = Path(args.output_dir) / f"checkpoint-{state.global_step}" / FILE
         if state.global_step and kept.exists():
             self.recorder.load_state_dict(torch.load(kept, weights_only=True), state.global_step)

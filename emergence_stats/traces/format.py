@@ -50,8 +50,9 @@ def arrow_schema() -> pa.Schema:
 class Manifest:
     """What is known about a run without opening its Parquet file.
 
-    `config` holds everything that determines the run; `created` is UTC, ISO 8601; `sha256` and `rows`
-    describe the Parquet file. `further` keeps keys that this version does not know.
+    `config` holds everything that determines the run, and a whole number called seed in it is the manifest's;
+    `created` is UTC, ISO 8601; `sha256` and `rows` describe the Parquet file. `further` keeps keys that this
+    version does not know.
     """
 
     run_id: str
@@ -168,6 +169,11 @@ def _fault(fields: Mapping[str, Any]) -> str | None:
         if not least <= fields[name] <= most:
             shown = str(fields[name]) if abs(fields[name]) < 10**20 else "too large"
             return f"manifest field {name!r} is {shown}; it is between {least} and {most}"
+    seed = fields["config"].get("seed")
+    if (
+        type(seed) is int and seed != fields["seed"]
+    ):  # a run of another seed under a planned seed's name
+        return f"the manifest has seed {fields['seed']}, but its config has seed {seed}"
     try:
         datetime.fromisoformat(fields["created"])
     except ValueError:

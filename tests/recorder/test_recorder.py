@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from emergence_stats import Run, Store
+from emergence_stats.errors import UsageError
 from emergence_stats.recorder import Recorder, log_steps
 from emergence_training.measures.rankme import rankme
 
@@ -232,6 +233,15 @@ def test_a_trainer_records_and_goes_on_where_it_was(trainer, tmp_path):
     assert traces.steps[0].tolist() == list(log_steps(8, 1.5))
     assert run.manifest.config["learning_rate"] == 5e-05
     assert run.traces("train_loss", tasks=False).length[0] == 4
+
+
+def test_a_config_with_another_seed_is_an_error_before_the_training(trainer):
+    made = trainer(4)
+    (callback,) = [c for c in made.callback_handler.callbacks if hasattr(c, "recorder")]
+    callback.config = {"seed": 8}
+    with pytest.raises(UsageError, match="seed 8, but the Trainer has 7"):
+        made.train()
+    assert made.state.global_step == 0
 
 
 def test_of_several_processes_one_records(trainer, tmp_path):
