@@ -141,11 +141,16 @@ def register(
 
 def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str, Any]:
     from emergence_stats.claims import registration as locks
+    from emergence_stats.interfaces.rehearsal import check_repeats
 
     uri = traces or session.project.traces
     seen = []
     if "://" in uri or Path(uri).exists():
-        seen = [run.manifest for run in session.store(uri).runs]
+        store = session.store(uri)
+        seen = [run.manifest for run in store.runs]
+        frozen = locks.state_of(loaded).status == "registered"
+        if seen and not frozen and not check_repeats(loaded, store):
+            _say(f"note: {loaded.name}: no run of the store has a value, so no estimate was tried")
     root = session.project.root
     shown = uri
     if "://" not in uri and Path(uri).resolve().is_relative_to(root):

@@ -1,0 +1,49 @@
+"""One unit evaluated twice, before a plan is frozen: an estimate that the traces alone decide gives one value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from emergence_stats.claims.project import Loaded
+from emergence_stats.errors import HypothesisError
+from emergence_stats.evaluation.jobs import make_job
+from emergence_stats.evaluation.reading import read_run
+from emergence_stats.evaluation.units import collect_values
+from emergence_stats.evaluation.values import Values, label
+from emergence_stats.traces.store import Store
+
+
+def check_repeats(loaded: Loaded, store: Store) -> bool:
+    """Evaluate the runs of one seed twice, read from the store each time; False if no run has a value.
+
+    Raises `HypothesisError` if an estimate fails, or gives two values: it rests on random numbers without a
+    seed, on the clock, or on what an earlier call left behind.
+    """
+    first, second = _values(loaded, store), _values(loaded, store)
+    for prediction in loaded.hypothesis.predictions:
+        one, two = first[prediction.name], second[prediction.name]
+        if one.values == two.values and one.runs == two.runs:
+            continue
+        where = label(prediction, (one.runs or two.runs)[0])
+        raise HypothesisError(
+            f"{loaded.name}, prediction {prediction.name!r}, {where}: evaluated twice on the same traces, the "
+            f"estimate gave {_said(one)} and {_said(two)}. Seed its random numbers, and keep nothing between calls"
+        )
+    return any(found.values for found in first.values())
+
+
+def _values(loaded: Loaded, store: Store) -> dict[str, Values]:
+    """What the runs of the first seed that may count give to each prediction."""
+    job = make_job(loaded, store, None, controls=False)
+    files = [file for file in store.runs if file.manifest.run_id in job.main.chosen]
+    seed = min((file.manifest.seed for file in files), default=None)
+    files = [file for file in files if file.manifest.seed == seed]
+    arm = replace(job.main, chosen=frozenset(file.manifest.run_id for file in files))
+    job.main = arm
+    needs = job.hypothesis.needs
+    collect_values(job, [read_run(store, file, [needs], needs.measures) for file in files])
+    return arm.collected
+
+
+def _said(found: Values) -> str:
+    return ", ".join(map(str, found.values)) or "none"
