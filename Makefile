@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: report test lint check docs calibrate clean
+.PHONY: report test lint check docs calibrate soak clean
 
 # Test every hypothesis on the shipped traces. Refuted or inconclusive is a result, not a failure.
 report: $(VENV)/base
@@ -28,6 +28,10 @@ docs: $(VENV)/dev
 calibrate: $(VENV)/dev
 	$(BIN)/python -m calibration $(if $(REPEATS),--repeats $(REPEATS)) > docs/calibration.md.new
 	mv docs/calibration.md.new docs/calibration.md
+
+# Eight writers of one store, killed at random, beside four readers, for a minute.
+soak: $(VENV)/dev
+	SOAK_SECONDS=60 SOAK_WRITERS=8 SOAK_READERS=4 $(BIN)/python -m pytest -q -s tests/attacks/test_soak.py
 
 check: $(VENV)/dev
 	$(BIN)/emergence-stats register --check

@@ -94,8 +94,8 @@ class Store:
 
         Raises `TraceError` for the first broken run.
         """
-        if self._scanned[1]:
-            raise self._scanned[1][0]
+        if self.faults:
+            raise self.faults[0]
         return self.readable
 
     @property
@@ -103,13 +103,10 @@ class Store:
         """The runs whose manifests are valid, even if others are not."""
         return self._scanned[0]
 
-    @cached_property
+    @property
     def unfinished(self) -> tuple[str, ...]:
         """run_ids of writes that were cut off, so that the run is missing: the next writer finishes them."""
-        pending = (
-            name.rpartition("/")[2] for name in self._names() if name.endswith(".json.pending")
-        )
-        return tuple(sorted(file[1:].removesuffix(".json.pending") for file in pending))
+        return self._scanned[2]
 
     @property
     def faults(self) -> tuple[TraceError, ...]:
@@ -117,7 +114,8 @@ class Store:
         return self._scanned[1]
 
     @cached_property
-    def _scanned(self) -> tuple[tuple[RunFile, ...], tuple[TraceError, ...]]:
+    def _scanned(self) -> tuple[tuple[RunFile, ...], tuple[TraceError, ...], tuple[str, ...]]:
+        """Readable runs, faults, and run_ids of unfinished writes: all of one moment."""
         with self._unchanged():
             return self._scan()
 
@@ -129,7 +127,7 @@ class Store:
             return only_one(Path(self.base), shared=True)
         return nullcontext()
 
-    def _scan(self) -> tuple[tuple[RunFile, ...], tuple[TraceError, ...]]:
+    def _scan(self) -> tuple[tuple[RunFile, ...], tuple[TraceError, ...], tuple[str, ...]]:
         names = self._names()
         runs: dict[str, RunFile] = {}
         faults = []
@@ -151,7 +149,9 @@ class Store:
             except TraceError as fault:
                 faults.append(fault)
         ordered = sorted(runs.values(), key=lambda r: (r.manifest.suite, r.manifest.run_id))
-        return tuple(ordered), tuple(faults)
+        pending = (name.rpartition("/")[2] for name in names if name.endswith(".json.pending"))
+        unfinished = sorted(file[1:].removesuffix(".json.pending") for file in pending)
+        return tuple(ordered), tuple(faults), tuple(unfinished)
 
     def _names(self) -> frozenset[str]:
         """Files of the store, relative to it."""
@@ -296,12 +296,18 @@ class Store:
 
     def _check_replaced(self, run: RunFile, where: str) -> None:
         """Raise `TraceError` if the run is another one than when the store was opened."""
-        name = f"{run.manifest.suite}/{run.manifest.run_id}.json"
-        try:
-            now = Manifest.from_json(self._bytes(name), self._where(name))
-        except TraceError:
-            return
-        if now.sha256 != run.manifest.sha256:
+        run_id = run.manifest.run_id
+        for name in (
+            f"{run_id}.json",
+            pending_manifest_name(run_id),
+        ):  # pending: its writer was killed
+            file = f"{run.manifest.suite}/{name}"
+            try:
+                now = Manifest.from_json(self._bytes(file), self._where(file))
+            except TraceError:
+                continue
+            if now.sha256 == run.manifest.sha256:
+                return
             raise TraceError(
                 "the run was replaced after the store was opened",
                 file=where,

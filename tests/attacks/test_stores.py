@@ -92,6 +92,17 @@ def test_a_pending_manifest_without_its_run_stops_no_other_write(project):
     assert not list(folder.glob(".*"))
 
 
+def test_a_run_half_replaced_by_a_killed_writer_is_not_called_altered(tmp_path):
+    add(tmp_path, 1)
+    store = Store.open(tmp_path)
+    (run,) = store.runs
+    add(tmp_path, 1, noise=0.2)
+    manifest = tmp_path / "sim" / "sim-d32-s1.json"
+    manifest.rename(manifest.with_name(f".{manifest.name}.pending"))
+    with pytest.raises(TraceError, match="was replaced after the store was opened"):
+        store.read(run)
+
+
 def _write_often(number, folder):
     for turn in range(ROUNDS):
         add(folder, turn % 3, noise=0.01 * (1 + number))
