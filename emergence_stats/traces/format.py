@@ -50,7 +50,7 @@ def arrow_schema() -> pa.Schema:
 class Manifest:
     """What is known about a run without opening its Parquet file.
 
-    `config` holds everything that determines the run, and a whole number called seed in it is the manifest's;
+    `config` holds everything that determines the run, and a number called seed in it is the manifest's;
     `created` is UTC, ISO 8601; `sha256` and `rows` describe the Parquet file. `further` keeps keys that this
     version does not know.
     """

@@ -219,9 +219,10 @@ def test_a_run_whose_seed_is_changed_to_a_planned_one_is_an_error(root):
     for config in ({"simulated": True}, {"seed": 10}, {"seed": "10a"}):
         path.write_text(json.dumps(fields | {"config": config}))
         assert len(Store.open(root / "data").runs) == len(PILOTS) + len(PLANNED)
-    path.write_text(json.dumps(fields | {"config": {"seed": 99}}))
-    with pytest.raises(TraceError, match="seed 10, but its config has seed 99"):
-        outcome(root)
+    for seed in (99, 99.0):
+        path.write_text(json.dumps(fields | {"config": {"seed": seed}}))
+        with pytest.raises(TraceError, match="seed 10, but its config has seed 99"):
+            outcome(root)
 
 
 # --- plans ------------------------------------------------------------------------------------
