@@ -170,9 +170,8 @@ def _fault(fields: Mapping[str, Any]) -> str | None:
             shown = str(fields[name]) if abs(fields[name]) < 10**20 else "too large"
             return f"manifest field {name!r} is {shown}; it is between {least} and {most}"
     seed = fields["config"].get("seed")
-    if (
-        type(seed) is int and seed != fields["seed"]
-    ):  # a run of another seed under a planned seed's name
+    number = isinstance(seed, int | float) and not isinstance(seed, bool)
+    if number and seed != fields["seed"]:  # a run of another seed under a planned seed's name
         return f"the manifest has seed {fields['seed']}, but its config has seed {seed}"
     try:
         datetime.fromisoformat(fields["created"])
