@@ -16,6 +16,7 @@ from emergence_stats.evaluation.reading import ReadAhead, read_run
 from emergence_stats.evaluation.results import Result
 from emergence_stats.evaluation.units import collect_values
 from emergence_stats.runs import Run
+from emergence_stats.support.intact import check_intact
 from emergence_stats.support.progress import Progress
 from emergence_stats.traces.store import RunFile, Store
 from emergence_stats.traces.store import by_seed as seeds_of
@@ -31,8 +32,8 @@ def evaluate(
 ) -> list[Result]:
     """A `Result` for each hypothesis, in order; without `controls` only for the analysis itself.
 
-    Raises `TraceError` for a broken or empty store, `HypothesisError` for an estimate that fails,
-    `RegistrationError` for a lock that was altered.
+    Raises `TraceError` for a broken or empty store, `HypothesisError` for an estimate that fails or
+    a claim that replaced functions of this package, `RegistrationError` for a lock that was altered.
     """
     if not store.runs:
         raise TraceError(
@@ -40,6 +41,8 @@ def evaluate(
             file=store.uri,
             fix="Fill it with `emergence-stats collect`, or name another with --traces.",
         )
+    names = [loaded.name for loaded in hypotheses]
+    check_intact(names)
     jobs = [make_job(loaded, store, suite, controls) for loaded in hypotheses]
     used = [run for run in store.runs if any(job.reads(run.manifest.run_id) for job in jobs)]
     by_seed = any(p.unit == "seed" for job in jobs for p in job.hypothesis.predictions)
@@ -58,7 +61,9 @@ def evaluate(
                     progress(done, len(used))
             for job in jobs:
                 collect_values(job, runs)
-    return [conclude(job, store) for job in jobs]
+    results = [conclude(job, store) for job in jobs]
+    check_intact(names)  # estimates run code too
+    return results
 
 
 def _read(store: Store, file: RunFile, jobs: list[Job]) -> Run:

@@ -10,6 +10,7 @@ from emergence_stats.evaluation.jobs import make_job
 from emergence_stats.evaluation.reading import read_run
 from emergence_stats.evaluation.units import collect_values
 from emergence_stats.evaluation.values import Values, label
+from emergence_stats.support.intact import check_intact
 from emergence_stats.traces.store import Store
 
 
@@ -19,7 +20,9 @@ def check_repeats(loaded: Loaded, store: Store) -> bool:
     Raises `HypothesisError` if an estimate fails, or gives two values: it rests on random numbers without a
     seed, on the clock, or on what an earlier call left behind.
     """
+    check_intact([loaded.name])
     first, second = _values(loaded, store), _values(loaded, store)
+    check_intact([loaded.name])  # estimates run code too
     for prediction in loaded.hypothesis.predictions:
         one, two = first[prediction.name], second[prediction.name]
         if one.values == two.values and one.runs == two.runs:

@@ -24,6 +24,7 @@ from emergence_stats.robustness.multiverse import (
     specifications,
 )
 from emergence_stats.robustness.values import Request, Unit, request_of, values_of_units
+from emergence_stats.support.intact import check_intact
 from emergence_stats.support.progress import Progress
 from emergence_stats.traces.store import RunFile, Store
 from emergence_stats.traces.store import by_seed as seeds_of
@@ -47,6 +48,7 @@ def explore(
     raises.
     """
     loaded = project.load(name)
+    check_intact([name])
     hypothesis = loaded.hypothesis
     if not hypothesis.multiverse:
         raise UsageError(f"{name} declares no multiverse: there is one analysis, that of `test`")

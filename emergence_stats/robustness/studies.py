@@ -14,6 +14,7 @@ from emergence_stats.evaluation.values import Values, as_number, value_of
 from emergence_stats.hypothesis import Count, Hypothesis, Mean, Prediction
 from emergence_stats.robustness.power import Chances
 from emergence_stats.runs import Run, Undefined
+from emergence_stats.support.intact import check_intact
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
 from emergence_stats.traces.store import by_seed as seeds_of
@@ -58,6 +59,7 @@ def pilot_units(name: str, hypothesis: Hypothesis, by_seed: Iterable[Sequence[Ru
                             continue
                 if pilot.values:
                     pilots.append(pilot)
+    check_intact([name])
     return pilots
 
 

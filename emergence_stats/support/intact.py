@@ -1,0 +1,110 @@
+"""Whether the functions of this package are still those of its source files.
+
+A claim is imported into the process that judges it, and Python lets it replace any function there. That is
+an error here, whether by intent or by a patch left behind. Compared are the code of functions and methods
+with that of the source files, and names that a module imports with what they are where they come from.
+Replaced constants, defaults and what lies inside other packages are not seen.
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from types import CodeType, ModuleType
+from typing import Any
+
+from emergence_stats.errors import HypothesisError
+
+PACKAGE = __name__.partition(".")[0]
+
+
+def check_intact(hypotheses: Iterable[str]) -> None:
+    """Raise `HypothesisError` if one of these, named for the message, replaced code that judges it or others."""
+    changed = replaced()
+    if changed:
+        raise HypothesisError(
+            f"{', '.join(hypotheses)}: a hypothesis or something it imports replaced {', '.join(changed)}, so "
+            "there is no verdict. Leave the framework as it is; test each alone to see which it was"
+        )
+
+
+def replaced() -> list[str]:
+    """Dotted names of functions and methods of this package, in loaded modules, that something replaced."""
+    found = []
+    for name, module in sorted(sys.modules.items()):
+        if name == PACKAGE or name.startswith(f"{PACKAGE}."):
+            found += [f"{name}.{changed}" for changed in _replaced_in(module)]
+    return found
+
+
+def _replaced_in(module: ModuleType) -> Iterator[str]:
+    code = _code(module.__name__)
+    if code is None:
+        return
+    names = vars(module)
+    yield from _differing(names, _definitions(code), "")
+    for name, (home, its_name) in _imported(code).items():
+        origin = vars(sys.modules[home]) if home in sys.modules else {}
+        if name in names and its_name in origin and names[name] is not origin[its_name]:
+            yield name
+
+
+@cache
+def _code(module: str) -> CodeType | None:
+    """The code of a module's source file, None if there is none."""
+    loader: Any = getattr(sys.modules[module].__spec__, "loader", None)
+    return loader.get_code(module) if hasattr(loader, "get_code") else None
+
+
+@cache
+def _definitions(code: CodeType) -> dict[str, tuple[CodeType, ...]]:
+    """Functions and classes that the body of a module or class defines, by name."""
+    found: dict[str, tuple[CodeType, ...]] = {}
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType) and not constant.co_name.startswith("<"):
+            found[constant.co_name] = (*found.get(constant.co_name, ()), constant)
+    return found
+
+
+@cache
+def _imported(code: CodeType) -> dict[str, tuple[str, str]]:
+    """Names that the body of a module takes from another, each with that module and its name there."""
+    found: dict[str, tuple[str, str]] = {}
+    home = taken = ""
+    for instruction in dis.get_instructions(code):
+        match instruction.opname:
+            case "EXTENDED_ARG":
+                continue
+            case "IMPORT_NAME":
+                home, taken = str(instruction.argval), ""
+            case "IMPORT_FROM" if home:
+                taken = str(instruction.argval)
+            case "STORE_NAME" if taken:
+                found[str(instruction.argval)] = (home, taken)
+                taken = ""
+            case _:  # also within ``import a.b as c``, which takes a module and no name of it
+                home = taken = ""
+    return found
+
+
+def _differing(names: Any, written: dict[str, tuple[CodeType, ...]], prefix: str) -> Iterator[str]:
+    for name, codes in written.items():
+        if name not in names:
+            continue
+        value = names[name]
+        if isinstance(value, type):
+            for code in codes:
+                if code.co_name == value.__name__:
+                    yield from _differing(vars(value), _definitions(code), f"{prefix}{name}.")
+        elif _code_of(value) not in codes:
+            yield prefix + name
+
+
+def _code_of(value: Any) -> CodeType | None:
+    """The code of a function, beneath what decorators put around it."""
+    for inner in ("fget", "func", "__func__"):
+        value = getattr(value, inner, value)
+    return getattr(inspect.unwrap(value), "__code__", None)

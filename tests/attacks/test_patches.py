@@ -1,0 +1,73 @@
+"""A claim that replaces functions of the framework gets no verdict, and gives none to its neighbours."""
+
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import HYPOTHESIS, edited, es_process, fill
+
+PATCHES = {
+    "the judge": "from emergence_stats.evaluation import evaluate as e\ne.conclude = lambda *a: None",
+    "a function where it is defined": (
+        "import emergence_stats.evaluation.predictions as p\n"
+        "p.settle = lambda *arguments, **options: None"
+    ),
+    "a method": "from emergence_stats.runs import Run\nold = Run.traces\nRun.traces = lambda *a, **k: old(*a, **k)",
+    "a property": "from emergence_stats.runs import Run\nRun.n_layers = property(lambda self: 1)",
+    "its code": (
+        "from emergence_stats.claims import selection\n"
+        "selection.choose_runs.__code__ = (lambda hypothesis, state, store, suite: None).__code__"
+    ),
+    "what another library gives": (
+        "from emergence_stats.claims import registration as r\nr.datetime = type('datetime', (r.datetime,), {})"
+    ),
+}
+
+
+@pytest.mark.parametrize("patch", PATCHES)
+def test_a_claim_that_replaces_functions_gives_no_verdict(project, patch):
+    fill(project, range(2))
+    assert es_process("check", "--update", cwd=project).returncode == 0
+    other = project / "hypotheses" / "other.py"
+    other.write_text(edited(HYPOTHESIS, "learns = ", f"{PATCHES[patch]}\n\nother = "))
+    for command in (
+        ["report", "--all"],
+        ["test", "other"],
+        ["check"],
+        ["check", "--update"],
+        ["register", "other"],
+        ["power", "other"],
+    ):
+        done = es_process(*command, cwd=project)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "replaced emergence_stats." in done.stderr
+
+
+def test_a_patch_in_an_estimate_is_seen_too(project):
+    fill(project, range(2))
+    claim = project / "hypotheses" / "learns.py"
+    patch = (
+        "from emergence_stats.runs import Run; Run.traces = lambda *a, **k: None\n    return run"
+    )
+    claim.write_text(edited(HYPOTHESIS, "return run", patch))
+    done = es_process("test", "learns", cwd=project)
+    assert done.returncode == 2
+
+
+def test_the_package_as_it_is_has_nothing_replaced():
+    import emergence_stats
+
+    names = [
+        module.name
+        for module in pkgutil.walk_packages(emergence_stats.__path__, "emergence_stats.")
+        if not module.name.endswith("__main__")
+    ]
+    assert len(names) > 60
+    code = (
+        f"import importlib\nfor name in {names}:\n"
+        "    try:\n        importlib.import_module(name)\n    except ImportError:\n        pass\n"
+        "from emergence_stats.support.intact import replaced\nassert replaced() == [], replaced()\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
