@@ -26,6 +26,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from emergence_stats.claims.loader import PREFIX, import_from_source
 from emergence_stats.errors import EmergenceStatsError, HypothesisError, UsageError
 from emergence_stats.hypothesis import Hypothesis
 from emergence_stats.support.guard import now_working_on
@@ -191,14 +192,9 @@ def _import(source: Source, folder: Path) -> ModuleType:
         package = _package_of(folder)
         full = f"{package}.{source.path.stem}"
         sys.modules.pop(full, None)
-        # No byte code: it would be taken for the source when a file changes within a second.
-        keep, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         now_working_on(f"the import of {where}")
-        try:
-            with redirect_stdout(sys.stderr):
-                return importlib.import_module(full)
-        finally:
-            sys.dont_write_bytecode = keep
+        with redirect_stdout(sys.stderr):
+            return importlib.import_module(full)
     except EmergenceStatsError as error:
         raise HypothesisError(f"{_line_in(where, error)}: {error}") from None
     except (Exception, SystemExit) as error:
@@ -219,12 +215,13 @@ def _forget(folder: Path) -> None:
 
 def _package_of(folder: Path) -> str:
     """A package name of its own for a folder, so that its modules may import one another."""
-    name = "emergence_stats_hypotheses_" + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    name = PREFIX + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     if name not in sys.modules:
         spec = ModuleSpec(name, None, is_package=True)
         spec.submodule_search_locations = [str(folder)]
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
+    import_from_source()
     importlib.invalidate_caches()
     return name
 
