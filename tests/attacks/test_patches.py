@@ -71,3 +71,21 @@ def test_the_package_as_it_is_has_nothing_replaced():
         "from emergence_stats.support.intact import replaced\nassert replaced() == [], replaced()\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_assertions_that_pytest_rewrote_are_no_replacement(tmp_path):
+    (tmp_path / "conftest.py").write_text(
+        "import pytest\npytest.register_assert_rewrite('emergence_stats')\n"
+    )
+    (tmp_path / "test_it.py").write_text(
+        "def test_it():\n"
+        "    import emergence_stats.evaluation.evaluate as e\n"
+        "    import emergence_stats.evaluation.controls as c\n"
+        "    from emergence_stats.support.intact import replaced\n"
+        "    assert 'Rewriting' in type(c.__spec__.loader).__name__\n"
+        "    assert replaced() == []\n"
+        "    c.conclude_control = lambda *a: None\n"
+        "    assert 'emergence_stats.evaluation.controls.conclude_control' in replaced()\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:emergence_stats"]
+    subprocess.run([*command, "-p", "no:cacheprovider", tmp_path], check=True, cwd=tmp_path)
