@@ -8,11 +8,12 @@ Replaced constants, defaults and what lies inside other packages are not seen.
 
 from __future__ import annotations
 
+import contextlib
 import dis
+import functools
 import inspect
 import sys
 from collections.abc import Iterable, Iterator
-from functools import cache
 from importlib.machinery import SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
@@ -54,7 +55,7 @@ def _replaced_in(module: ModuleType) -> Iterator[str]:
             yield name
 
 
-@cache
+@functools.cache
 def _code(module: str) -> CodeType | None:
     """The code of a module's source file, None if there is none."""
     loader: Any = getattr(sys.modules[module].__spec__, "loader", None)
@@ -64,7 +65,7 @@ def _code(module: str) -> CodeType | None:
     return loader.get_code(module) if hasattr(loader, "get_code") else None
 
 
-@cache
+@functools.cache
 def _definitions(code: CodeType) -> dict[str, tuple[CodeType, ...]]:
     """Functions and classes that the body of a module or class defines, by name."""
     found: dict[str, tuple[CodeType, ...]] = {}
@@ -74,7 +75,7 @@ def _definitions(code: CodeType) -> dict[str, tuple[CodeType, ...]]:
     return found
 
 
-@cache
+@functools.cache
 def _imported(code: CodeType) -> dict[str, tuple[str, str]]:
     """Names that the body of a module takes from another, each with that module and its name there."""
     found: dict[str, tuple[str, str]] = {}
@@ -102,20 +103,45 @@ def _differing(
         if name not in names:
             continue
         value = names[name]
-        if isinstance(value, type):
-            for code in codes:
-                if code.co_name == value.__name__:
-                    inside = _definitions(code)
-                    yield from _differing(vars(value), inside, f"{prefix}{name}.", exact)
+        bodies = [code for code in codes if not code.co_flags & inspect.CO_OPTIMIZED]
+        if isinstance(value, type) and value.__name__ in {code.co_name for code in bodies}:
+            for code in bodies:
+                inside = _definitions(code)
+                yield from (f"{prefix}{name}.{lost}" for lost in inside if lost not in vars(value))
+                yield from _differing(vars(value), inside, f"{prefix}{name}.", exact)
         elif not any(_same(_code_of(value), code, exact) for code in codes):
             yield prefix + name
 
 
 def _code_of(value: Any) -> CodeType | None:
-    """The code of a function, beneath what decorators put around it."""
-    for inner in ("fget", "func", "__func__"):
-        value = getattr(value, inner, value)
-    return getattr(inspect.unwrap(value), "__code__", None)
+    """The code of a function, beneath what decorators of the standard library and of this package put around it.
+
+    A wrapper of anybody else is what is compared, whatever it says that it wraps.
+    """
+    if isinstance(value, property):
+        value = value.fget
+    elif isinstance(value, functools.cached_property):
+        value = value.func
+    elif isinstance(value, classmethod | staticmethod):
+        value = value.__func__
+    while hasattr(value, "__wrapped__"):
+        code = getattr(value, "__code__", None)
+        if code is not None and not _is_wrapper(code):
+            break
+        value = value.__wrapped__
+    return getattr(value, "__code__", None)
+
+
+def _is_wrapper(code: CodeType) -> bool:
+    """Whether a function is what a decorator of the standard library or of this package returns."""
+    if code.co_filename in (contextlib.__file__, functools.__file__):
+        return True
+    homes = (name for name in sys.modules if name.startswith(f"{PACKAGE}."))
+    bodies = (_code(name) for name in homes)
+    decorators = (
+        codes for body in bodies if body is not None for codes in _definitions(body).values()
+    )
+    return any(code in decorator.co_consts for codes in decorators for decorator in codes)
 
 
 def _same(found: CodeType | None, written: CodeType, exact: bool) -> bool:
