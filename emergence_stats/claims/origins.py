@@ -44,6 +44,8 @@ def origin_of(name: str) -> Origin:
     place = Path(found)
     if name in sys.stdlib_module_names and _is_in_standard_library(place):
         return Origin("installed", place)
+    if _is_of_namesake(name, place):
+        return Origin("installed", place)
     for base, in_place in _distributions_with(name):
         if place.is_relative_to(base):
             return Origin("editable" if in_place else "installed", place)
@@ -54,6 +56,24 @@ def _is_in_standard_library(place: Path) -> bool:
     folders = {Path(sysconfig.get_path(key)) for key in ("stdlib", "platstdlib")}
     return any(place.is_relative_to(folder) for folder in folders) and not any(
         part in ("site-packages", "dist-packages") for part in place.parts
+    )
+
+
+def _is_of_namesake(name: str, place: Path) -> bool:
+    """Whether the distribution of the same name, as of numpy and scipy, lists the file as installed.
+
+    Asking all distributions which modules they bring takes half a second.
+    """
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return False
+    base = Path(str(distribution.locate_file("")))
+    if _editable_root(distribution) is not None or not place.is_relative_to(base):
+        return False
+    listed = f"{place.relative_to(base).as_posix()},"
+    return any(
+        line.startswith(listed) for line in (distribution.read_text("RECORD") or "").split("\n")
     )
 
 

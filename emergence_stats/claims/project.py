@@ -18,7 +18,7 @@ import sys
 import tomllib
 import traceback
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
@@ -29,7 +29,9 @@ from typing import Any
 from emergence_stats.claims.loader import PREFIX, import_from_source
 from emergence_stats.errors import EmergenceStatsError, HypothesisError, UsageError
 from emergence_stats.hypothesis import Hypothesis
+from emergence_stats.support.git import History
 from emergence_stats.support.guard import now_working_on
+from emergence_stats.support.reads import Reads, environment_watched, forget, watch
 
 ENTRY_POINTS = "emergence_stats.hypotheses"
 # Settings of [tool.emergence_stats] and their defaults; what they may be besides text.
@@ -62,12 +64,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A hypothesis with its name, its source and the module that defines it."""
+    """A hypothesis with its name, its source and the module that defines it.
+
+    `reads`: what its code has read so far, besides the traces it was given. `history`: what git says about the
+    locks of its folder.
+    """
 
     name: str
     source: Source
     hypothesis: Hypothesis
     module: ModuleType
+    reads: Reads = field(default_factory=Reads)
+    history: History = field(default_factory=History)
 
     @property
     def doc(self) -> str:
@@ -95,6 +103,7 @@ class Project:
                 self.ignored = path
             break
         self._loaded: dict[str, Loaded] = {}
+        self._histories: dict[Path, History] = {}
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -161,11 +170,15 @@ class Project:
         """Import one hypothesis. Raises `HypothesisError` with the file and line of what is wrong."""
         if name not in self._loaded:
             source = self.named(name)
-            if not self._loaded:
-                _forget(self.folder)
-            module = _import(source, self.folder)
-            self._loaded[name] = Loaded(name, source, _the_hypothesis(module, source), module)
+            module, reads = _import(source)
+            hypothesis = _the_hypothesis(module, source)
+            history = self._history_of(source.lock.parent)
+            self._loaded[name] = Loaded(name, source, hypothesis, module, reads, history)
         return self._loaded[name]
+
+    def _history_of(self, folder: Path) -> History:
+        """Read once for all locks of a folder."""
+        return self._histories.setdefault(folder, History(folder, ".lock"))
 
 
 def _tools(path: Path) -> dict[str, Any]:
@@ -184,17 +197,20 @@ def _is_trusted(path: Path) -> bool:
     return not hasattr(os, "getuid") or path.stat().st_uid in (os.getuid(), 0)
 
 
-def _import(source: Source, folder: Path) -> ModuleType:
+def _import(source: Source) -> tuple[ModuleType, Reads]:
+    """The module of a claim, imported, and what its code reads from then on."""
     where = str(source.path or source.module)
     try:
         if source.path is None:
-            return importlib.import_module(str(source.module).partition(":")[0])
-        package = _package_of(folder)
-        full = f"{package}.{source.path.stem}"
-        sys.modules.pop(full, None)
+            full = str(source.module).partition(":")[0]
+            reads = watch(full.rpartition(".")[0] or full)
+        else:
+            package = _package_for(source.path)
+            forget(package)
+            full, reads = f"{package}.{source.path.stem}", watch(package)
         now_working_on(f"the import of {where}")
-        with redirect_stdout(sys.stderr):
-            return importlib.import_module(full)
+        with redirect_stdout(sys.stderr), environment_watched():
+            return importlib.import_module(full), reads
     except EmergenceStatsError as error:
         raise HypothesisError(f"{_line_in(where, error)}: {error}") from None
     except (Exception, SystemExit) as error:
@@ -202,28 +218,22 @@ def _import(source: Source, folder: Path) -> ModuleType:
         raise HypothesisError(f"{_line_in(where, error)}: cannot be imported: {what}") from None
 
 
-def _forget(folder: Path) -> None:
-    """Let a project see the current files of its folder, in a process that has imported them before.
+def _package_for(path: Path) -> str:
+    """A package of its own for one claim, through which it imports the modules beside it.
 
-    A notebook or a test may edit a helper between two calls; Python would keep the old module, while a
-    registration would digest the new file.
+    No claim sees a module that another has imported, and may have changed. What an earlier project of this
+    process imported for the same claim is forgotten: a notebook or a test may edit a helper between two
+    calls, and Python would keep the old module, while a registration would digest the new file.
     """
-    package = _package_of(folder)
+    package = PREFIX + hashlib.sha256(str(path).encode()).hexdigest()[:12]
     for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
         del sys.modules[name]  # the package too: it keeps its modules as attributes
-
-
-def _package_of(folder: Path) -> str:
-    """A package name of its own for a folder, so that its modules may import one another."""
-    name = PREFIX + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    if name not in sys.modules:
-        spec = ModuleSpec(name, None, is_package=True)
-        spec.submodule_search_locations = [str(folder)]
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
+    spec = ModuleSpec(package, None, is_package=True)
+    spec.submodule_search_locations = [str(path.parent)]
+    sys.modules[package] = importlib.util.module_from_spec(spec)
     import_from_source()
     importlib.invalidate_caches()
-    return name
+    return package
 
 
 def _line_in(where: str, error: BaseException) -> str:

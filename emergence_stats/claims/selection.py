@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from emergence_stats.claims.registration import State, identity
+from emergence_stats.claims.registration.seen import Sketch, copies_of, repeats_among
 from emergence_stats.errors import UsageError
 from emergence_stats.hypothesis import Hypothesis
 from emergence_stats.traces.format import Manifest
@@ -39,7 +40,9 @@ class RunUse:
 class Selection:
     """`uses`: what becomes of each run of the store, by run_id in the store's order.
 
-    `suite`: the suite that was chosen, None if the user has to choose, with `why_nothing`.
+    `suite`: the suite that was chosen, None if the user has to choose, with `why_nothing`. `copies`: of the runs
+    that count, those whose values are those of a run that the plan had seen, with that run's run_id; `repeats`:
+    those whose values are those of another that counts.
     `unseen`: whether no plan had seen the runs that count. `planned`: whether they are those that the
     design names, if there is one.
     """
@@ -49,6 +52,8 @@ class Selection:
     uses: Mapping[str, RunUse]
     unseen: bool
     planned: bool
+    copies: Mapping[str, str] = field(default_factory=dict)
+    repeats: Mapping[str, str] = field(default_factory=dict)
 
     def with_status(self, *statuses: str) -> list[str]:
         """run_ids whose status is one of these."""
@@ -69,6 +74,15 @@ class Selection:
             )
         return replace(self, uses=uses)
 
+    def knowing(self, sketches: Mapping[str, Sketch], seen: Mapping[str, Sketch]) -> Selection:
+        """With what the values of runs tell; sketches by run_id, of those read and of those that the plan had seen.
+
+        Runs whose manifests tell that they were seen are no copies: that is said elsewhere.
+        """
+        counted = {k: sketches[k] for k in self.with_status("counted") if k in sketches}
+        copies = copies_of(counted, seen) if self.unseen else {}
+        return replace(self, copies=copies, repeats=repeats_among(counted))
+
     def manifests(self, store: Store) -> list[Manifest]:
         """The manifests of the runs that count."""
         ids = set(self.with_status("counted"))
@@ -77,7 +91,7 @@ class Selection:
     def is_confirmatory(self, state: State) -> bool:
         """Whether a verdict on these runs is confirmatory: plan as registered, only its runs, all unseen."""
         whole = state.status == "registered" and self.unseen and self.planned
-        return whole and bool(self.with_status("counted"))
+        return whole and not self.copies and bool(self.with_status("counted"))
 
 
 def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str | None) -> Selection:
@@ -187,6 +201,7 @@ def deviations(
     if registration is None:
         return
     yield from _of_registrations([entry["registered"] for entry in registration.entries])
+    yield from state.doubts
     counted = selection.manifests(store)
     if not counted:
         return
@@ -204,8 +219,9 @@ def deviations(
         return
     if state.status == "amended":
         yield "the hypothesis was edited after its registration, so the result is exploratory"
+    yield from _copied(selection)
     yield from _of_dates(counted, _moment(registration.latest["registered"]))
-    yield from _repeated(counted)
+    yield from _repeated(counted, selection)
     if design is None:
         yield "the plan has no stopping rule (design), so any number of runs would have done"
     elif selection.suite == design.suite:
@@ -259,7 +275,7 @@ def _incomplete(hypothesis: Hypothesis, selection: Selection, store: Store) -> I
         yield f"{twice} runs have the scale and seed of another"
 
 
-def _repeated(counted: list[Manifest]) -> Iterator[str]:
+def _repeated(counted: list[Manifest], selection: Selection) -> Iterator[str]:
     """The same training under two names is one run, and counting it twice narrows intervals."""
     first: dict[str, str] = {}
     repeats = []
@@ -273,6 +289,23 @@ def _repeated(counted: list[Manifest]) -> Iterator[str]:
         yield (
             f"{len(repeats)} of the unseen runs repeat the training of another: the same scale, seed and "
             f"configuration ({run_id} as {other}{', ...' if len(repeats) > 1 else ''})"
+        )
+    known = {run_id for run_id, _ in repeats}
+    others = {k: v for k, v in selection.repeats.items() if k not in known}
+    if others:
+        run_id, other = next(iter(others.items()))
+        yield (
+            f"{len(others)} of the unseen runs have the values of another ({run_id} as "
+            f"{other}{', ...' if len(others) > 1 else ''})"
+        )
+
+
+def _copied(selection: Selection) -> Iterator[str]:
+    if selection.copies:
+        run_id, seen = next(iter(selection.copies.items()))
+        yield (
+            f"{len(selection.copies)} of the unseen runs have the values of a run that the plan had seen ({run_id} "
+            f"those of {seen}{', ...' if len(selection.copies) > 1 else ''}), so the result is exploratory"
         )
 
 

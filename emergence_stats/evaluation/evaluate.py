@@ -18,6 +18,7 @@ from emergence_stats.evaluation.units import collect_values
 from emergence_stats.runs import Run
 from emergence_stats.support.intact import check_intact
 from emergence_stats.support.progress import Progress
+from emergence_stats.support.reads import environment_watched
 from emergence_stats.traces.store import RunFile, Store
 from emergence_stats.traces.store import by_seed as seeds_of
 
@@ -49,7 +50,10 @@ def evaluate(
     groups = seeds_of(used) if by_seed else [[run] for run in used]
     done = 0
     in_order = [file for group in groups for file in group]
-    with ReadAhead(in_order, lambda file: _read(store, file, jobs)) as reading:
+    with (
+        environment_watched(),
+        ReadAhead(in_order, lambda file: _read(store, file, jobs)) as reading,
+    ):
         import scipy.special  # noqa: F401  # needed at the end; imported while the first runs are read
 
         for group in groups:
@@ -61,9 +65,10 @@ def evaluate(
                     progress(done, len(used))
             for job in jobs:
                 collect_values(job, runs)
-    results = [conclude(job, store) for job in jobs]
     check_intact(names)  # estimates run code too
-    return results
+    for job in jobs:
+        job.look_again()
+    return [conclude(job, store) for job in jobs]
 
 
 def _read(store: Store, file: RunFile, jobs: list[Job]) -> Run:

@@ -7,6 +7,7 @@ from typing import Any
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import State, state_of
+from emergence_stats.claims.registration.seen import Sketch
 from emergence_stats.claims.selection import Selection, choose_runs
 from emergence_stats.controls import Control
 from emergence_stats.evaluation.values import Values
@@ -50,13 +51,19 @@ class Arm:
 
 @dataclass
 class Job:
-    """One hypothesis: its analysis, its controls, and the statistic as the paper counts it."""
+    """One hypothesis: its analysis, its controls, and the statistic as the paper counts it.
+
+    `sketches`: of the runs that its analysis read, by run_id, where its plan was registered. `had_read`: how much
+    the code of the hypothesis had read when `state` was found.
+    """
 
     loaded: Loaded
     state: State
     main: Arm
     controls: list[Arm]
     pooled: list[Any] = field(default_factory=list)
+    sketches: dict[str, Sketch] = field(default_factory=dict)
+    had_read: int = 0
 
     @property
     def hypothesis(self) -> Hypothesis:
@@ -65,6 +72,17 @@ class Job:
     @property
     def arms(self) -> list[Arm]:
         return [self.main, *self.controls]
+
+    def look_again(self) -> None:
+        """Compare with the lock once more, now that the code of the hypothesis has run, and may have read more;
+        and the runs with those that the plan had seen, now that their values are known.
+        """
+        if len(self.loaded.reads) > self.had_read:
+            self.state = state_of(self.loaded)
+        registration = self.state.registration
+        if registration is not None:
+            for arm in self.arms:
+                arm.selection = arm.selection.knowing(self.sketches, registration.sketches)
 
     def reads(self, run_id: str) -> set[str]:
         """Measures wanted of a run, none if it is not used."""
@@ -87,7 +105,7 @@ def make_job(loaded: Loaded, store: Store, suite: str | None, controls: bool) ->
         if control.suite is not None:
             selection = choose_runs(hypothesis, state, store, control.suite)
         arms.append(_arm(hypothesis, selection, control))
-    return Job(loaded, state, main, arms)
+    return Job(loaded, state, main, arms, had_read=len(loaded.reads))
 
 
 def _arm(hypothesis: Hypothesis, selection: Selection, control: Control | None) -> Arm:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from emergence_stats.claims.registration.seen import sketch
 from emergence_stats.evaluation.jobs import Arm, Job
 from emergence_stats.evaluation.reading import Declared, read_for
 from emergence_stats.evaluation.values import label, value_of
@@ -30,6 +31,10 @@ def collect_values(job: Job, runs: Sequence[Run]) -> None:
                 arm.refuse(run.run_id, f"lacks {', '.join(lacking)}")
         if usable:
             _collect_arm(job, arm, usable)
+        if job.state.registration is not None:
+            for run in usable:
+                if run.run_id not in job.sketches:
+                    job.sketches[run.run_id] = sketch(run, job.hypothesis.needs.measures)
         if arm.control is None and job.hypothesis.pooled is not None:
             for run in usable:
                 where = f"{job.loaded.name}, as the paper counts, {run.run_id}: the count"

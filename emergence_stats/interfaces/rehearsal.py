@@ -1,16 +1,25 @@
-"""One unit evaluated twice, before a plan is frozen: an estimate that the traces alone decide gives one value."""
+"""What `register` tries before it freezes a plan.
+
+One unit is evaluated twice: an estimate that the traces alone decide gives one value. Whatever its code reads
+besides is seen then, and becomes part of the registration. And the runs that the plan sees are sketched, so that
+they can be known again.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from emergence_stats.claims.project import Loaded
+from emergence_stats.claims.registration.seen import Sketch, sketch
 from emergence_stats.errors import HypothesisError
 from emergence_stats.evaluation.jobs import make_job
 from emergence_stats.evaluation.reading import read_run
 from emergence_stats.evaluation.units import collect_values
 from emergence_stats.evaluation.values import Values, label
 from emergence_stats.support.intact import check_intact
+from emergence_stats.support.progress import Progress
+from emergence_stats.support.reads import environment_watched
 from emergence_stats.traces.store import Store
 
 
@@ -21,7 +30,8 @@ def check_repeats(loaded: Loaded, store: Store) -> bool:
     seed, on the clock, or on what an earlier call left behind.
     """
     check_intact([loaded.name])
-    first, second = _values(loaded, store), _values(loaded, store)
+    with environment_watched():
+        first, second = _values(loaded, store), _values(loaded, store)
     check_intact([loaded.name])  # estimates run code too
     for prediction in loaded.hypothesis.predictions:
         one, two = first[prediction.name], second[prediction.name]
@@ -33,6 +43,21 @@ def check_repeats(loaded: Loaded, store: Store) -> bool:
             f"estimate gave {_said(one)} and {_said(two)}. Seed its random numbers, and keep nothing between calls"
         )
     return any(found.values for found in first.values())
+
+
+def sketches_of(
+    loaded: Loaded, store: Store, progress: Progress | None = None
+) -> Mapping[str, Sketch]:
+    """Sketches of the runs of the store by what a hypothesis needs, by run_id; without those that have none of it."""
+    needs = loaded.hypothesis.needs
+    sketches = {}
+    for done, file in enumerate(store.runs, 1):
+        found = sketch(read_run(store, file, [needs], needs.measures), needs.measures)
+        if found:
+            sketches[file.manifest.run_id] = found
+        if progress is not None:
+            progress(done, len(store.runs))
+    return sketches
 
 
 def _values(loaded: Loaded, store: Store) -> dict[str, Values]:

@@ -72,8 +72,9 @@ def _record(
 
 
 def _inputs(loaded: Loaded, runs: Sequence[RunFile]) -> dict[str, str]:
+    plan = current_plan(loaded)
     return {
-        "plan": plan_digest(*current_plan(loaded)),
+        "plan": plan_digest(plan.declaration, plan.code),
         "runs": digest(sorted([r.manifest.run_id, r.manifest.sha256] for r in runs)),
     }
 

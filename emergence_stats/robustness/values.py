@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from emergence_stats.claims.project import Loaded, Project
+from emergence_stats.claims.registration import current_plan
 from emergence_stats.evaluation.reading import read_run
 from emergence_stats.evaluation.values import value_of
 from emergence_stats.hypothesis import Prediction, keyword_defaults
@@ -18,6 +19,7 @@ from emergence_stats.robustness.cache import ValueCache
 from emergence_stats.robustness.multiverse import Choices
 from emergence_stats.runs import Undefined
 from emergence_stats.support.progress import Progress
+from emergence_stats.support.reads import environment_watched
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
 
@@ -57,8 +59,23 @@ class Unit:
         return [file.manifest for file in self.files]
 
 
-def _work(loaded: Loaded, store: Store, unit: Unit, wanted: Sequence[Request]) -> dict[str, Any]:
-    """Values by request key, None where undefined. A unit is one run, or the runs of one seed."""
+@dataclass(frozen=True)
+class Found:
+    """Values by request key, None where undefined. `keep`: whether source and traces alone decide them."""
+
+    values: dict[str, Any]
+    keep: bool
+
+
+def _work(loaded: Loaded, store: Store, unit: Unit, wanted: Sequence[Request]) -> Found:
+    """What one run, or the runs of one seed, give."""
+    with environment_watched():
+        values = _values(loaded, store, unit, wanted)
+    plan = current_plan(loaded)
+    return Found(values, keep=not plan.read and not plan.unfrozen)
+
+
+def _values(loaded: Loaded, store: Store, unit: Unit, wanted: Sequence[Request]) -> dict[str, Any]:
     needs = loaded.hypothesis.needs
     measures = {*needs.measures, *needs.further}
     runs = [read_run(store, file, [needs], measures) for file in unit.files]
@@ -83,7 +100,7 @@ def _begin(root: str, name: str, uri: str) -> None:
     _there = (Project(Path(root)).load(name), Store.open(uri))
 
 
-def _work_there(job: tuple[Unit, Sequence[Request]]) -> dict[str, Any]:
+def _work_there(job: tuple[Unit, Sequence[Request]]) -> Found:
     assert _there is not None
     return _work(*_there, *job)
 
@@ -106,8 +123,9 @@ def values_of_units(
     ]
     done = len(jobs) - len(missing)
     for at, new in _computed(project, loaded, store, missing, processes):
-        known[at].update(new)
-        cache.write(jobs[at][0].content, known[at])
+        known[at].update(new.values)
+        if new.keep:
+            cache.write(jobs[at][0].content, known[at])
         done += 1
         if progress is not None:
             progress(done, len(jobs))
@@ -120,7 +138,7 @@ def _computed(
     store: Store,
     missing: Sequence[tuple[int, tuple[Unit, Sequence[Request]]]],
     processes: int,
-) -> Iterator[tuple[int, dict[str, Any]]]:
+) -> Iterator[tuple[int, Found]]:
     if processes == 1 or len(missing) < 2:
         for i, job in missing:
             yield i, _work(loaded, store, *job)

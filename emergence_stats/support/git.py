@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+_PATIENCE = 20  # seconds
 
 
 def revision(folder: Path) -> str | None:
@@ -16,11 +22,104 @@ def is_changed(folder: Path) -> bool:
     return bool(_git(folder, "status", "--porcelain"))
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
+@dataclass(frozen=True)
+class Version:
+    """A file as one commit left it: `content` None if the commit removed it. `date`: of the commit, ISO 8601."""
+
+    commit: str
+    date: str
+    content: bytes | None
+
+
+class History:
+    """The commits that lead to the one checked out, for files of one folder whose name ends in `suffix`.
+
+    Read once, when first asked for. Empty where there is no folder or repository, git is not installed, or takes too long
+    (`is_known`).
+    """
+
+    def __init__(self, folder: Path | None = None, suffix: str = "") -> None:
+        self._folder, self._suffix = folder, suffix
+        self._held: dict[str, bool] = {}
+
+    @cached_property
+    def is_known(self) -> bool:
+        """Whether there is a repository with at least one commit, and git told of it."""
+        return self._log is not None
+
+    @cached_property
+    def is_shallow(self) -> bool:
+        """Whether the clone lacks older commits, so that nothing can be said about them."""
+        return _git(self._folder, "rev-parse", "--is-shallow-repository") == "true"
+
+    def holds(self, commit: str) -> bool:
+        """Whether a commit is one of these; of a shallow clone no answer but True means anything."""
+        if commit not in self._held:
+            told = _git(self._folder, "merge-base", "--is-ancestor", commit, "HEAD")
+            self._held[commit] = told is not None
+        return self._held[commit]
+
+    def versions(self, name: str) -> list[Version]:
+        """All versions of the file `name`, newest first."""
+        return self._versions.get(name, [])
+
+    @cached_property
+    def _versions(self) -> dict[str, list[Version]]:
+        found = list(self._changes())
+        contents = _blobs(self._folder, [blob for *_, blob in found])
+        versions: dict[str, list[Version]] = {}
+        for commit, date, name, blob in found:
+            versions.setdefault(name, []).append(Version(commit, date, contents.get(blob)))
+        return versions
+
+    @cached_property
+    def _log(self) -> str | None:
+        """Changes of the files in all commits; of merges too, which could bring back an older file."""
+        return _git(
+            self._folder, "log", "--full-history", "-m", "--no-renames", "--raw", "--no-abbrev", "-z",
+            "--format=%x01%H %cI", "--", f":(glob)*{self._suffix}",
+        )  # fmt: skip
+
+    def _changes(self) -> Iterator[tuple[str, str, str, str]]:
+        """Commit, date, name and blob of each change."""
+        for entry in (self._log or "").split("\x01")[1:]:
+            head, *fields = entry.replace("\n", "\0").split("\0")
+            commit, date = head.split(" ", 1)
+            fields = [field for field in fields if field]
+            for change, path in zip(fields[::2], fields[1::2], strict=True):
+                blob = change.split()[3]
+                yield commit, date, path.rpartition("/")[2], blob
+
+
+def _blobs(folder: Path | None, names: list[str]) -> dict[str, bytes]:
+    """Contents of blobs by name; those that are not there are left out."""
+    asked = "\n".join(dict.fromkeys(names)).encode()
+    rest = _run(folder, "cat-file", "--batch", given=asked) or b""
+    found = {}
+    while rest:
+        head, _, rest = rest.partition(b"\n")
+        name, _, size = head.decode().partition(" blob ")
+        if size:
+            found[name], rest = rest[: int(size)], rest[int(size) + 1 :]
+    return found
+
+
+def _git(folder: Path | None, *arguments: str) -> str | None:
+    """What git prints, None if it fails."""
+    printed = _run(folder, *arguments)
+    return None if printed is None else printed.decode(errors="replace").strip()
+
+
+def _run(folder: Path | None, *arguments: str, given: bytes = b"") -> bytes | None:
+    if folder is None:
+        return None
+    # Inside a hook, git names its own repository and index in the environment.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    command = ["git", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10
+            command, input=given, capture_output=True, env=environment, timeout=_PATIENCE
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None

@@ -37,7 +37,7 @@ PATCHES = {
         "    if getattr(m, 'Run', None) is old: m.Run = Run"
     ),
     "what another library gives": (
-        "from emergence_stats.claims import registration as r\nr.datetime = type('datetime', (r.datetime,), {})"
+        "from emergence_stats.claims.registration import freezing as r\nr.datetime = type('datetime', (r.datetime,), {})"
     ),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,8 @@ from emergence_stats.interfaces.cli.session import Session, print_json, session_
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Loaded
+    from emergence_stats.claims.registration.seen import Sketch
+    from emergence_stats.traces.format import Manifest
 
 
 @app.command("list")
@@ -141,22 +144,28 @@ def register(
 
 def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str, Any]:
     from emergence_stats.claims import registration as locks
-    from emergence_stats.interfaces.rehearsal import check_repeats
+    from emergence_stats.interfaces.rehearsal import check_repeats, sketches_of
 
     uri = traces or session.project.traces
-    seen = []
+    seen: list[Manifest] = []
+    values: Mapping[str, Sketch] = {}
     if "://" in uri or Path(uri).exists():
         store = session.store(uri)
         seen = [run.manifest for run in store.runs]
         frozen = locks.state_of(loaded).status == "registered"
-        if seen and not frozen and not check_repeats(loaded, store):
-            _say(f"note: {loaded.name}: no run of the store has a value, so no estimate was tried")
+        if seen and not frozen:
+            if not check_repeats(loaded, store):
+                _say(
+                    f"note: {loaded.name}: no run of the store has a value, so no estimate was tried"
+                )
+            with session.progress(f"reading the runs that {loaded.name} sees") as progress:
+                values = sketches_of(loaded, store, progress)
     root = session.project.root
     shown = uri
     if "://" not in uri and Path(uri).resolve().is_relative_to(root):
         shown = Path(uri).resolve().relative_to(root).as_posix()
     before = locks.read_lock(loaded.source.lock)
-    after = locks.register(loaded, seen, shown)
+    after = locks.register(loaded, seen, shown, values)
     return {
         "name": loaded.name,
         "plan": after.latest["plan"],
@@ -169,11 +178,18 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
 
 def _verify(loaded: list[Loaded], as_json: bool) -> None:
     from emergence_stats.claims.registration import state_of
+    from emergence_stats.support.words import visible
 
     states = {one.name: state_of(one) for one in loaded}
     if as_json:
         rows = [
-            {"name": name, "registration": state.status, "changes": list(state.changes)}
+            {
+                "name": name,
+                "registration": state.status,
+                "changes": list(state.changes),
+                "doubts": list(state.doubts),
+                "notes": list(state.notes),
+            }
             for name, state in states.items()
         ]
         print_json({"schema_version": 1, "registrations": rows})
@@ -181,7 +197,10 @@ def _verify(loaded: list[Loaded], as_json: bool) -> None:
         for name, state in states.items():
             typer.echo(f"{name}: {state.status}")
             for change in state.changes:
-                typer.echo(f"  {change}")
+                typer.echo(f"  {visible(change)}")
+            for kind, lines in (("doubt", state.doubts), ("note", state.notes)):
+                for line in lines:
+                    typer.echo(f"  {kind}: {visible(line)}")
     unregistered = [name for name, state in states.items() if state.status == "unregistered"]
     amended = [name for name, state in states.items() if state.status == "amended"]
     if unregistered:

@@ -1,0 +1,53 @@
+"""What git says about a lock: a chain of digests can be made anew, but not where others have the commits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from emergence_stats.claims.registration.lock import Registration
+from emergence_stats.support.git import History, Version
+
+
+def lost_entries(registration: Registration, history: History) -> Iterator[str]:
+    """Entries that a committed version of the lock had, and that are not where they were; a line each."""
+    now = [entry["digest"] for entry in registration.entries]
+    told: set[str] = set()
+    for version in reversed(history.versions(registration.path.name)):  # oldest first
+        before = entries_of(version)
+        for place, (digest, registered) in enumerate(before):
+            if digest in now[place : place + 1] or digest in told:
+                continue
+            told.add(digest)
+            yield (
+                f"the lock: entry {place + 1} of commit {version.commit[:12]}, registered {registered}, is "
+                "gone or was replaced; restore the file from version control"
+            )
+
+
+def doubts_about(registration: Registration, history: History) -> Iterator[str]:
+    """What git says against the latest entry, as far as the clone goes back."""
+    commit = registration.latest.get("git_commit")
+    if commit is None or not history.is_known or history.is_shallow:
+        return
+    if not history.holds(commit):
+        yield (
+            f"registered at revision {str(commit)[:12]}, which the history of this repository does not hold"
+        )
+
+
+def first_commit(registration: Registration, number: int, history: History) -> Version | None:
+    """The oldest commit whose lock holds the entry with this number, from 0; None if none does."""
+    digest = registration.entries[number]["digest"]
+    versions = reversed(history.versions(registration.path.name))
+    holding = (v for v in versions if digest in [known for known, _ in entries_of(v)])
+    return next(holding, None)
+
+
+def entries_of(version: Version) -> list[tuple[str, str]]:
+    """Digest and time of each entry of a committed lock; none if it was removed, or is no lock."""
+    try:
+        entries = json.loads(version.content or b"{}").get("entries", [])
+        return [(str(entry["digest"]), str(entry["registered"])) for entry in entries]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return []

@@ -1,0 +1,101 @@
+"""The lock beside a hypothesis module (``top_down.lock``): its registrations, oldest first.
+
+It is append-only: each entry holds the digest of the one before, so an edited or removed entry breaks the chain.
+What an entry holds:
+
+declaration   canonical JSON of the `Hypothesis`: sorted keys, NFC, no NaN, functions as
+              module:name with their keyword defaults
+code          sha256 by file, line ends normalised, of the defining module and of what it imports from beside it
+              and from this package, directly or not (`source`). Byte for byte, so a comment counts
+read          sha256 by file of what its code read besides when it was tried: data, computed imports
+plan          the digest of these three
+deciding      sha256 by file of the modules of this package that decide every verdict. Not part of the plan
+runs          the runs that the store held: their identity, so that data seen cannot come back as
+              unseen under another name, and a sketch of their values
+
+Entries of the first format have neither `read` nor `deciding` nor sketches. They are checked as they were made.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from emergence_stats.claims.registration.canonical import digest
+from emergence_stats.claims.registration.plan import plan_digest
+from emergence_stats.claims.registration.seen import Sketch, identity
+from emergence_stats.errors import RegistrationError
+from emergence_stats.traces.format import Manifest
+
+LOCK_VERSION = 2  # of the newest entry that a lock may hold
+_READABLE = (1, LOCK_VERSION)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The entries of a lock, oldest first, and where they are."""
+
+    path: Path
+    entries: tuple[dict[str, Any], ...]
+
+    @property
+    def latest(self) -> dict[str, Any]:
+        return self.entries[-1]
+
+    def saw(self, manifest: Manifest) -> bool:
+        """Whether this plan or an earlier one had seen this run, under this name or another."""
+        known = self._seen
+        return any(value in known.get(field, ()) for field, value in identity(manifest).items())
+
+    @cached_property
+    def _seen(self) -> dict[str, set[str]]:
+        runs = [run for entry in self.entries for run in entry["runs"]]
+        # Entries of older versions have no `training`.
+        fields = {field for run in runs for field in run} - {"values"}
+        return {field: {run[field] for run in runs if field in run} for field in fields}
+
+    @property
+    def sketches(self) -> dict[str, Sketch]:
+        """Values of the runs seen, by run_id, as far as entries keep them."""
+        return {
+            run["run_id"]: run["values"]
+            for entry in self.entries
+            for run in entry["runs"]
+            if "values" in run
+        }
+
+
+def read_lock(path: Path) -> Registration | None:
+    """The registration in `path`, None if there is no file.
+
+    Raises `RegistrationError` for a lock that does not parse or whose chain is broken.
+    """
+    if not path.exists():
+        return None
+    fix = "restore it from version control"
+    try:
+        lock = json.loads(path.read_text("utf-8"))
+        entries = tuple(lock["entries"])
+        if lock["lock_version"] not in _READABLE:
+            raise RegistrationError(
+                f"{path}: lock_version {lock['lock_version']!r} is none of {_READABLE}; a newer version of "
+                "this package may have written it"
+            )
+        before = ""
+        for number, entry in enumerate(entries, 1):
+            content = {k: v for k, v in entry.items() if k != "digest"}
+            if entry["previous"] != before or entry["digest"] != digest(content):
+                raise RegistrationError(
+                    f"{path}: entry {number} was altered after it was registered; {fix}"
+                )
+            before = entry["digest"]
+            if entry["plan"] != plan_digest(entry["declaration"], entry["code"], entry.get("read")):
+                raise RegistrationError(f"{path}: entry {number}: its plan digest is wrong; {fix}")
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise RegistrationError(f"{path}: not a registration ({error!r}); {fix}") from None
+    if not entries:
+        raise RegistrationError(f"{path}: the lock has no entry; {fix}")
+    return Registration(path, entries)

@@ -1,0 +1,265 @@
+"""Locks: the format, what git says against them, and runs that are known again by their values."""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from emergence_stats.claims.project import Project
+from emergence_stats.claims.registration import digest, plan, read_lock, state_of
+from emergence_stats.traces.store import Store
+from emergence_stats.traces.write import write_run
+from tests.support import ROOT, edit, es, fill, result_of
+
+
+def git(folder, *arguments):
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def commit(folder, message="more"):
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", message)
+    return git(folder, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(project):
+    """A project in git: runs 0 and 1, the plan, its registration, and runs 5 to 8, a commit each."""
+    edit(project / "hypotheses" / "learns.py", "import Claim", "import Claim, Design")
+    edit(
+        project / "hypotheses" / "learns.py",
+        "at_least(0.5))],",
+        'at_least(0.5))],\n    design=Design("sim", ("d32",), (5, 6, 7, 8)),',
+    )
+    git(project, "init", "-q")
+    fill(project, range(2))
+    commit(project)
+    assert es("register", "learns", cwd=project).returncode == 0
+    commit(project)
+    fill(project, range(5, 9))
+    commit(project)
+    return project
+
+
+def forge(lock, change):
+    """Change the latest entry of a lock and make its digests anew, as its owner can."""
+    found = json.loads(lock.read_text())
+    entry = found["entries"][-1]
+    del entry["digest"]
+    change(entry)
+    entry["plan"] = plan.plan_digest(entry["declaration"], entry["code"], entry.get("read"))
+    entry["digest"] = digest(entry)
+    lock.write_text(json.dumps(found))
+
+
+def outcome(project):
+    return result_of(es("test", "learns", "--json", cwd=project))
+
+
+# --- the format -------------------------------------------------------------------------------
+
+
+def test_shipped_locks_of_the_first_format_are_registered():
+    project = Project(ROOT)
+    assert len(project.sources) == 10
+    for name in project.sources:
+        state = state_of(project.load(name))
+        assert "read" not in state.registration.latest
+        assert (state.status, state.changes, state.doubts) == ("registered", (), ())
+
+
+def test_a_lock_of_the_first_format_is_checked_as_it_was_made_and_can_go_on(repository):
+    lock = repository / "hypotheses" / "learns.lock"
+
+    def older(entry):
+        for field in ("read", "deciding"):
+            del entry[field]
+        for run in entry["runs"]:
+            run.pop("values")
+
+    forge(lock, older)
+    edit(lock, '"lock_version": 2', '"lock_version": 1')
+    git(repository, "rm", "-q", "--cached", str(lock))
+    git(repository, "commit", "-q", "--amend", "-m", "without")
+    shutil.rmtree(repository / ".git")
+    assert outcome(repository)["confirmatory"]
+    edit(repository / "hypotheses" / "learns.py", "0.5", "0.4")
+    assert es("register", "learns", cwd=repository).returncode == 0
+    entries = read_lock(lock).entries
+    assert ["read" in entry for entry in entries] == [False, True]
+    assert json.loads(lock.read_text())["lock_version"] == 2
+
+
+def test_a_lock_of_a_later_version_is_an_error(repository):
+    edit(repository / "hypotheses" / "learns.lock", '"lock_version": 2', '"lock_version": 3')
+    done = es("test", "learns", cwd=repository)
+    assert (done.returncode, "lock_version 3" in done.stderr) == (2, True)
+
+
+def test_deciding_code_that_changed_is_named_and_amends_nothing(repository):
+    lock = repository / "hypotheses" / "learns.lock"
+    file = "emergence_stats/evaluation/units.py"
+    assert file in read_lock(lock).latest["deciding"]
+    forge(lock, lambda entry: entry["deciding"].update({file: "0" * 64}))
+    shutil.rmtree(repository / ".git")
+    done = es("register", "--check", cwd=repository)
+    assert done.returncode == 0
+    assert done.stdout == (
+        f"learns: registered\n  note: {file}, which takes part in every verdict, changed since the registration\n"
+    )
+    row = json.loads(es("register", "--check", "--json", cwd=repository).stdout)["registrations"]
+    assert [file in note for note in row[0]["notes"]] == [True]
+
+
+# --- what git says ----------------------------------------------------------------------------
+
+
+def test_the_honest_way(repository):
+    result = outcome(repository)
+    assert (result["confirmatory"], result["deviations"], result["changes"]) == (True, [], [])
+
+
+def backdated(entry):
+    entry["registered"] = "2020-01-01T00:00:00+00:00"
+
+
+def without_runs(entry):
+    entry["runs"] = []
+
+
+@pytest.mark.parametrize("change", [backdated, without_runs])
+@pytest.mark.parametrize("committed", [False, True])
+def test_an_entry_that_was_committed_cannot_be_made_anew(repository, change, committed):
+    lock = repository / "hypotheses" / "learns.lock"
+    forge(lock, change)
+    if committed:
+        commit(repository)
+    done = es("register", "--check", cwd=repository)
+    assert done.returncode == 1
+    assert "the lock: entry 1 of commit" in done.stdout
+    result = outcome(repository)
+    assert (result["registration"], result["confirmatory"]) == ("amended", False)
+
+
+def test_a_lock_that_was_removed_and_made_anew_is_seen(repository):
+    edit(repository / "hypotheses" / "learns.py", "0.5", "0.4")  # after the runs were there
+    (repository / "hypotheses" / "learns.lock").unlink()
+    commit(repository)
+    away = repository / "away"
+    (repository / "data").rename(away)
+    assert es("register", "learns", cwd=repository).returncode == 0
+    away.rename(repository / "data")
+    assert "is gone or was replaced" in es("register", "--check", cwd=repository).stdout
+    assert not outcome(repository)["confirmatory"]
+
+
+def test_an_entry_that_was_brought_back_by_a_merge_is_seen(repository):
+    """The tip has the older lock again, by a merge that takes one side whole."""
+    edit(repository / "hypotheses" / "learns.py", "0.5", "0.4")
+    old = git(repository, "rev-parse", "HEAD")
+    assert es("register", "learns", cwd=repository).returncode == 0
+    commit(repository)
+    tip = git(repository, "rev-parse", "HEAD")
+    tree = git(repository, "rev-parse", f"{old}^{{tree}}")
+    merge = git(repository, "commit-tree", tree, "-p", old, "-p", tip, "-m", "merge")
+    git(repository, "reset", "-q", "--hard", merge)
+    assert len(read_lock(repository / "hypotheses" / "learns.lock").entries) == 1
+    assert "entry 2 of commit" in es("register", "--check", cwd=repository).stdout
+
+
+def test_a_revision_that_the_history_lacks_is_a_deviation(repository):
+    forge(
+        repository / "hypotheses" / "learns.lock",
+        lambda entry: entry.update(git_commit="1234567890" * 4),
+    )
+    git(repository, "checkout", "-q", "--orphan", "squashed")
+    commit(repository)
+    result = outcome(repository)
+    assert result["registration"] == "registered"
+    assert result["deviations"] == [
+        "registered at revision 123456789012, which the history of this repository does not hold"
+    ]
+    assert "doubt: registered at" in es("register", "--check", cwd=repository).stdout
+
+
+def test_a_shallow_clone_says_nothing_of_what_it_lacks(repository, tmp_path):
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{repository}", "shallow")
+    result = outcome(tmp_path / "shallow")
+    assert (result["confirmatory"], result["deviations"]) == (True, [])
+
+
+def test_a_hook_of_another_repository_does_not_hide_the_history(repository, monkeypatch):
+    forge(repository / "hypotheses" / "learns.lock", without_runs)
+    monkeypatch.setenv("GIT_DIR", ".git")  # as `git commit` sets it
+    monkeypatch.setenv("GIT_INDEX_FILE", ".git/index")
+    assert es("register", "--check", cwd=repository).returncode == 1
+
+
+def test_without_git_nothing_is_lost(repository, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert outcome(repository)["confirmatory"]
+    assert es("register", "--check", cwd=repository).returncode == 0
+
+
+# --- values -----------------------------------------------------------------------------------
+
+
+def copied(project, seed, by, change):
+    """The run `seed` written as the planned run `by`, as somebody would who has only pilots."""
+    store = Store.open(project / "data")
+    run = next(run for run in store.runs if run.manifest.seed == seed)
+    table = store.read(run)
+    values = change(table.column("value").to_numpy().copy())
+    table = table.drop_columns("run_id")
+    at = table.column_names.index("value")
+    table = table.set_column(at, "value", pa.array(values, pa.float64()))
+    m = run.manifest
+    write_run(
+        project / "data", table, run_id=f"sim-d32-s{by}", suite="sim", scale="d32", n_params=m.n_params,
+        n_layers=m.n_layers, seed=by, config={"another": by}, software={}, device="none",
+    )  # fmt: skip
+
+
+CHANGES = {
+    "as they are": lambda values: values,
+    "by one unit in the last place": lambda values: np.nextafter(values, 0.5),
+    "by a ten-thousandth": lambda values: values * (1 - 1e-4 * np.linspace(0, 1, len(values))),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_values_of_a_pilot_under_another_name_are_known(repository, change):
+    copied(repository, 0, 6, CHANGES[change])
+    result = outcome(repository)
+    assert not result["confirmatory"]
+    assert any(
+        "1 of the unseen runs have the values of a run that the plan had seen (sim-d32-s6 those of "
+        "sim-d32-s0)" in text
+        for text in result["deviations"]
+    )
+
+
+def test_the_values_of_one_run_under_two_names_are_known(repository):
+    """A run that no plan had seen, given the seed of another that is planned."""
+    copied(repository, 5, 6, CHANGES["by one unit in the last place"])
+    deviations = outcome(repository)["deviations"]
+    assert deviations == [
+        "1 of the unseen runs have the values of another (sim-d32-s6 as sim-d32-s5)"
+    ]
+
+
+def test_runs_in_which_nothing_varies_are_not_called_copies(project):
+    """Models that learn nothing are all alike, and honest."""
+    fill(project, range(3), learns=False)
+    assert es("register", "learns", cwd=project).returncode == 0
+    fill(project, range(5, 9), learns=False)
+    result = outcome(project)
+    assert result["confirmatory"]
+    assert not any("values" in text for text in result["deviations"])

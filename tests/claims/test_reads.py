@@ -1,0 +1,166 @@
+"""What the code of a claim reads besides its traces is part of its registration, or is refused."""
+
+import json
+import os
+import sys
+
+import pytest
+
+from emergence_stats.claims.registration import read_lock
+from tests.support import edit, es, fill, result_of
+
+LIMIT = "json.loads((Path(__file__).parent / 'table.json').read_text())['limit']"
+# What an estimate adds 0 times, so that its value stays.
+READS = {
+    "a file beside it": ("hypotheses/table.json", LIMIT),
+    "a file in a folder of its own": (
+        "hypotheses/tables/table.json",
+        LIMIT.replace("'table.json'", "'tables' / 'table.json'"),
+    ),
+    "a file of the project": (
+        "table.json",
+        "float(np.loadtxt(Path(__file__).parents[1] / 'table.json'))",
+    ),
+    "a module by a computed name": (
+        "hypotheses/_helper.py",
+        "importlib.import_module('._hel' + 'per', __package__).limit",
+    ),
+    "a module that only exec knows": (
+        "hypotheses/_helper.txt",
+        "(exec((Path(__file__).parent / '_helper.txt').read_text(), found := {}), found['limit'])[1]",
+    ),
+    "a module of the search path": (
+        "lib/aside.py",
+        "(sys.path.insert(0, str(Path(__file__).parents[1] / 'lib')), __import__('as' + 'ide'))[1].limit",
+    ),
+}
+CONTENTS = {"json": '{"limit": 0}', "py": "limit = 0\n", "txt": "limit = 0\n"}
+
+
+def reading(project, what, early=False):
+    """The claim with an estimate that reads; `early`: when the module is imported, not when it is called."""
+    claim = project / "hypotheses" / "learns.py"
+    imports = "import importlib, json, os, socket, subprocess, sys\nimport numpy as np\nfrom pathlib import Path\n"
+    edit(claim, "\n\ndef final", f"\n{imports}LIMIT = {what if early else 0}\n\n\ndef final")
+    edit(claim, "return run", f"return 0 * {'LIMIT' if early else what} + run")
+    return claim
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    yield
+    sys.modules.pop("aside", None)
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["in the estimate", "at import"])
+@pytest.mark.parametrize("what", READS)
+def test_a_file_that_an_estimate_reads_is_frozen_with_it(project, what, early):
+    fill(project, range(2))
+    name, read = READS[what]
+    file = project / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("0" if "loadtxt" in read else CONTENTS[name.rpartition(".")[2]])
+    reading(project, read, early)
+    assert es("register", "learns", cwd=project).returncode == 0
+    sys.modules.pop("aside", None)
+    assert list(read_lock(project / "hypotheses" / "learns.lock").latest["read"]) == [name]
+    assert es("register", "--check", cwd=project).returncode == 0
+    assert es("register", "learns", cwd=project).stdout.startswith("learns: already")
+
+    fill(project, range(5, 9))
+    sys.modules.pop("aside", None)
+    assert result_of(es("test", "learns", "--json", cwd=project))["confirmatory"]
+    file.write_text(file.read_text() + " ")
+    done = es("register", "--check", cwd=project)
+    assert (done.returncode, f"file {name}: changed" in done.stdout) == (1, True)
+    sys.modules.pop("aside", None)
+    result = result_of(es("test", "learns", "--json", cwd=project))
+    assert (result["registration"], result["confirmatory"]) == ("amended", False)
+    assert result["changes"] == [f"file {name}: changed"]
+    file.unlink()
+    sys.modules.pop("aside", None)
+    done = es("register", "--check", cwd=project)
+    if early:  # it cannot even be imported
+        assert done.returncode == 2
+    else:
+        assert (done.returncode, f"file {name}: gone" in done.stdout) == (1, True)
+
+
+def test_a_file_that_is_read_only_after_the_registration_is_seen(project):
+    fill(project, range(2))
+    reading(
+        project,
+        "(len(os.listdir(Path(__file__).parents[1] / 'data' / 'sim')) > 6 and " + LIMIT + ")",
+    )
+    (project / "hypotheses" / "table.json").write_text('{"limit": 0}')
+    assert es("register", "learns", cwd=project).returncode == 0
+    assert read_lock(project / "hypotheses" / "learns.lock").latest["read"] == {}
+    fill(project, range(5, 9))
+    result = result_of(es("test", "learns", "--json", cwd=project))
+    assert (result["registration"], result["confirmatory"]) == ("amended", False)
+    assert "file hypotheses/table.json: read by the code of the claim" in result["changes"][0]
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("len(os.environ.get('LIMIT', ''))", "the environment variable LIMIT"),
+        ("('LIMIT' in os.environ)", "the environment variable LIMIT"),
+        ("len(os.getenv('LIMIT') or '')", "the environment variable LIMIT"),
+        ("(subprocess.run([sys.executable, '-c', '']).returncode)", "another program"),
+        ("os.system('true')", "another program"),
+        ("(socket.socket().connect_ex(('127.0.0.1', 9)) and 0)", "the network"),
+        ("len(open(os.devnull).read())", os.devnull),
+        ("len(Path('OUTSIDE').read_text())", "OUTSIDE"),
+    ],
+)
+@pytest.mark.parametrize("early", [False, True], ids=["in the estimate", "at import"])
+def test_what_no_digest_can_hold_is_refused(project, tmp_path, what, said, early):
+    fill(project, range(2))
+    outside = tmp_path / "outside.txt"
+    outside.write_text("text")
+    what, said = what.replace("OUTSIDE", str(outside)), said.replace("OUTSIDE", str(outside))
+    claim = reading(project, what, early)
+    done = es("register", "learns", cwd=project)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert f"{claim}:" in done.stderr  # and the line
+    assert not claim.with_suffix(".lock").exists()
+
+
+def test_what_libraries_read_for_themselves_is_not_the_claims(project):
+    """Importing pandas and statsmodels reads their own files, the environment, and starts programs."""
+    fill(project, range(2))
+    reading(project, "len(__import__('statsmodels.api').__name__ + __import__('pandas').__name__)")
+    done = es("register", "learns", cwd=project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert read_lock(project / "hypotheses" / "learns.lock").latest["read"] == {}
+
+
+def test_claims_do_not_share_what_they_import(project):
+    """One claim changes a helper that another imports; the other never sees it."""
+    (project / "hypotheses" / "_shared.py").write_text("limit = 0.5\n")
+    claim = project / "hypotheses" / "learns.py"
+    edit(claim, "\n\ndef final", "\nfrom . import _shared\n\n\ndef final")
+    edit(claim, "at_least(0.5)", "at_least(_shared.limit)")
+    text = claim.read_text()
+    changed = text.replace("\n\n\ndef", "\n_shared.limit = 9.0\n\n\ndef", 1)
+    (project / "hypotheses" / "first.py").write_text(changed.replace("learns = ", "first = "))
+    fill(project, range(4))
+    done = es("report", "--all", "--json", cwd=project)
+    verdicts = {r["name"]: r["verdict"] for r in json.loads(done.stdout)["results"]}
+    assert verdicts == {"first": "refuted", "learns": "supported"}
+
+
+def test_values_that_rest_on_a_file_are_not_kept(varied_project):
+    """The cache knows the source and the runs; another table gives other values."""
+    (varied_project / "hypotheses" / "table.json").write_text('{"limit": 0}')
+    claim = varied_project / "hypotheses" / "learns.py"
+    edit(claim, "\n\ndef final", "\nimport json\nfrom pathlib import Path\n\n\ndef final")
+    edit(claim, "return run", f"return {LIMIT} + run")
+    first = es("multiverse", "learns", "--json", cwd=varied_project)
+    assert first.returncode == 0
+    (varied_project / "hypotheses" / "table.json").write_text('{"limit": -1}')
+    second = es("multiverse", "learns", "--json", cwd=varied_project)
+    assert first.stdout != second.stdout
