@@ -28,12 +28,13 @@ class RunUse:
 
     `status`: "counted", "pilot" (the plan had seen it), "excluded" (by a rule of the plan), "refused" (it
     cannot be used), "not in the plan" (another suite, scale or seed) or "other suite" (without a design,
-    or if another suite than the plan's was asked for).
+    or if another suite than the plan's was asked for). `sha256`: of its Parquet file.
     """
 
     run_id: str
     status: str
     why: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ class Selection:
         for run_id, reasons in refusals.items():
             why = "; ".join(reasons)
             uses[run_id] = (
-                RunUse(run_id, "counted", f"in part: {why}")
+                replace(uses[run_id], status="counted", why=f"in part: {why}")
                 if run_id in used
-                else RunUse(run_id, "refused", why)
+                else replace(uses[run_id], status="refused", why=why)
             )
         return replace(self, uses=uses)
 
@@ -113,7 +114,7 @@ def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str |
     for run in store.runs:
         m = run.manifest
         place = _place_outside(hypothesis, m, chosen)
-        uses[m.run_id] = place or RunUse(m.run_id, "counted")
+        uses[m.run_id] = replace(place or RunUse(m.run_id, "counted"), sha256=m.sha256)
         if place is not None:
             continue
         if state.registration is not None and state.registration.saw(m):
@@ -124,11 +125,13 @@ def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str |
             unseen.append(m.run_id)
     if unseen:
         for run_id in seen:
-            uses[run_id] = RunUse(run_id, "pilot", "the plan had seen it when it was registered")
+            known = "the plan had seen it when it was registered"
+            uses[run_id] = replace(uses[run_id], status="pilot", why=known)
     if unseen or seen:
         seeds = {run.manifest.run_id: run.manifest.seed for run in store.runs}
         for run_id in beyond:
-            uses[run_id] = RunUse(run_id, "not in the plan", f"seed {seeds[run_id]}")
+            seed = f"seed {seeds[run_id]}"
+            uses[run_id] = replace(uses[run_id], status="not in the plan", why=seed)
     return Selection(
         chosen,
         why,

@@ -27,6 +27,7 @@ def snapshot(result: Result) -> dict[str, Any]:
         "registration": result.registration,
         "runs": result.counted,
         "counted": ranges(use.run_id for use in result.runs if use.status == "counted"),
+        "sha256": {use.run_id: use.sha256 for use in result.runs if use.status == "counted"},
         "controls": {control.name: str(control.verdict) for control in result.controls},
         "deviations": list(result.deviations),
         "predictions": {
@@ -64,14 +65,15 @@ def read_record(path: Path, of: str) -> dict[str, Any]:
 
 
 def write(path: Path, results: Sequence[Result]) -> None:
-    """Record these results. An entry that says the same, up to rounding, stays as it is."""
+    """Record these results. An entry that says the same of the same runs, up to rounding, stays as it is."""
     with only_one(path.parent):
         before = read(path) if path.exists() else {}
         verdicts = {}
         for result in results:
-            old = before.get(result.name)
-            same = old is not None and change_of(old, result) is None
-            verdicts[result.name] = old if same else snapshot(result)
+            old, new = before.get(result.name), snapshot(result)
+            if old is not None and change_of(old, result) is None:
+                new = {**old, "sha256": new["sha256"]}  # records of older versions have none
+            verdicts[result.name] = new
         _write(path, verdicts)
 
 
@@ -190,6 +192,10 @@ def _other_runs(old: Mapping[str, Any], new: Mapping[str, Any], result: Result) 
         gone.setdefault(f"{what}: {use.why}" if use and use.why else what, []).append(run_id)
     for reason, run_ids in gone.items():
         yield f"{len(run_ids)} no longer counted, {reason} ({_few(run_ids)})"
+    bytes_of = old.get("sha256", new["sha256"])  # older versions kept none
+    other = sorted(r for r in before & after if bytes_of.get(r) != new["sha256"][r])
+    if other:
+        yield f"{len(other)} with other traces than recorded ({_few(other)})"
     if after - before:
         yield f"{len(after - before)} newly counted ({_few(sorted(after - before))})"
 

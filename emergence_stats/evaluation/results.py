@@ -261,10 +261,7 @@ class Result:
             "suite": self.evidence.suite,
             "store": self.evidence.store,
             "run_counts": uses,
-            "runs": [
-                {"run_id": use.run_id, "status": use.status, "why": use.why}
-                for use in self.evidence.runs
-            ],
+            "runs": [asdict(use) for use in self.evidence.runs],
             "deviations": list(self.plan.deviations),
             "changes": list(self.plan.changes),
         }

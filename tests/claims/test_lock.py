@@ -255,6 +255,38 @@ def test_the_values_of_one_run_under_two_names_are_known(repository):
     ]
 
 
+def test_a_run_replaced_with_the_same_estimate_is_seen_by_check(repository):
+    """The estimate rests on the last checkpoint alone, and only earlier ones are others."""
+    assert es("check", "--update", cwd=repository).returncode == 0
+    assert es("check", cwd=repository).returncode == 0
+
+    def earlier(values):
+        values[10:20] += 0.01
+        return values
+
+    copied(repository, 7, 7, earlier)
+    done = es("check", cwd=repository)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[:2] == [
+        "learns: supported as before",
+        "  why: 1 with other traces than recorded (sim-d32-s7)",
+    ]
+    assert es("check", "--update", cwd=repository).returncode == 0
+    assert es("check", cwd=repository).returncode == 0
+
+
+def test_a_record_without_digests_gets_them_and_keeps_its_numbers(repository):
+    assert es("check", "--update", cwd=repository).returncode == 0
+    path = repository / "hypotheses" / "verdicts.lock"
+    with_digests = path.read_text()
+    older = json.loads(with_digests)
+    del older["verdicts"]["learns"]["sha256"]
+    path.write_text(json.dumps(older))
+    assert es("check", cwd=repository).returncode == 0
+    assert es("check", "--update", cwd=repository).returncode == 0
+    assert path.read_text() == with_digests
+
+
 def test_runs_in_which_nothing_varies_are_not_called_copies(project):
     """Models that learn nothing are all alike, and honest."""
     fill(project, range(3), learns=False)
