@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support import HYPOTHESIS, add_run, edit
+from tests.repository import commit, git
+from tests.support import HYPOTHESIS, add_run, edit, es, fill
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -40,4 +41,23 @@ def varied_project(project):
     edit(module, "    predictions=", '    multiverse={"last": [1, 2, 5]},\n    predictions=')
     for seed in range(5):
         add_run(project / "data", seed)
+    return project
+
+
+@pytest.fixture
+def repository(project):
+    """A project in git: runs 0 and 1, the plan, its registration, and runs 5 to 8, a commit each."""
+    edit(project / "hypotheses" / "learns.py", "import Claim", "import Claim, Design")
+    edit(
+        project / "hypotheses" / "learns.py",
+        "at_least(0.5))],",
+        'at_least(0.5))],\n    design=Design("sim", ("d32",), (5, 6, 7, 8)),',
+    )
+    git(project, "init", "-q")
+    fill(project, range(2))
+    commit(project)
+    assert es("register", "learns", cwd=project).returncode == 0
+    commit(project)
+    fill(project, range(5, 9))
+    commit(project)
     return project

@@ -38,6 +38,7 @@ ENTRY_POINTS = "emergence_stats.hypotheses"
 _SETTINGS: dict[str, Any] = {
     "hypotheses": "hypotheses",
     "traces": "data",
+    "authorities": None,
     "color": "auto",
     "jobs": None,
 }
@@ -135,6 +136,12 @@ class Project:
         """The default trace store: a path below the project, or a URI."""
         value = self.settings["traces"]
         return value if "://" in value else str(self.root / value)
+
+    @property
+    def authorities(self) -> list[Path]:
+        """PEM files of the timestamp authorities that the project trusts."""
+        name = self.settings["authorities"]
+        return [] if name is None else [self.root / name]
 
     @cached_property
     def sources(self) -> dict[str, Source]:

@@ -9,6 +9,7 @@ from emergence_stats.claims.project import Project
 from emergence_stats.claims.registration import state_of
 from emergence_stats.evaluation.results import Result
 from emergence_stats.evaluation.watch import look
+from emergence_stats.interfaces.audits import audits_of
 from emergence_stats.reports.html import Background, Provenance, page
 from emergence_stats.support.progress import Progress
 from emergence_stats.traces.store import Store
@@ -20,17 +21,20 @@ def html_page(
     store: Store,
     progress: Progress | None = None,
     *,
+    suite: str | None = None,
     arguments: Sequence[str] | None = None,
 ) -> str:
-    """One HTML file of these results. `arguments`: of the command that made it, by default this one's.
+    """One HTML file of these results, with their audits. `suite`: as it was asked for; `arguments`: of the command
+    that made it, by default this one's.
 
     Raises what reading a run raises.
     """
     backgrounds = {}
-    for result in results:
+    audits = audits_of(results, project, store, suite=suite)
+    for result, audit in zip(results, audits, strict=True):
         loaded = project.load(result.name)
         plan = "\n".join(describe_lines(loaded, state_of(loaded)))
-        backgrounds[result.name] = Background(plan, look(loaded, result, store))
+        backgrounds[result.name] = Background(plan, look(loaded, result, store), audit)
     manifests = {run.manifest.run_id: run.manifest for run in store.runs}
     made = Provenance.now(project.root, store.uri, arguments)
     return page(results, backgrounds, manifests, made, progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,10 +55,17 @@ class History:
 
     def holds(self, commit: str) -> bool:
         """Whether a commit is one of these; of a shallow clone no answer but True means anything."""
-        if commit not in self._held:
-            told = _git(self._folder, "merge-base", "--is-ancestor", commit, "HEAD")
-            self._held[commit] = told is not None
-        return self._held[commit]
+        return self.is_before(commit, "HEAD")
+
+    def is_before(self, one: str, other: str) -> bool:
+        """Whether a commit is the same as another, or one of those that lead to it."""
+        key = f"{one} {other}"
+        if not re.fullmatch("[0-9a-f]{7,64}", one):  # a lock may say anything, also an option
+            return False
+        if key not in self._held:
+            told = _git(self._folder, "merge-base", "--is-ancestor", one, other)
+            self._held[key] = told is not None
+        return self._held[key]
 
     def versions(self, name: str) -> list[Version]:
         """All versions of the file `name`, newest first."""

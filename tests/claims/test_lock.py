@@ -2,61 +2,17 @@
 
 import json
 import shutil
-import subprocess
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from emergence_stats.claims.project import Project
-from emergence_stats.claims.registration import digest, plan, read_lock, state_of
+from emergence_stats.claims.registration import read_lock, state_of
 from emergence_stats.traces.store import Store
 from emergence_stats.traces.write import write_run
+from tests.repository import commit, forge, git
 from tests.support import ROOT, edit, es, fill, result_of
-
-
-def git(folder, *arguments):
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-    done = subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
-
-
-def commit(folder, message="more"):
-    git(folder, "add", "-A")
-    git(folder, "commit", "-q", "-m", message)
-    return git(folder, "rev-parse", "HEAD")
-
-
-@pytest.fixture
-def repository(project):
-    """A project in git: runs 0 and 1, the plan, its registration, and runs 5 to 8, a commit each."""
-    edit(project / "hypotheses" / "learns.py", "import Claim", "import Claim, Design")
-    edit(
-        project / "hypotheses" / "learns.py",
-        "at_least(0.5))],",
-        'at_least(0.5))],\n    design=Design("sim", ("d32",), (5, 6, 7, 8)),',
-    )
-    git(project, "init", "-q")
-    fill(project, range(2))
-    commit(project)
-    assert es("register", "learns", cwd=project).returncode == 0
-    commit(project)
-    fill(project, range(5, 9))
-    commit(project)
-    return project
-
-
-def forge(lock, change):
-    """Change the latest entry of a lock and make its digests anew, as its owner can."""
-    found = json.loads(lock.read_text())
-    entry = found["entries"][-1]
-    del entry["digest"]
-    change(entry)
-    entry["plan"] = plan.plan_digest(entry["declaration"], entry["code"], entry.get("read"))
-    entry["digest"] = digest(entry)
-    lock.write_text(json.dumps(found))
 
 
 def outcome(project):

@@ -1,7 +1,7 @@
 """Freeze a hypothesis: what was declared, what it rests on, and the runs already seen."""
 
 from emergence_stats.claims.registration.canonical import canonical, digest
-from emergence_stats.claims.registration.freezing import register
+from emergence_stats.claims.registration.freezing import add_timestamp, register
 from emergence_stats.claims.registration.lock import Registration, read_lock
 from emergence_stats.claims.registration.plan import Plan, current_plan, plan_digest
 from emergence_stats.claims.registration.seen import identity
@@ -11,6 +11,7 @@ __all__ = [
     "Plan",
     "Registration",
     "State",
+    "add_timestamp",
     "canonical",
     "current_plan",
     "digest",

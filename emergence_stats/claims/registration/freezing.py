@@ -1,11 +1,14 @@
-"""Append a registration to a lock."""
+"""Append a registration to a lock, or an authority's timestamp to a registration."""
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration.canonical import digest
@@ -13,10 +16,14 @@ from emergence_stats.claims.registration.lock import LOCK_VERSION, Registration,
 from emergence_stats.claims.registration.plan import current_plan, deciding_code
 from emergence_stats.claims.registration.seen import Sketch, entry_of
 from emergence_stats.claims.registration.state import changes_since
-from emergence_stats.errors import RegistrationError
+from emergence_stats.errors import RegistrationError, UsageError
 from emergence_stats.support.files import only_one, write_whole
 from emergence_stats.support.git import revision
+from emergence_stats.support.words import visible
 from emergence_stats.traces.format import Manifest
+
+if TYPE_CHECKING:
+    from emergence_stats.support.timestamps import Timestamp
 
 
 def register(
@@ -62,7 +69,51 @@ def _append(
     }
     entry["digest"] = digest(entry)
     entries.append(entry)
-    path = loaded.source.lock
-    lock = {"lock_version": LOCK_VERSION, "name": loaded.name, "entries": entries}
-    write_whole(path, json.dumps(lock, indent=1, sort_keys=True) + "\n")
-    return Registration(path, tuple(entries))
+    timestamps = registration.timestamps if registration else {}
+    return _write(loaded, Registration(loaded.source.lock, tuple(entries), timestamps))
+
+
+def add_timestamp(
+    loaded: Loaded, authority: str, roots: Sequence[Path] = ()
+) -> tuple[Registration, Timestamp]:
+    """Have the authority at a URL stamp the latest entry of a lock, and keep its answer beside the entry.
+
+    With `roots` (PEM files of the authorities that are trusted) the answer is verified first. Raises `UsageError`
+    if there is no answer, or it is not to be trusted; `RegistrationError` without a registration.
+    """
+    from emergence_stats.support.timestamps import (
+        read_timestamp,
+        request_timestamp,
+        verify_timestamp,
+    )
+
+    registration = read_lock(loaded.source.lock)
+    if registration is None:
+        raise RegistrationError(f"{loaded.name} is not registered, so there is nothing to stamp")
+    entry = registration.latest["digest"]
+    response = request_timestamp(entry, authority)
+    try:
+        stamp = verify_timestamp(response, entry, roots) if roots else read_timestamp(response)
+    except ValueError as error:
+        raise UsageError(
+            f"{visible(authority)}: its timestamp is not to be trusted ({error}); nothing was kept. Name "
+            "another authority, or the certificates of this one"
+        ) from None
+    kept = {"authority": authority, "response": base64.b64encode(response).decode()}
+    with only_one(loaded.source.lock.parent):
+        registration = read_lock(loaded.source.lock) or registration
+        stamps = dict(registration.timestamps)
+        stamps[entry] = [*stamps.get(entry, ()), kept]
+        return _write(loaded, replace(registration, timestamps=stamps)), stamp
+
+
+def _write(loaded: Loaded, registration: Registration) -> Registration:
+    lock: dict[str, Any] = {
+        "lock_version": LOCK_VERSION,
+        "name": loaded.name,
+        "entries": registration.entries,
+    }
+    if registration.timestamps:
+        lock["timestamps"] = registration.timestamps
+    write_whole(registration.path, json.dumps(lock, indent=1, sort_keys=True) + "\n")
+    return registration

@@ -13,13 +13,15 @@ deciding      sha256 by file of the modules of this package that decide every ve
 runs          the runs that the store held: their identity, so that data seen cannot come back as
               unseen under another name, and a sketch of their values
 
+Beside the entries are trusted timestamps of their digests, if any were asked for (`support.timestamps`).
 Entries of the first format have neither `read` nor `deciding` nor sketches. They are checked as they were made.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,10 +38,15 @@ _READABLE = (1, LOCK_VERSION)
 
 @dataclass(frozen=True)
 class Registration:
-    """The entries of a lock, oldest first, and where they are."""
+    """The entries of a lock, oldest first, and where they are.
+
+    `timestamps`: by digest of an entry, what authorities answered: each ``authority``, its URL, and ``response``, in
+    base64 (`support.timestamps`). They are beside the chain: an entry has to be there before it can be stamped.
+    """
 
     path: Path
     entries: tuple[dict[str, Any], ...]
+    timestamps: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
 
     @property
     def latest(self) -> dict[str, Any]:
@@ -79,6 +86,10 @@ def read_lock(path: Path) -> Registration | None:
     try:
         lock = json.loads(path.read_text("utf-8"))
         entries = tuple(lock["entries"])
+        timestamps = {
+            str(entry): [{k: str(one[k]) for k in ("authority", "response")} for one in some]
+            for entry, some in lock.get("timestamps", {}).items()
+        }
         if lock["lock_version"] not in _READABLE:
             raise RegistrationError(
                 f"{path}: lock_version {lock['lock_version']!r} is none of {_READABLE}; a newer version of "
@@ -94,8 +105,8 @@ def read_lock(path: Path) -> Registration | None:
             before = entry["digest"]
             if entry["plan"] != plan_digest(entry["declaration"], entry["code"], entry.get("read")):
                 raise RegistrationError(f"{path}: entry {number}: its plan digest is wrong; {fix}")
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise RegistrationError(f"{path}: not a registration ({error!r}); {fix}") from None
     if not entries:
         raise RegistrationError(f"{path}: the lock has no entry; {fix}")
-    return Registration(path, entries)
+    return Registration(path, entries, timestamps)

@@ -124,6 +124,10 @@ def register(
     names: OptionalNames = None,
     check_: Annotated[bool, typer.Option("--check", help="Verify, write nothing.")] = False,
     traces: TracesOption = None,
+    timestamp: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Have this authority (RFC 3161) stamp the registration."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Freeze hypotheses: hash plan and source, list the runs seen. --check verifies them."""
@@ -133,18 +137,42 @@ def register(
         return
     if not names:
         raise UsageError("name the hypotheses to register (or --check to verify all)")
-    rows = [_register(session, loaded, traces) for loaded in session.load(names)]
+    rows = []
+    for loaded in session.load(names):
+        rows.append(_register(session, loaded, traces))
+        if timestamp is not None:
+            rows[-1]["timestamp"] = _stamp(session, loaded, timestamp)
     if as_json:
         print_json({"schema_version": 1, "registrations": rows})
         return
     for row in rows:
         what = "registered" if row["new"] else "already registered, nothing written"
         typer.echo(f"{row['name']}: {what} ({row['plan'][:7]}, {row['runs_seen']} runs seen)")
+        if timestamp is not None:
+            typer.echo(f"  {_stamped(row)}")
+
+
+def _stamp(session: Session, loaded: Loaded, authority: str) -> dict[str, Any]:
+    from emergence_stats.claims.registration import add_timestamp
+
+    roots = session.project.authorities
+    _, stamp = add_timestamp(loaded, authority, roots)
+    return {
+        "time": stamp.time.isoformat(),
+        "signer": stamp.authority,
+        "verified": bool(roots),
+    }
+
+
+def _stamped(row: dict[str, Any]) -> str:
+    stamp = row["timestamp"]
+    how = "verified" if stamp["verified"] else "not verified: the setting `authorities` names none"
+    return f"stamped at {stamp['time']} by {stamp['signer']} ({how})"
 
 
 def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str, Any]:
+    from emergence_stats.audit.rehearsal import check_repeats, sketches_of
     from emergence_stats.claims import registration as locks
-    from emergence_stats.interfaces.rehearsal import check_repeats, sketches_of
 
     uri = traces or session.project.traces
     seen: list[Manifest] = []

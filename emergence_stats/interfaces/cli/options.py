@@ -25,6 +25,16 @@ QuietOption = Annotated[
 ]
 
 
+TrustedOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--trusted",
+        metavar="PEM",
+        help="Certificates of timestamp authorities; default: the setting.",
+    ),
+]
+
+
 def _names_that_begin(incomplete: str) -> list[str]:
     """For completion in a shell."""
     from emergence_stats.claims.project import Project

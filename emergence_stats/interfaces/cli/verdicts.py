@@ -1,7 +1,8 @@
-"""Commands that judge: test, report, check."""
+"""Commands that judge: test, report, check, audit."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from emergence_stats.interfaces.cli.options import (
     SuiteOption,
     TimeoutOption,
     TracesOption,
+    TrustedOption,
     VerboseOption,
 )
 from emergence_stats.interfaces.cli.session import (
@@ -114,7 +116,8 @@ def report(
         from emergence_stats.interfaces.pages import html_page
 
         with session.progress("drawing claims") as progress:
-            text = html_page(results, session.project, session.store(traces), progress)
+            store = session.store(traces)
+            text = html_page(results, session.project, store, progress, suite=suite)
     else:
         text = _document(results, session.project, how, time.perf_counter() - began)
     write_or_print(text, output)
@@ -212,6 +215,45 @@ def check(
     raise typer.Exit(1 if changes else 0)
 
 
+@app.command()
+def audit(
+    context: typer.Context,
+    names: OptionalNames = None,
+    repeat: Annotated[
+        bool, typer.Option("--repeat/--no-repeat", help="Evaluate every unit a second time.")
+    ] = True,
+    trusted: TrustedOption = None,
+    output: OutputOption = None,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+    timeout: TimeoutOption = None,
+) -> None:
+    """What verdicts rest on, and what cannot be known. Exit status 1: something speaks against one."""
+    from emergence_stats.interfaces.audits import audits_of
+    from emergence_stats.reports.audit import to_text
+    from emergence_stats.support.files import check_folder
+
+    session = session_of(context, quiet, timeout)
+    if output is not None:
+        check_folder(output)
+    results = session.evaluate(names, traces, suite)
+    with session.progress("evaluating again") as progress:
+        audits = audits_of(
+            results, session.project, session.store(traces), suite=suite, repeat=repeat,
+            trusted=trusted, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        document = {"schema_version": 1, "audits": [audit.to_dict() for audit in audits]}
+        text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    else:
+        text = to_text(audits, verbose)
+    write_or_print(text, output)
+    raise typer.Exit(1 if any(audit.against for audit in audits) else 0)
+
+
 def _default_format() -> CheckFormat:
     return CheckFormat.github if os.environ.get("GITHUB_ACTIONS") == "true" else CheckFormat.console
 
@@ -241,8 +283,6 @@ def _check_text(results: Sequence[Result], changes: Sequence[Change]) -> str:
 
 
 def _check_json(results: list[Result], changes: list[Change]) -> str:
-    import json
-
     document = {
         "schema_version": 1,
         "verdicts": {result.name: str(result.verdict) for result in results},

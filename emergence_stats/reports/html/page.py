@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emergence_stats.audit.facts import Audit
 from emergence_stats.evaluation.results import Result, document
 from emergence_stats.evaluation.watch import Looked
-from emergence_stats.reports import words
+from emergence_stats.reports import audit, words
 from emergence_stats.reports.html.provenance import Provenance
 from emergence_stats.reports.pictures import claims, traces
 from emergence_stats.reports.pictures.robustness import power_curve, specification_curve
@@ -39,12 +40,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Background:
-    """What a page shows of a claim besides its result: the plan in words, and what was `looked` at in a
-    typical run, None if no run has a value.
+    """What a page shows of a claim besides its result: the plan in words, what was `looked` at in a typical run,
+    None if no run has a value, and the audit.
     """
 
     plan: str
     looked: Looked | None
+    audit: Audit
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,9 @@ def page(
         manifests=_used(results, manifests),
         verdicts=list(Verdict),
         text=words,
+        audits=audit,
         use_counts=_use_counts,
-        document=document(results),
+        document={**document(results), "audits": [b.audit.to_dict() for b in backgrounds.values()]},
         style=(_HERE / "page.css").read_text("utf-8"),
         script=(_HERE / "page.js").read_text("utf-8"),
     )

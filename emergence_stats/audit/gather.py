@@ -1,0 +1,148 @@
+"""The audit of a claim: its result, its lock, the store, and what git and timestamp authorities say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from emergence_stats.audit.facts import Audit, Entry, File, Repeated, TracedRun
+from emergence_stats.audit.stamps import stamps_of
+from emergence_stats.audit.unknown import unknown
+from emergence_stats.claims.project import Loaded
+from emergence_stats.claims.registration import Registration, State, current_plan, state_of
+from emergence_stats.claims.registration.history import first_commit
+from emergence_stats.claims.registration.plan import deciding_code, read_now
+from emergence_stats.claims.selection import choose_runs
+from emergence_stats.evaluation.results import Result
+from emergence_stats.support.git import History
+from emergence_stats.traces.format import Manifest
+from emergence_stats.traces.store import Store
+
+
+def history_of(store: Store) -> History:
+    """What git says about the manifests of a store, nothing if it is not a local folder."""
+    folder = Path(store.base)
+    return History(folder, "/*.json") if folder.is_dir() else History()
+
+
+def gather(
+    loaded: Loaded,
+    result: Result,
+    store: Store,
+    history: History,
+    repeated: Repeated | None,
+    trusted: Sequence[Path] = (),
+) -> Audit:
+    """The audit of one claim. `history`: of the store; `trusted`: certificates of timestamp authorities."""
+    state = state_of(loaded)
+    entries = tuple(_entries(loaded, state.registration, trusted))
+    runs = tuple(_runs(loaded, result, state, store, history))
+    return Audit(
+        name=result.name,
+        verdict=str(result.verdict),
+        basis=result.basis,
+        registration=state.status,
+        entries=entries,
+        files=tuple(_files(loaded, state.registration)),
+        runs=runs,
+        repeated=repeated,
+        against=tuple(_against(result, state, entries, runs, repeated, history)),
+        deviations=tuple(d for d in result.deviations if d not in state.doubts),
+        unknown=tuple(unknown(loaded, state, entries, runs, history, repeated)),
+    )
+
+
+def _entries(
+    loaded: Loaded, registration: Registration | None, trusted: Sequence[Path]
+) -> Iterator[Entry]:
+    history = loaded.history
+    can_tell = history.is_known and not history.is_shallow
+    for number, entry in enumerate(registration.entries if registration else ()):
+        assert registration is not None
+        revision = entry.get("git_commit")
+        first = first_commit(registration, number, history)
+        yield Entry(
+            number=number + 1,
+            registered=entry["registered"],
+            digest=entry["digest"],
+            revision=revision,
+            in_history=history.holds(revision) if revision and can_tell else None,
+            commit=first.commit if first else None,
+            committed=first.date if first else None,
+            runs_seen=len(entry["runs"]),
+            values_kept=sum("values" in run for run in entry["runs"]),
+            stamps=tuple(stamps_of(registration, entry["digest"], trusted)),
+        )
+
+
+def _files(loaded: Loaded, registration: Registration | None) -> Iterator[File]:
+    plan, entry = current_plan(loaded), registration.latest if registration else {}
+    read = {**read_now(loaded, entry.get("read", {})), **plan.read}
+    kinds = (("code", "source", plan.code), ("read", "read", read))
+    shown = set()
+    for field, kind, now in (*kinds, ("deciding", "deciding", deciding_code())):
+        held = entry.get(field, {})
+        for name in sorted(now.keys() | held.keys()):
+            if name not in shown:  # a deciding module that the claim imports is one of its sources
+                yield File(name, kind, now.get(name), held.get(name))
+            shown.add(name)
+
+
+def _runs(
+    loaded: Loaded, result: Result, state: State, store: Store, history: History
+) -> Iterator[TracedRun]:
+    use = {use.run_id: use.status for use in result.runs if use.status in ("counted", "pilot")}
+    for control in loaded.hypothesis.controls:
+        if control.suite is not None:
+            chosen = choose_runs(loaded.hypothesis, state, store, control.suite)
+            for run_id in chosen.with_status("counted"):
+                use.setdefault(run_id, "control")
+    for run in store.runs:
+        m = run.manifest
+        if m.run_id in use:
+            commit, date = _first_commit(m, history)
+            yield TracedRun(m.run_id, use[m.run_id], m.sha256, m.created, commit, date)
+
+
+def _first_commit(run: Manifest, history: History) -> tuple[str | None, str | None]:
+    """The oldest commit whose manifest is of the same bytes."""
+    for version in reversed(history.versions(f"{run.run_id}.json")):
+        if version.content is not None and run.sha256.encode() in version.content:
+            return version.commit, version.date
+    return None, None
+
+
+def _against(
+    result: Result,
+    state: State,
+    entries: Sequence[Entry],
+    runs: Sequence[TracedRun],
+    repeated: Repeated | None,
+    history: History,
+) -> Iterator[str]:
+    yield from state.changes
+    yield from state.doubts
+    if repeated is not None and repeated.different:
+        yield (
+            f"{len(repeated.different)} of {repeated.units} values are others when evaluated again "
+            f"({repeated.different[0]}{', ...' if len(repeated.different) > 1 else ''})"
+        )
+    for entry in entries:
+        for stamp in entry.stamps:
+            if stamp.verified is False:
+                yield f"entry {entry.number}: the timestamp of {stamp.authority} {stamp.why}"
+    latest = entries[-1] if entries else None
+    if latest is None or latest.commit is None or not result.confirmatory:
+        return
+    early = [
+        run
+        for run in runs
+        if run.use == "counted"
+        and run.commit not in (None, latest.commit)
+        and history.is_before(str(run.commit), latest.commit)
+    ]
+    if early:
+        yield (
+            f"{len(early)} of the runs that count were committed before the registration, which does not list them "
+            f"as seen ({early[0].run_id} in {str(early[0].commit)[:12]})"
+        )

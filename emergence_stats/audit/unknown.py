@@ -1,0 +1,85 @@
+"""What no audit can tell, and what this one cannot: a green light that hides its limits would not be earned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from emergence_stats.audit.facts import Entry, Repeated, TracedRun
+from emergence_stats.claims.project import Loaded
+from emergence_stats.claims.registration import State
+from emergence_stats.support.git import History
+
+
+def unknown(
+    loaded: Loaded,
+    state: State,
+    entries: Sequence[Entry],
+    runs: Sequence[TracedRun],
+    history: History,
+    repeated: Repeated | None,
+) -> Iterator[str]:
+    """What is not known about one claim, a sentence each. `history`: of the store."""
+    if not entries or state.registration is None:
+        yield "whether the plan was made before the runs: it is not registered"
+    else:
+        yield from _of_the_plan(loaded, state.registration.latest, entries[-1])
+    yield from _of_the_runs(runs, history)
+    together = [
+        r for r in runs if r.use == "counted" and entries and r.commit == entries[-1].commit
+    ]
+    if together and together[0].commit is not None:
+        yield (
+            f"of {len(together)} of the runs that count, whether they were made after the plan: one commit brought "
+            f"both ({together[0].commit[:12]})"
+        )
+    if repeated is None:
+        yield "whether a second evaluation gives the same values: it was not asked for"
+    yield (
+        "whether the traces are those of the trainings that their manifests name: collect some of them anew, and "
+        "compare"
+    )
+    yield "whether somebody had looked at such runs, elsewhere, when the plan was made"
+    yield (
+        "whether this package and the libraries that it uses are what they say: install them yourself, and run this "
+        "again"
+    )
+
+
+def _of_the_plan(loaded: Loaded, latest: dict[str, object], entry: Entry) -> Iterator[str]:
+    history = loaded.history
+    if not history.is_known:
+        yield "whether the lock was made anew: it is in no git repository that can be read"
+    elif entry.commit is None:
+        yield "whether the lock was made anew: its latest entry is not committed"
+    elif history.is_shallow:
+        yield "whether the lock was made anew: this clone is shallow (git fetch --unshallow)"
+    if not any(stamp.verified for stamp in entry.stamps):
+        yield (
+            "when the plan was made, but by the clock of who made it and by dates of commits, which whoever commits "
+            "can set: no authority's timestamp of the latest entry was verified"
+        )
+    if "read" not in latest:
+        yield (
+            "what the code of the claim read besides its source, and which code of this package decided, when it was "
+            "registered: the latest entry is of the first format, which does not say"
+        )
+    if not entry.values_kept and entry.runs_seen:
+        yield (
+            "whether runs are copies of those that the plan had seen, with other names and slightly other values: "
+            "the entries keep no values of them"
+        )
+
+
+def _of_the_runs(runs: Sequence[TracedRun], history: History) -> Iterator[str]:
+    counted = [run for run in runs if run.use == "counted"]
+    dates = "when they were made, but by what their own manifests say"
+    if not history.is_known:
+        yield f"of the runs that count, {dates}: the store is in no git repository that can be read"
+        return
+    uncommitted = [run.run_id for run in counted if run.commit is None]
+    if uncommitted:
+        some = f"{uncommitted[0]}{', ...' if len(uncommitted) > 1 else ''}"
+        yield (
+            f"of {len(uncommitted)} of the {len(counted)} runs that count, {dates}: no commit holds them as they "
+            f"are ({some})"
+        )
