@@ -29,9 +29,9 @@ calibrate: $(VENV)/dev
 	$(BIN)/python -m calibration $(if $(REPEATS),--repeats $(REPEATS)) > docs/calibration.md.new
 	mv docs/calibration.md.new docs/calibration.md
 
-# Eight writers of one store, killed at random, beside four readers, for a minute.
+# Eight writers of one store, killed at random, beside four readers, for a minute; then commands, fifty times each.
 soak: $(VENV)/dev
-	SOAK_SECONDS=60 SOAK_WRITERS=8 SOAK_READERS=4 $(BIN)/python -m pytest -q -s tests/attacks/test_soak.py
+	SOAK_SECONDS=60 SOAK_WRITERS=8 SOAK_READERS=4 SOAK_KILLS=50 $(BIN)/python -m pytest -q -s tests/attacks/soak
 
 check: $(VENV)/dev
 	$(BIN)/emergence-stats register --check
