@@ -13,8 +13,20 @@ from pathlib import Path
 from typing import NoReturn
 
 # Commands that import claims, whose code may do anything.
-_GUARDED = frozenset(
-    {"check", "describe", "list", "multiverse", "plan", "power", "register", "report", "test"}
+GUARDED = frozenset(
+    {
+        "audit",
+        "check",
+        "collect",
+        "describe",
+        "list",
+        "multiverse",
+        "plan",
+        "power",
+        "register",
+        "report",
+        "test",
+    }
 )
 
 
@@ -75,7 +87,7 @@ def entry() -> NoReturn:
     the collector runs less often than by default.
     """
     gc.set_threshold(100_000, 20, 20)
-    if _GUARDED.isdisjoint(sys.argv[1:]):
+    if GUARDED.isdisjoint(sys.argv[1:]):
         status = run()
     else:
         from emergence_stats.support.guard import guarded

@@ -12,9 +12,11 @@ from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import Registration, State, current_plan, state_of
 from emergence_stats.claims.registration.history import first_commit
 from emergence_stats.claims.registration.plan import deciding_code, read_now
-from emergence_stats.claims.selection import choose_runs
+from emergence_stats.claims.registration.seen import says_something
+from emergence_stats.claims.selection import AMENDED, choose_runs, of_registrations
+from emergence_stats.errors import TraceError
 from emergence_stats.evaluation.results import Result
-from emergence_stats.support.git import History
+from emergence_stats.support.git import History, Version
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import Store
 
@@ -22,7 +24,9 @@ from emergence_stats.traces.store import Store
 def history_of(store: Store) -> History:
     """What git says about the manifests of a store, nothing if it is not a local folder."""
     folder = Path(store.base)
-    return History(folder, "/*.json") if folder.is_dir() else History()
+    if not folder.is_dir():
+        return History()
+    return History(folder, ".json", {f"{run.manifest.run_id}.json" for run in store.runs})
 
 
 def gather(
@@ -46,8 +50,12 @@ def gather(
         files=tuple(_files(loaded, state.registration)),
         runs=runs,
         repeated=repeated,
-        against=tuple(_against(result, state, entries, runs, repeated, history)),
-        deviations=tuple(d for d in result.deviations if d not in state.doubts),
+        against=(
+            *_against(result, state, entries, repeated),
+            *_before(loaded, result, entries, runs),
+            *_edited(runs, store, history),
+        ),
+        deviations=tuple(_of_times(state)),
         unknown=tuple(unknown(loaded, state, entries, runs, history, repeated)),
     )
 
@@ -70,7 +78,7 @@ def _entries(
             commit=first.commit if first else None,
             committed=first.date if first else None,
             runs_seen=len(entry["runs"]),
-            values_kept=sum("values" in run for run in entry["runs"]),
+            values_kept=sum(says_something(run.get("values", {})) for run in entry["runs"]),
             stamps=tuple(stamps_of(registration, entry["digest"], trusted)),
         )
 
@@ -106,22 +114,48 @@ def _runs(
 
 def _first_commit(run: Manifest, history: History) -> tuple[str | None, str | None]:
     """The oldest commit whose manifest is of the same bytes."""
-    for version in reversed(history.versions(f"{run.run_id}.json")):
-        if version.content is not None and run.sha256.encode() in version.content:
-            return version.commit, version.date
-    return None, None
+    found = _committed(run, history)
+    return (found[0].commit, found[0].date) if found else (None, None)
+
+
+def _committed(run: Manifest, history: History) -> list[Version]:
+    """Committed manifests of the same traces, oldest first."""
+    versions = reversed(history.versions(f"{run.run_id}.json"))
+    return [v for v in versions if v.content is not None and run.sha256.encode() in v.content]
+
+
+def _edited(runs: Sequence[TracedRun], store: Store, history: History) -> Iterator[str]:
+    """Runs that count whose manifest says something else than when it was first committed."""
+    manifests = {run.manifest.run_id: run.manifest for run in store.runs}
+    for run in runs:
+        if run.use != "counted":
+            continue
+        for version in _committed(manifests[run.run_id], history):
+            try:
+                before = Manifest.from_json(version.content or b"", "commit")
+            except TraceError:
+                continue
+            if before != manifests[run.run_id]:
+                yield (
+                    f"the manifest of {run.run_id} was another in commit {version.commit[:12]} ({version.date}), of the "
+                    "same traces"
+                )
+                break
+
+
+def _of_times(state: State) -> Iterator[str]:
+    if state.registration is not None:
+        yield from of_registrations([e["registered"] for e in state.registration.entries])
 
 
 def _against(
-    result: Result,
-    state: State,
-    entries: Sequence[Entry],
-    runs: Sequence[TracedRun],
-    repeated: Repeated | None,
-    history: History,
+    result: Result, state: State, entries: Sequence[Entry], repeated: Repeated | None
 ) -> Iterator[str]:
     yield from state.changes
-    yield from state.doubts
+    known = {*_of_times(state), AMENDED}
+    yield from (text for text in result.deviations if text not in known)
+    if state.registration is None:
+        yield from state.notes  # a lock that commits hold
     if repeated is not None and repeated.different:
         yield (
             f"{len(repeated.different)} of {repeated.units} values are others when evaluated again "
@@ -131,18 +165,31 @@ def _against(
         for stamp in entry.stamps:
             if stamp.verified is False:
                 yield f"entry {entry.number}: the timestamp of {stamp.authority} {stamp.why}"
-    latest = entries[-1] if entries else None
-    if latest is None or latest.commit is None or not result.confirmatory:
+
+
+def _before(
+    loaded: Loaded, result: Result, entries: Sequence[Entry], runs: Sequence[TracedRun]
+) -> Iterator[str]:
+    """Runs that were there when the plan was registered, which does not list them, as commits show."""
+    if not entries or not result.confirmatory:
         return
+    latest, history = entries[-1], loaded.history
     early = [
         run
         for run in runs
         if run.use == "counted"
-        and run.commit not in (None, latest.commit)
-        and history.is_before(str(run.commit), latest.commit)
+        and run.commit is not None
+        and (
+            _is_before(history, run.commit, latest.revision)
+            or (run.commit != latest.commit and _is_before(history, run.commit, latest.commit))
+        )
     ]
     if early:
         yield (
             f"{len(early)} of the runs that count were committed before the registration, which does not list them "
             f"as seen ({early[0].run_id} in {str(early[0].commit)[:12]})"
         )
+
+
+def _is_before(history: History, commit: str, other: str | None) -> bool:
+    return other is not None and history.is_before(commit, other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def stamps_of(registration: Registration, entry: str, trusted: Sequence[Path]) -
             stamp = (
                 verify_timestamp(response, entry, trusted) if trusted else read_timestamp(response)
             )
+            if stamp.digest != hashlib.sha256(entry.encode()).hexdigest():
+                raise ValueError("it is of another digest")
         except (ValueError, binascii.Error) as error:
             yield Stamp(authority, None, None, False, f"is not to be trusted: {error}")
             continue

@@ -23,11 +23,11 @@ def unknown(
         yield "whether the plan was made before the runs: it is not registered"
     else:
         yield from _of_the_plan(loaded, state.registration.latest, entries[-1])
-    yield from _of_the_runs(runs, history)
+    yield from _of_the_runs(runs, history, loaded.history)
     together = [
         r for r in runs if r.use == "counted" and entries and r.commit == entries[-1].commit
     ]
-    if together and together[0].commit is not None:
+    if together and together[0].commit is not None and not history.is_shallow:
         yield (
             f"of {len(together)} of the runs that count, whether they were made after the plan: one commit brought "
             f"both ({together[0].commit[:12]})"
@@ -63,19 +63,29 @@ def _of_the_plan(loaded: Loaded, latest: dict[str, object], entry: Entry) -> Ite
             "what the code of the claim read besides its source, and which code of this package decided, when it was "
             "registered: the latest entry is of the first format, which does not say"
         )
-    if not entry.values_kept and entry.runs_seen:
+    lacking = entry.runs_seen - entry.values_kept
+    if lacking:
         yield (
-            "whether runs are copies of those that the plan had seen, with other names and slightly other values: "
-            "the entries keep no values of them"
+            "whether runs are copies, with other names and slightly other values, of those that the plan had seen: of "
+            f"{lacking} of the {entry.runs_seen} the entry keeps too few different numbers to tell, or none"
         )
+    if entry.in_history is False:
+        yield "whether the plan was made at the revision that the entry names: the history of the repository lacks it"
 
 
-def _of_the_runs(runs: Sequence[TracedRun], history: History) -> Iterator[str]:
+def _of_the_runs(runs: Sequence[TracedRun], history: History, of_lock: History) -> Iterator[str]:
     counted = [run for run in runs if run.use == "counted"]
     dates = "when they were made, but by what their own manifests say"
     if not history.is_known:
         yield f"of the runs that count, {dates}: the store is in no git repository that can be read"
         return
+    if history.is_shallow:
+        yield f"of the runs that count, {dates}: this clone is shallow, and its oldest commit holds all that was before"
+    if of_lock.is_known and of_lock.top != history.top:
+        yield (
+            "whether the runs were made after the plan: the store and the lock are in two repositories, whose commits "
+            "have no order"
+        )
     uncommitted = [run.run_id for run in counted if run.commit is None]
     if uncommitted:
         some = f"{uncommitted[0]}{', ...' if len(uncommitted) > 1 else ''}"

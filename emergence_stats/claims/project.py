@@ -31,7 +31,7 @@ from emergence_stats.errors import EmergenceStatsError, HypothesisError, UsageEr
 from emergence_stats.hypothesis import Hypothesis
 from emergence_stats.support.git import History
 from emergence_stats.support.guard import now_working_on
-from emergence_stats.support.reads import Reads, environment_watched, forget, watch
+from emergence_stats.support.reads import Reads, at_work, environment_watched, forget, watch
 
 ENTRY_POINTS = "emergence_stats.hypotheses"
 # Settings of [tool.emergence_stats] and their defaults; what they may be besides text.
@@ -210,13 +210,13 @@ def _import(source: Source) -> tuple[ModuleType, Reads]:
     try:
         if source.path is None:
             full = str(source.module).partition(":")[0]
-            reads = watch(full.rpartition(".")[0] or full)
+            reads = watch(full.rpartition(".")[0] or full, source.lock.parent)
         else:
             package = _package_for(source.path)
             forget(package)
-            full, reads = f"{package}.{source.path.stem}", watch(package)
+            full, reads = f"{package}.{source.path.stem}", watch(package, source.path.parent)
         now_working_on(f"the import of {where}")
-        with redirect_stdout(sys.stderr), environment_watched():
+        with redirect_stdout(sys.stderr), environment_watched(), at_work(reads):
             return importlib.import_module(full), reads
     except EmergenceStatsError as error:
         raise HypothesisError(f"{_line_in(where, error)}: {error}") from None

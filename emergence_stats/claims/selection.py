@@ -19,6 +19,8 @@ from emergence_stats.hypothesis import Hypothesis
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
 
+# The deviation of an amended plan, whose changes are listed beside it.
+AMENDED = "the plan, or what it rests on, is not as it was registered, so the result is exploratory"
 _CLOCKS = timedelta(days=1)  # by which clocks and time zones may differ
 
 
@@ -43,7 +45,7 @@ class Selection:
 
     `suite`: the suite that was chosen, None if the user has to choose, with `why_nothing`. `copies`: of the runs
     that count, those whose values are those of a run that the plan had seen, with that run's run_id; `repeats`:
-    those whose values are those of another that counts.
+    those whose values are those of another that counts. `early`: those dated before the registration.
     `unseen`: whether no plan had seen the runs that count. `planned`: whether they are those that the
     design names, if there is one.
     """
@@ -55,6 +57,7 @@ class Selection:
     planned: bool
     copies: Mapping[str, str] = field(default_factory=dict)
     repeats: Mapping[str, str] = field(default_factory=dict)
+    early: frozenset[str] = frozenset()
 
     def with_status(self, *statuses: str) -> list[str]:
         """run_ids whose status is one of these."""
@@ -92,7 +95,7 @@ class Selection:
     def is_confirmatory(self, state: State) -> bool:
         """Whether a verdict on these runs is confirmatory: plan as registered, only its runs, all unseen."""
         whole = state.status == "registered" and self.unseen and self.planned
-        return whole and not self.copies and bool(self.with_status("counted"))
+        return whole and not self.copies and not self.early and bool(self.with_status("counted"))
 
 
 def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str | None) -> Selection:
@@ -132,12 +135,17 @@ def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str |
         for run_id in beyond:
             seed = f"seed {seeds[run_id]}"
             uses[run_id] = replace(uses[run_id], status="not in the plan", why=seed)
+    early: set[str] = set()
+    if state.registration is not None:
+        registered = _moment(state.registration.latest["registered"])
+        early = {r.manifest.run_id for r in store.runs if is_early(r.manifest, registered)}
     return Selection(
         chosen,
         why,
         uses,
         unseen=state.registration is not None and (bool(unseen) or not seen),
         planned=design is None or (of_plan and bool(unseen)),
+        early=frozenset(early & set(unseen)),
     )
 
 
@@ -203,8 +211,14 @@ def deviations(
     registration, design = state.registration, hypothesis.design
     if registration is None:
         return
-    yield from _of_registrations([entry["registered"] for entry in registration.entries])
+    yield from of_registrations([entry["registered"] for entry in registration.entries])
     yield from state.doubts
+    if store.unfinished:
+        yield (
+            f"{len(store.unfinished)} runs are left out, since a write of them was cut off "
+            f"({store.unfinished[0]}{', ...' if len(store.unfinished) > 1 else ''}); `emergence-stats traces "
+            "validate` finishes it"
+        )
     counted = selection.manifests(store)
     if not counted:
         return
@@ -221,7 +235,7 @@ def deviations(
     if not selection.unseen:
         return
     if state.status == "amended":
-        yield "the hypothesis was edited after its registration, so the result is exploratory"
+        yield AMENDED
     yield from _copied(selection)
     yield from _of_dates(counted, _moment(registration.latest["registered"]))
     yield from _repeated(counted, selection)
@@ -231,7 +245,8 @@ def deviations(
         yield from _incomplete(hypothesis, selection, store)
 
 
-def _of_registrations(times: list[str]) -> Iterator[str]:
+def of_registrations(times: list[str]) -> Iterator[str]:
+    """What is to be said of the times of a lock's entries."""
     if len(times) > 1:
         yield f"registered {len(times)} times, first {times[0]}"
     for number, (before, after) in enumerate(itertools.pairwise(map(_moment, times)), 2):
@@ -242,12 +257,17 @@ def _of_registrations(times: list[str]) -> Iterator[str]:
             )
 
 
+def is_early(run: Manifest, registered: datetime) -> bool:
+    """Whether a run is dated before a moment; both are known to the second."""
+    return _moment(run.created) < registered
+
+
 def _of_dates(counted: list[Manifest], registered: datetime) -> Iterator[str]:
-    early = [m.run_id for m in counted if _moment(m.created) < registered]
+    early = [m.run_id for m in counted if is_early(m, registered)]
     if early:
         yield (
             f"{len(early)} of the unseen runs are dated before the registration "
-            f"({early[0]}{', ...' if len(early) > 1 else ''})"
+            f"({early[0]}{', ...' if len(early) > 1 else ''}), so the result is exploratory"
         )
     future = [m.run_id for m in counted if _moment(m.created) > datetime.now(UTC) + _CLOCKS]
     if future:

@@ -55,6 +55,18 @@ def code_digests(path: Path) -> dict[str, str]:
     return {_shown(file, path.parent): sha for file, sha in sorted(digests.items())}
 
 
+def imported_names(path: Path) -> set[str]:
+    """Top-level names that the module at `path` and what it rests on, but for this package, import."""
+    folder = path.absolute().parent
+    names = set()
+    for shown in code_digests(path):
+        file = folder.parent / shown
+        if file.suffix == ".py" and file.is_file() and not file.is_relative_to(_PACKAGE):
+            source = file.read_bytes().replace(b"\r\n", b"\n")
+            names |= {i.module.partition(".")[0] for i in _imports(source, file) if not i.level}
+    return names - {_NAME}
+
+
 def _shown(file: Path, folder: Path) -> str:
     base = _PACKAGE.parent if file.is_relative_to(_PACKAGE) else folder.parent
     return Path(os.path.relpath(file, base)).as_posix()
@@ -128,12 +140,15 @@ def _files_of(statement: _Import, file: Path, folder: Path) -> list[Path] | None
     if _locate(parts[0], [folder]) is not None:
         return _walk([folder], parts, statement.names)
     origin = origin_of(parts[0])
-    if origin.kind == "installed":
+    top = None  # the folder that holds the module, or the folder of the package
+    if origin.place is not None:
+        is_package = origin.place.name == "__init__.py"
+        top = origin.place.parent.parent if is_package else origin.place.parent
+    if origin.kind == "installed" and (top is None or not folder.is_relative_to(top / parts[0])):
         return []
-    if origin.kind == "editable" and origin.place is not None:
-        top = origin.place.parent  # of a module; of a package, the folder that holds its folder
-        if origin.place.name == "__init__.py" or origin.place.is_dir():
-            top = origin.place.parent.parent if origin.place.is_file() else origin.place.parent
+    if (
+        origin.kind in ("installed", "editable") and top is not None
+    ):  # installed: the claim's own package
         return _walk([top], parts, statement.names)
     where = "is not there" if origin.kind == "absent" else f"comes from {origin.place or 'no file'}"
     raise RegistrationError(

@@ -30,9 +30,11 @@ def evaluate(
     suite: str | None = None,
     progress: Progress | None = None,
     controls: bool = True,
+    backwards: bool = False,
 ) -> list[Result]:
     """A `Result` for each hypothesis, in order; without `controls` only for the analysis itself.
 
+    `backwards`: look at the last runs first, which changes no value of an estimate that keeps nothing.
     Raises `TraceError` for a broken or empty store, `HypothesisError` for an estimate that fails or
     a claim that replaced functions of this package, `RegistrationError` for a lock that was altered.
     """
@@ -48,6 +50,8 @@ def evaluate(
     used = [run for run in store.runs if any(job.reads(run.manifest.run_id) for job in jobs)]
     by_seed = any(p.unit == "seed" for job in jobs for p in job.hypothesis.predictions)
     groups = seeds_of(used) if by_seed else [[run] for run in used]
+    if backwards:
+        groups.reverse()
     done = 0
     in_order = [file for group in groups for file in group]
     with (

@@ -14,10 +14,16 @@ from emergence_stats.evaluation.values import label, value_of
 from emergence_stats.hypothesis import Count, Prediction, keyword_defaults
 from emergence_stats.runs import Run, Undefined
 from emergence_stats.support.foreign import code_of_a_claim
+from emergence_stats.support.reads import at_work
 
 
 def collect_values(job: Job, runs: Sequence[Run]) -> None:
     """Add what these runs give to every arm of a job; together they are one unit or more."""
+    with at_work(job.loaded.reads):
+        _collect(job, runs)
+
+
+def _collect(job: Job, runs: Sequence[Run]) -> None:
     for arm in job.arms:
         usable = []
         for run in runs:

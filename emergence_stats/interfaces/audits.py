@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from emergence_stats.audit.again import evaluate_again
+from emergence_stats.audit.again import Again, compared, values_of
 from emergence_stats.audit.facts import Audit
 from emergence_stats.audit.gather import gather, history_of
 from emergence_stats.claims.project import Project
+from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.results import Result
-from emergence_stats.support.progress import Progress
 from emergence_stats.traces.store import Store
 
 
@@ -18,18 +18,22 @@ def audits_of(
     results: Sequence[Result],
     project: Project,
     store: Store,
-    *,
-    suite: str | None = None,
-    repeat: bool = True,
+    again: Again | None,
     trusted: Sequence[Path] | None = None,
-    progress: Progress | None = None,
 ) -> list[Audit]:
-    """One audit for each result. `suite`: as it was asked for; `repeat`: evaluate every unit again; `trusted`:
-    certificates of timestamp authorities, by default those of the project.
+    """One audit for each result. `again`: the second evaluation, if there was one; `trusted`: certificates of timestamp
+    authorities, by default those of the project. Raises `UsageError` if one is not there.
     """
-    again = evaluate_again(results, project, store, suite, progress) if repeat else {}
-    history = history_of(store)
     roots = project.authorities if trusted is None else trusted
-    return [
-        gather(project.load(r.name), r, store, history, again.get(r.name), roots) for r in results
-    ]
+    for path in roots:
+        if not path.is_file():
+            raise UsageError(f"{path}: there is no such file of certificates")
+    history = history_of(store)
+    audits = []
+    for result in results:
+        repeated, loaded = None, project.load(result.name)
+        if again is not None:
+            repeated = compared(values_of(result), again.values[result.name])
+            loaded.reads.add(again.reads[result.name])
+        audits.append(gather(loaded, result, store, history, repeated, roots))
+    return audits

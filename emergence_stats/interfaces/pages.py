@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from emergence_stats.audit.again import evaluating_again
+from emergence_stats.audit.facts import Audit
 from emergence_stats.claims.methods import describe_lines
 from emergence_stats.claims.project import Project
 from emergence_stats.claims.registration import state_of
@@ -29,12 +31,16 @@ def html_page(
 
     Raises what reading a run raises.
     """
-    backgrounds = {}
-    audits = audits_of(results, project, store, suite=suite)
-    for result, audit in zip(results, audits, strict=True):
-        loaded = project.load(result.name)
-        plan = "\n".join(describe_lines(loaded, state_of(loaded)))
-        backgrounds[result.name] = Background(plan, look(loaded, result, store), audit)
-    manifests = {run.manifest.run_id: run.manifest for run in store.runs}
-    made = Provenance.now(project.root, store.uri, arguments)
-    return page(results, backgrounds, manifests, made, progress)
+    with evaluating_again(results, project, store, suite) as again:
+        backgrounds = {}
+        for result in results:
+            loaded = project.load(result.name)
+            plan = "\n".join(describe_lines(loaded, state_of(loaded)))
+            backgrounds[result.name] = Background(plan, look(loaded, result, store))
+        manifests = {run.manifest.run_id: run.manifest for run in store.runs}
+        made = Provenance.now(project.root, store.uri, arguments)
+
+        def audits() -> list[Audit]:
+            return audits_of(results, project, store, again())
+
+        return page(results, backgrounds, manifests, made, audits, progress)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 _PATIENCE = 20  # seconds
+# What a user may have set otherwise, and what would then be read wrongly.
+_SETTINGS = (
+    "log.follow=false", "log.showRoot=true", "log.showSignature=false", "log.mailmap=false", f"diff.orderFile={os.devnull}",
+    "i18n.logOutputEncoding=UTF-8", "core.quotePath=false", "color.ui=false",
+)  # fmt: skip
 
 
 def revision(folder: Path) -> str | None:
@@ -35,18 +40,43 @@ class Version:
 class History:
     """The commits that lead to the one checked out, for files of one folder whose name ends in `suffix`.
 
-    Read once, when first asked for. Empty where there is no folder or repository, git is not installed, or takes too long
+    With `names`, only files of these names, anywhere in the repository: a folder may have been renamed. Read once, when first asked for. Empty where there is no folder or repository, git is not installed, or takes too long
     (`is_known`).
     """
 
-    def __init__(self, folder: Path | None = None, suffix: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path | None = None,
+        suffix: str = "",
+        names: Collection[str] | None = None,
+    ) -> None:
         self._folder, self._suffix = folder, suffix
+        self._names = None if names is None else frozenset(names)
         self._held: dict[str, bool] = {}
 
     @cached_property
     def is_known(self) -> bool:
         """Whether there is a repository with at least one commit, and git told of it."""
         return self._log is not None
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether the folder lies in what looks like a repository, but git does not tell of it."""
+        if self._folder is None or self.is_known:
+            return False
+        above = (self._folder, *self._folder.parents)
+        return any((folder / ".git").exists() for folder in above) and not self._is_empty
+
+    @cached_property
+    def _is_empty(self) -> bool:
+        """Whether the repository has no commit yet."""
+        inside = _git(self._folder, "rev-parse", "--git-dir") is not None
+        return inside and _git(self._folder, "rev-parse", "--verify", "HEAD") is None
+
+    @cached_property
+    def top(self) -> str | None:
+        """The folder of the repository."""
+        return _git(self._folder, "rev-parse", "--show-toplevel") if self.is_known else None
 
     @cached_property
     def is_shallow(self) -> bool:
@@ -85,8 +115,14 @@ class History:
         """Changes of the files in all commits; of merges too, which could bring back an older file."""
         return _git(
             self._folder, "log", "--full-history", "-m", "--no-renames", "--raw", "--no-abbrev", "-z",
-            "--format=%x01%H %cI", "--", f":(glob)*{self._suffix}",
+            "--format=%x01%H %cI", "--", self._where,
         )  # fmt: skip
+
+    @property
+    def _where(self) -> str:
+        return (
+            f":(glob)*{self._suffix}" if self._names is None else f":(top,glob)**/*{self._suffix}"
+        )
 
     def _changes(self) -> Iterator[tuple[str, str, str, str]]:
         """Commit, date, name and blob of each change."""
@@ -95,8 +131,9 @@ class History:
             commit, date = head.split(" ", 1)
             fields = [field for field in fields if field]
             for change, path in zip(fields[::2], fields[1::2], strict=True):
-                blob = change.split()[3]
-                yield commit, date, path.rpartition("/")[2], blob
+                name, blob = path.rpartition("/")[2], change.split()[3]
+                if self._names is None or name in self._names:
+                    yield commit, date, name, blob
 
 
 def _blobs(folder: Path | None, names: list[str]) -> dict[str, bytes]:
@@ -123,7 +160,8 @@ def _run(folder: Path | None, *arguments: str, given: bytes = b"") -> bytes | No
         return None
     # Inside a hook, git names its own repository and index in the environment.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    command = ["git", "-C", str(folder), *arguments]
+    settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+    command = ["git", "--no-replace-objects", "-C", str(folder), *settings, *arguments]
     try:
         done = subprocess.run(
             command, input=given, capture_output=True, env=environment, timeout=_PATIENCE

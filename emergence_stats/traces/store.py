@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from emergence_stats.errors import TraceError
 from emergence_stats.support.files import only_one
+from emergence_stats.support.reads import note
 from emergence_stats.traces.check import check_schema, check_table
 from emergence_stats.traces.format import (
     REQUIRED,
@@ -69,6 +70,7 @@ class Store:
         import pyarrow.fs as pafs
 
         text = os.fspath(uri)
+        note("opens a trace store, so that other runs than its own can decide a value")
         try:
             if "://" in text:
                 filesystem, base = pafs.FileSystem.from_uri(text)

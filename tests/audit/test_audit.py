@@ -7,7 +7,7 @@ import pytest
 
 from tests.authority import Authority, needs_openssl
 from tests.repository import commit, forge, git
-from tests.support import ROOT, edit, es, failed, fill
+from tests.support import ROOT, edit, es, es_process, failed, fill
 
 
 def audit(project, *options):
@@ -90,12 +90,75 @@ def test_runs_that_were_committed_before_the_registration_are_found(repository):
 
 def test_runs_that_came_with_the_registration_leave_it_open(repository):
     shutil.rmtree(repository / ".git")
-    unlisted(repository)
     git(repository, "init", "-q")
     commit(repository)
     found, status = audit(repository)
     assert (status, found["against"]) == (0, [])
     assert said(found["unknown"], "of 4 of the runs that count, whether they were made after") == 1
+    assert said(found["unknown"], "at the revision that the entry names") == 1
+
+
+def test_runs_committed_before_a_registration_that_is_not_committed_are_found(repository):
+    shutil.rmtree(repository / ".git")
+    lock = repository / "hypotheses" / "learns.lock"
+    lock.rename(repository.parent / "kept.lock")
+    git(repository, "init", "-q")
+    commit(repository)
+    (repository.parent / "kept.lock").rename(lock)
+    unlisted(repository)
+    for manifest in (repository / "data" / "sim").glob("*.json"):
+        text = json.loads(manifest.read_text())
+        manifest.write_text(json.dumps({**text, "created": "2199-01-01T00:00:00+00:00"}))
+    found, status = audit(repository)
+    assert status == 1
+    assert said(found["against"], "4 of the runs that count were committed before the reg") == 1
+
+
+def test_a_manifest_that_was_edited_after_its_commit_speaks_against_it(repository):
+    manifest = repository / "data" / "sim" / "sim-d32-s5.json"
+    text = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**text, "n_params": 7}))
+    commit(repository)
+    found, status = audit(repository)
+    assert status == 1
+    assert said(found["against"], "the manifest of sim-d32-s5 was another in commit") == 1
+
+
+def test_a_store_that_was_renamed_keeps_its_commits(repository):
+    before = audit(repository)[0]["runs"]
+    git(repository, "mv", "data", "traces")
+    commit(repository)
+    found, _ = audit(repository, "--traces", "traces")
+    assert [run["commit"] for run in found["runs"]] == [run["commit"] for run in before]
+
+
+def test_a_store_in_another_repository_is_said(repository, tmp_path):
+    away = tmp_path / "away"
+    shutil.copytree(repository / "data", away)
+    git(away, "init", "-q")
+    commit(away)
+    found, _ = audit(repository, "--traces", str(away))
+    assert said(found["unknown"], "in two repositories") == 1
+
+
+def test_a_lock_that_was_removed_speaks_against_it(repository):
+    (repository / "hypotheses" / "learns.lock").unlink()
+    found, status = audit(repository)
+    assert (status, said(found["against"], "holds one with 1 entries")) == (1, 1)
+
+
+@pytest.mark.parametrize("statement", ["os._exit(0)", "raise SystemExit(0)"])
+def test_a_claim_that_ends_the_process_is_no_green_light(repository, statement):
+    edit(
+        repository / "hypotheses" / "learns.py",
+        "    return run",
+        f"    import os\n    {statement}\n    return run",
+    )
+    failed(es_process("audit", "learns", cwd=repository), "learns")
+
+
+def test_certificates_that_are_not_there_are_an_error(repository):
+    failed(es("audit", "--trusted", "nowhere.pem", cwd=repository), "nowhere.pem")
 
 
 def test_a_lock_that_was_forged_speaks_against_it(repository):
@@ -228,6 +291,24 @@ def test_a_timestamp_of_another_entry_or_of_nobody_speaks_against_it(repository,
     }
     lock.write_text(json.dumps(forged))
     assert said(audit(repository)[0]["against"], "the timestamp of http://example.org") == 1
+
+
+@needs_openssl
+def test_a_timestamp_of_another_entry_speaks_against_it_also_where_nobody_is_trusted(
+    repository, authority
+):
+    assert es("register", "learns", "--timestamp", authority.url, cwd=repository).returncode == 0
+    lock = repository / "hypotheses" / "learns.lock"
+    kept = json.loads(lock.read_text())
+    kept["timestamps"] = {"another": next(iter(kept["timestamps"].values()))}
+    edit(repository / "hypotheses" / "learns.py", "0.5", "0.4")
+    lock.write_text(json.dumps(kept))
+    assert es("register", "learns", cwd=repository).returncode == 0
+    text = lock.read_text().replace(
+        '"another"', json.dumps(json.loads(lock.read_text())["entries"][1]["digest"])
+    )
+    lock.write_text(text)
+    assert said(audit(repository)[0]["against"], "another digest") == 1
 
 
 def test_an_authority_that_is_not_there_is_an_error_and_the_plan_is_registered(project):

@@ -6,13 +6,15 @@ import shutil
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emergence_stats.claims.project import Project
-from emergence_stats.claims.registration import read_lock, state_of
+from emergence_stats.claims.registration import read_lock, seen, state_of
 from emergence_stats.traces.store import Store
 from emergence_stats.traces.write import write_run
 from tests.repository import commit, forge, git
-from tests.support import ROOT, edit, es, fill, result_of
+from tests.support import ROOT, add_run, edit, es, failed, fill, result_of
 
 
 def outcome(project):
@@ -130,19 +132,72 @@ def test_an_entry_that_was_brought_back_by_a_merge_is_seen(repository):
     assert "entry 2 of commit" in es("register", "--check", cwd=repository).stdout
 
 
-def test_a_revision_that_the_history_lacks_is_a_deviation(repository):
+@pytest.mark.parametrize("committed", [False, True], ids=["not committed", "committed"])
+def test_a_revision_that_the_history_lacks(repository, committed):
+    """As after a squash. Where a commit holds the entry, that is no deviation, only something to know."""
+    lock = repository / "hypotheses" / "learns.lock"
+    forge(lock, lambda entry: entry.update(git_commit="1234567890" * 4))
+    git(repository, "checkout", "-q", "--orphan", "squashed")
+    if not committed:
+        git(repository, "rm", "-q", "-f", "--cached", str(lock))
+        lock.rename(repository.parent / "kept.lock")
+    commit(repository)
+    if not committed:
+        (repository.parent / "kept.lock").rename(lock)
+    text = "registered at revision 123456789012, which the history of this repository does not hold"
+    result = outcome(repository)
+    assert (result["registration"], result["confirmatory"]) == ("registered", True)
+    assert result["deviations"] == ([] if committed else [text])
+    kind = "note" if committed else "doubt"
+    assert f"  {kind}: {text}\n" in es("register", "--check", cwd=repository).stdout
+
+
+def test_a_users_settings_of_git_hide_nothing(repository, tmp_path, monkeypatch):
+    forge(repository / "hypotheses" / "learns.lock", without_runs)
+    settings = tmp_path / "gitconfig"
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".gitconfig").write_text(
+        "[log]\n follow = true\n showRoot = false\n showSignature = true\n[diff]\n orderFile = nowhere\n"
+        "[i18n]\n logOutputEncoding = UTF-16\n[color]\n ui = always\n"
+    )
+    done = es("register", "--check", cwd=repository)
+    assert (done.returncode, "the lock: entry 1 of commit" in done.stdout) == (1, True)
+
+
+def test_a_replaced_commit_hides_nothing(repository):
+    forge(repository / "hypotheses" / "learns.lock", without_runs)
+    commit(repository)
+    tree = git(repository, "rev-parse", "HEAD^{tree}")
+    git(repository, "replace", "HEAD", git(repository, "commit-tree", tree, "-m", "other"))
+    assert es("register", "--check", cwd=repository).returncode == 1
+
+
+def test_a_repository_that_git_does_not_read_is_said(repository):
+    (repository / ".git" / "HEAD").write_text("nothing")
+    done = es("register", "--check", cwd=repository)
+    assert (done.returncode, "git does not read it" in done.stdout) == (0, True)
+
+
+FIELDS = {
+    "registered": "yesterday",
+    "git_commit": ["a"],
+    "runs": ["x"],
+    "read": {"../../etc/hostname": "0"},
+    "held": {"/etc/hostname": "0"},
+    "deciding": [],
+    "libraries": {"numpy": 2},
+}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_lock_whose_digests_are_right_and_whose_fields_are_not_is_an_error(repository, field):
     forge(
         repository / "hypotheses" / "learns.lock",
-        lambda entry: entry.update(git_commit="1234567890" * 4),
+        lambda entry: entry.update({field: FIELDS[field]}),
     )
-    git(repository, "checkout", "-q", "--orphan", "squashed")
-    commit(repository)
-    result = outcome(repository)
-    assert result["registration"] == "registered"
-    assert result["deviations"] == [
-        "registered at revision 123456789012, which the history of this repository does not hold"
-    ]
-    assert "doubt: registered at" in es("register", "--check", cwd=repository).stdout
+    failed(es("test", "learns", cwd=repository), "entry 1", field)
+    failed(es("audit", cwd=repository), "entry 1", field)
 
 
 def test_a_shallow_clone_says_nothing_of_what_it_lacks(repository, tmp_path):
@@ -251,3 +306,58 @@ def test_runs_in_which_nothing_varies_are_not_called_copies(project):
     result = outcome(project)
     assert result["confirmatory"]
     assert not any("values" in text for text in result["deviations"])
+
+
+def test_models_that_learn_between_two_checkpoints_are_not_called_copies(project):
+    """Accuracies of 0 and then 1 are those of many trainings."""
+    for seed in (0, 1, 5, 6):
+        store = project / "data"
+        add_run(store, seed, tasks=("add", "mod"))
+        if seed == 5:
+            assert es("register", "learns", cwd=project).returncode == 0
+        run = next(r for r in Store.open(store).runs if r.manifest.seed == seed)
+        table = Store.open(store).read(run).drop_columns("run_id")
+        steps = table.column("step").to_numpy()
+        column = pa.array((steps > 1000).astype(float), pa.float64())
+        table = table.set_column(table.column_names.index("value"), "value", column)
+        m = run.manifest
+        write_run(
+            store, table, run_id=m.run_id, suite="sim", scale="d32", n_params=m.n_params,
+            n_layers=m.n_layers, seed=seed, config={}, software={}, device="none",
+        )  # fmt: skip
+    result = outcome(project)
+    assert not any("values" in text for text in result["deviations"])
+
+
+numbers = st.dictionaries(st.sampled_from("abcdef"), st.floats(-2, 2).map(lambda x: round(x, 2)))
+
+
+@given(st.lists(numbers, max_size=6), st.lists(numbers, max_size=6))
+def test_copies_are_found_as_by_comparing_every_pair(now, then):
+    now, then = ({str(i): one for i, one in enumerate(some)} for some in (now, then))
+    every = {
+        run_id: [other for other in then if seen.is_same(one, then[other])]
+        for run_id, one in now.items()
+    }
+    # An index looks only at the rarest numbers that a run has; one that the other lacks finds nothing.
+    found = seen.copies_of(now, then)
+    assert all(found[run_id] in every[run_id] for run_id in found)
+    for run_id, others in every.items():
+        if any(now[run_id].keys() == then[other].keys() for other in others):
+            assert run_id in found
+
+
+def test_values_as_large_as_numbers_go_are_registered(project):
+    fill(project, range(2))
+    store = Store.open(project / "data")
+    for run in store.runs:
+        table = store.read(run).drop_columns("run_id")
+        values = table.column("value").to_numpy() * 1.7e308
+        table = table.set_column(table.column_names.index("value"), "value", pa.array(values))
+        m = run.manifest
+        write_run(
+            project / "data", table.slice(0, 70), run_id=m.run_id, suite="sim", scale="d32", n_params=m.n_params,
+            n_layers=m.n_layers, seed=m.seed, config={}, software={}, device="none",
+        )  # fmt: skip
+    edit(project / "hypotheses" / "learns.py", ".values[:, -last:].mean()", ".values[0, 0] * 0.0")
+    assert es("register", "learns", cwd=project).returncode == 0

@@ -212,6 +212,23 @@ def test_files_of_a_distribution_that_is_installed_in_place_are_frozen(
     assert {Path(name).name for name in frozen(project)} == {"learns.py", "__init__.py", "inner.py"}
 
 
+def test_the_package_of_an_installed_claim_is_frozen_with_it(tmp_path, monkeypatch):
+    """It is no other distribution's business: its own."""
+    package = tmp_path / "site" / "someclaims"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "util.py").write_text("off = 0\n")
+    (package / "learns.py").write_text("from someclaims.util import off\nimport someclaims.util\n")
+    metadata = package.parent / "someclaims-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: someclaims\nVersion: 1.0\n")
+    (metadata / "RECORD").write_text("someclaims/__init__.py,,\nsomeclaims/util.py,,\n")
+    monkeypatch.syspath_prepend(package.parent)
+    monkeypatch.setattr(origins, "_packages", importlib.metadata.packages_distributions)
+    digests = code_digests(package / "learns.py")
+    assert sorted(digests) == [f"someclaims/{name}.py" for name in ("__init__", "learns", "util")]
+
+
 def test_a_helper_edited_between_two_calls_of_a_process_is_the_new_one(project):
     """As in a notebook: what is evaluated is what is hashed."""
     with_import(project, "from . import _own", "from .helpers import inner")

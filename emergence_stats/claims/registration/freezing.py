@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration.canonical import digest
 from emergence_stats.claims.registration.lock import LOCK_VERSION, Registration, read_lock
-from emergence_stats.claims.registration.plan import current_plan, deciding_code
+from emergence_stats.claims.registration.plan import (
+    current_plan,
+    deciding_code,
+    held_files,
+    libraries,
+)
 from emergence_stats.claims.registration.seen import Sketch, entry_of
 from emergence_stats.claims.registration.state import changes_since
 from emergence_stats.errors import RegistrationError, UsageError
@@ -63,6 +68,8 @@ def _append(
         "declaration": plan.declaration,
         "code": plan.code,
         "read": plan.read,
+        "held": held_files(loaded),
+        "libraries": libraries(loaded),
         "deciding": deciding_code(),
         "runs": sorted((entry_of(m, values) for m in seen), key=lambda run: run["run_id"]),
         "previous": entries[-1]["digest"] if entries else "",

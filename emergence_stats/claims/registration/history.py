@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration.lock import Registration
 from emergence_stats.support.git import History, Version
 
@@ -26,13 +27,41 @@ def lost_entries(registration: Registration, history: History) -> Iterator[str]:
 
 
 def doubts_about(registration: Registration, history: History) -> Iterator[str]:
-    """What git says against the latest entry, as far as the clone goes back."""
-    commit = registration.latest.get("git_commit")
-    if commit is None or not history.is_known or history.is_shallow:
+    """What git says against the latest entry, as far as the clone goes back.
+
+    A revision that is gone is no doubt where the entry itself is committed: squashed and rebased commits are others.
+    """
+    if first_commit(registration, len(registration.entries) - 1, history) is None:
+        yield from _lost_revision(registration, history)
+
+
+def notes_on(registration: Registration, history: History) -> Iterator[str]:
+    """What a reader should know of the history, a line each."""
+    if history.is_unreadable:
+        yield "there is a repository, but git does not read it, so that commits show nothing of the lock"
+    elif history.is_shallow:
+        yield "this clone is shallow (git fetch --unshallow), so that commits show little of the lock"
+    if first_commit(registration, len(registration.entries) - 1, history) is not None:
+        yield from _lost_revision(registration, history)
+
+
+def _lost_revision(registration: Registration, history: History) -> Iterator[str]:
+    revision = registration.latest.get("git_commit")
+    if revision is None or not history.is_known or history.is_shallow:
         return
-    if not history.holds(commit):
+    if not history.holds(revision):
         yield (
-            f"registered at revision {str(commit)[:12]}, which the history of this repository does not hold"
+            f"registered at revision {revision[:12]}, which the history of this repository does not hold"
+        )
+
+
+def removed_lock(loaded: Loaded) -> Iterator[str]:
+    """That commits hold a lock where there is none now."""
+    held = [v for v in loaded.history.versions(loaded.source.lock.name) if entries_of(v)]
+    if held:
+        yield (
+            f"there is no lock, but commit {held[0].commit[:12]} holds one with {len(entries_of(held[0]))} entries; "
+            "restore it from version control"
         )
 
 

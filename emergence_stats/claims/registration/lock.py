@@ -9,6 +9,8 @@ code          sha256 by file, line ends normalised, of the defining module and o
               and from this package, directly or not (`source`). Byte for byte, so a comment counts
 read          sha256 by file of what its code read besides when it was tried: data, computed imports
 plan          the digest of these three
+held          sha256 by file of what else lies beside it, for code that runs only when there are runs. Not part of the plan
+libraries     versions of the distributions that it imports. Not part of the plan
 deciding      sha256 by file of the modules of this package that decide every verdict. Not part of the plan
 runs          the runs that the store held: their identity, so that data seen cannot come back as
               unseen under another name, and a sketch of their values
@@ -22,13 +24,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from emergence_stats.claims.registration.canonical import digest
 from emergence_stats.claims.registration.plan import plan_digest
-from emergence_stats.claims.registration.seen import Sketch, identity
+from emergence_stats.claims.registration.seen import Sketch, identity, says_something
 from emergence_stats.errors import RegistrationError
 from emergence_stats.traces.format import Manifest
 
@@ -64,14 +67,14 @@ class Registration:
         fields = {field for run in runs for field in run} - {"values"}
         return {field: {run[field] for run in runs if field in run} for field in fields}
 
-    @property
+    @cached_property
     def sketches(self) -> dict[str, Sketch]:
-        """Values of the runs seen, by run_id, as far as entries keep them."""
+        """Values of the runs seen, by run_id, as far as entries keep them and they can tell runs apart."""
         return {
             run["run_id"]: run["values"]
             for entry in self.entries
             for run in entry["runs"]
-            if "values" in run
+            if says_something(run.get("values", {}))
         }
 
 
@@ -109,4 +112,46 @@ def read_lock(path: Path) -> Registration | None:
         raise RegistrationError(f"{path}: not a registration ({error!r}); {fix}") from None
     if not entries:
         raise RegistrationError(f"{path}: the lock has no entry; {fix}")
+    for number, entry in enumerate(entries, 1):
+        wrong = _wrong_field(entry)
+        if wrong is not None:
+            raise RegistrationError(
+                f"{path}: entry {number}: {wrong} is not as it is written; {fix}"
+            )
     return Registration(path, entries, timestamps)
+
+
+def _wrong_field(entry: Mapping[str, Any]) -> str | None:
+    """The first field of an entry that is not of its type: digests that are right say nothing of that."""
+    try:
+        datetime.fromisoformat(entry["registered"])
+    except (ValueError, TypeError, KeyError):
+        return "registered"
+    for name in ("code", "read", "held", "libraries", "deciding"):
+        table = entry.get(name, {})
+        if not _is_table(table):
+            return name
+        if name in ("read", "held") and any(
+            PurePosixPath(file).is_absolute() or ".." in file.split("/") for file in table
+        ):
+            return f"{name}, which names files outside the project,"
+    if not isinstance(entry.get("git_commit"), str | None):
+        return "git_commit"
+    runs = entry.get("runs")
+    if not isinstance(runs, list) or not all(
+        isinstance(run, dict) and "run_id" in run for run in runs
+    ):
+        return "runs"
+    for run in runs:
+        if not _is_table({k: v for k, v in run.items() if k != "values"}):
+            return "runs"
+        values = run.get("values", {})
+        if not isinstance(values, dict) or not all(
+            isinstance(x, int | float) for x in values.values()
+        ):
+            return "values of runs"
+    return None
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())

@@ -8,15 +8,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration.canonical import canonical, digest
-from emergence_stats.claims.source import code_digests
+from emergence_stats.claims.source import code_digests, imported_names
 from emergence_stats.errors import HypothesisError, RegistrationError
 
 _PACKAGE = Path(__file__).parents[2]
+_MOST_HELD = 1000
 # Modules that decide a number or which runs count, and that no claim imports. An entry records them.
 _DECIDING = (
     "claims/selection.py",
@@ -81,26 +83,34 @@ def _read(
     digests: dict[str, str] = {}
     unfrozen = []
     for file, place in sorted(loaded.reads.files.items()):
-        name = Path(os.path.relpath(file, base)).as_posix()
-        if name in code or not file.exists() or file.is_dir():
+        if not file.exists() or file.is_dir():
             continue
         if not file.is_file():
             unfrozen.append(f"reads {file}, which is no regular file ({place})")
         elif not file.is_relative_to(base):
-            unfrozen.append(f"reads {file}, which lies outside {base} ({place})")
-        else:
-            digests[name] = file_digest(file)
+            if _shown(file, base) not in code:  # of a helper that is installed in place
+                unfrozen.append(f"reads {file}, which lies outside {base} ({place})")
+        elif _shown(file, base) not in code:
+            digests[_shown(file, base)] = file_digest(file)
     for variable, place in sorted(loaded.reads.variables.items()):
         unfrozen.append(f"reads the environment variable {variable} ({place})")
     for what, place in sorted(loaded.reads.beyond.items()):
-        unfrozen.append(f"uses {what} ({place})")
+        unfrozen.append(f"{what} ({place})")
     return digests, tuple(unfrozen)
 
 
-def file_digest(file: Path) -> str:
-    """sha256 of a file's bytes. Raises `RegistrationError` if it cannot be read."""
+def _shown(file: Path, base: Path) -> str:
+    """The name of a file in a lock."""
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return Path(os.path.relpath(file, base)).as_posix()
+    except ValueError:  # of another drive
+        return file.as_posix()
+
+
+def file_digest(file: Path) -> str:
+    """sha256 of a file, line ends normalised. Raises `RegistrationError` if it cannot be read."""
+    try:
+        return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
     except OSError as error:
         raise RegistrationError(f"{file}: cannot be read ({error.strerror})") from None
 
@@ -110,6 +120,31 @@ def read_now(loaded: Loaded, names: Mapping[str, str]) -> dict[str, str]:
     base = Path(str(loaded.module.__file__)).absolute().parent.parent
     files = {name: base / name for name in names}
     return {name: file_digest(file) for name, file in files.items() if file.is_file()}
+
+
+def held_files(loaded: Loaded) -> dict[str, str]:
+    """sha256 of all files beside a claim, for those that its code will read only when there are runs.
+
+    Without locks, source, and hidden files; `_MOST_HELD` at most, in the order of their names.
+    """
+    folder = Path(str(loaded.module.__file__)).absolute().parent
+    found: dict[str, str] = {}
+    for file in sorted(folder.rglob("*")):
+        parts = file.relative_to(folder).parts
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
+        if not hidden and file.suffix not in (".lock", ".py") and file.is_file():
+            found[_shown(file, folder.parent)] = file_digest(file)
+        if len(found) == _MOST_HELD:
+            break
+    return found
+
+
+def libraries(loaded: Loaded) -> dict[str, str]:
+    """Versions of the distributions whose modules the source of a hypothesis imports, and of those that compute."""
+    top = imported_names(Path(str(loaded.module.__file__)))
+    of_modules = packages_distributions()
+    names = {name for module in top for name in of_modules.get(module, ())}
+    return {name: version(name) for name in sorted(names | {"numpy", "scipy", "pyarrow"})}
 
 
 @cache

@@ -7,8 +7,7 @@ but says nothing of runs in which next to nothing varies.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import Counter
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -18,14 +17,17 @@ from emergence_stats.claims.registration.canonical import digest
 from emergence_stats.runs import Run
 from emergence_stats.traces.format import Manifest
 
-# By key of a trace, ``rankme add 1 4``: measure, task, level, layer ("-" for none); the mean over its checkpoints.
+# By key, ``rankme add 1 4 2``: measure, task, level, layer ("-" for none) and part of a trace; the mean over its part.
 Sketch = Mapping[str, float]
 
-_TRACES = 8  # kept of each measure
-_FEWEST = 4  # traces that two sketches have to share before equal numbers mean anything
-# Relative. The nearest two different trainings among the shipped runs differ by 0.04 in some mean.
+_TRACES = 4  # kept of each measure
+_PARTS = 3  # of a trace, with as many checkpoints each
+_DISTINCT = 8  # values of a trace: fewer, as of a task learned between two checkpoints, are those of many trainings
+_FEWEST = 4  # different numbers that two sketches have to share before that means anything
+# Relative. The nearest two different trainings among the shipped runs differ by far more in some number.
 _SAME = 1e-3
 _DIGITS = 6  # kept of a mean
+_RAREST = 3  # numbers by which candidates are found
 
 
 def identity(manifest: Manifest) -> dict[str, str]:
@@ -49,34 +51,40 @@ def identity(manifest: Manifest) -> dict[str, str]:
 
 
 def sketch(run: Run, measures: Collection[str]) -> dict[str, float]:
-    """A few numbers of a run: the means of traces spread evenly over those of each measure, where they vary.
+    """A few numbers of a run: means of parts of traces spread evenly over those of each measure, where they vary.
 
     Which traces does not depend on values, so that a copy with other values gives the same keys.
     """
     found: dict[str, float] = {}
     for measure in sorted(set(measures) & run.measures):
         traces = run.traces(measure)
-        chosen = np.unique(np.linspace(0, len(traces) - 1, _TRACES).round().astype(int))
-        for at in chosen:
+        for at in np.unique(np.linspace(0, len(traces) - 1, _TRACES).round().astype(int)):
             values = traces.values[at, : traces.length[at]]
-            if np.ptp(values) <= _SAME * np.abs(values).max():
+            if len(np.unique(values)) < _DISTINCT or np.abs(values).max() > 1e300:
                 continue
             level, layer = ("-" if n < 0 else str(n) for n in (traces.level[at], traces.layer[at]))
             key = " ".join((measure, traces.task[at] or "-", level, layer))
-            found[key] = float(f"{values.mean():.{_DIGITS}g}")
+            for part, some in enumerate(np.array_split(values, _PARTS), 1):
+                found[f"{key} {part}"] = float(f"{some.mean():.{_DIGITS}g}")
     return found
+
+
+def says_something(sketch: Sketch) -> bool:
+    """Whether a sketch has as many different numbers as it takes to know a run again."""
+    return len(set(sketch.values())) >= _FEWEST
 
 
 def is_same(one: Sketch, other: Sketch) -> bool:
     """Whether two sketches are of the same measurements, up to small changes of their values.
 
-    False where they share too few numbers, or these hardly differ among themselves, as in runs that learn nothing.
+    False where they share too few different numbers.
     """
-    shared = sorted(one.keys() & other.keys())
-    a, b = (np.array([sketch[key] for key in shared]) for sketch in (one, other))
-    if len(np.unique(a)) < _FEWEST:
-        return False
-    return bool(np.all(np.abs(a - b) <= _SAME * np.maximum(np.abs(a), np.abs(b))))
+    shared = one.keys() & other.keys()
+    for key in shared:
+        a, b = one[key], other[key]
+        if abs(a - b) > _SAME * max(abs(a), abs(b)):
+            return False
+    return len({one[key] for key in shared}) >= _FEWEST
 
 
 def copies_of(now: Mapping[str, Sketch], seen: Mapping[str, Sketch]) -> dict[str, str]:
@@ -109,17 +117,18 @@ class _Index:
         self._sorted = {key: sorted(some) for key, some in by_key.items()}
 
     def same_as(self, sketch: Sketch) -> list[str]:
-        """run_ids of the sketches that are of the same measurements, in their order."""
-        hits: Counter[str] = Counter()
-        for key, number in sketch.items():
-            some, slack = self._sorted.get(key, []), 2 * _SAME * abs(number)
-            first = bisect_left(some, (number - slack, ""))
-            for other, run_id in some[first:]:
-                if other > number + slack:
-                    break
-                hits[run_id] += 1
-        near = {run_id for run_id, count in hits.items() if count >= _FEWEST}
+        """run_ids of the sketches that are of the same measurements, in their order.
+
+        Candidates are those near by in the numbers that fewest others are near to.
+        """
+        windows = sorted((self._window(key, number) for key, number in sketch.items()), key=len)
+        near = {run_id for window in windows[:_RAREST] for _, run_id in window}
         return [r for r in self._sketches if r in near and is_same(sketch, self._sketches[r])]
+
+    def _window(self, key: str, number: float) -> list[tuple[float, str]]:
+        some, slack = self._sorted.get(key, []), 2 * _SAME * abs(number)
+        last = bisect_right(some, (number + slack, "\uffff"))
+        return some[bisect_left(some, (number - slack, "")) : last]
 
 
 def entry_of(manifest: Manifest, values: Mapping[str, Sketch]) -> dict[str, Any]:

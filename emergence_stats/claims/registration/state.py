@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration.canonical import canonical
-from emergence_stats.claims.registration.history import doubts_about, lost_entries
+from emergence_stats.claims.registration.history import (
+    doubts_about,
+    lost_entries,
+    notes_on,
+    removed_lock,
+)
 from emergence_stats.claims.registration.lock import Registration, read_lock
 from emergence_stats.claims.registration.plan import Plan, current_plan, deciding_code, read_now
 
@@ -37,7 +43,7 @@ def state_of(loaded: Loaded) -> State:
     """
     registration = read_lock(loaded.source.lock)
     if registration is None:
-        return State("unregistered", None)
+        return State("unregistered", None, notes=tuple(removed_lock(loaded)))
     plan = current_plan(loaded)
     changes = [
         *changes_since(registration.latest, loaded, plan),
@@ -48,7 +54,7 @@ def state_of(loaded: Loaded) -> State:
         registration,
         tuple(changes),
         tuple(doubts_about(registration, loaded.history)),
-        tuple(_notes(registration.latest)),
+        (*_notes(registration.latest), *notes_on(registration, loaded.history)),
     )
 
 
@@ -56,10 +62,14 @@ def changes_since(entry: Mapping[str, Any], loaded: Loaded, plan: Plan) -> Itera
     """How the plan of a hypothesis differs from an entry of its lock, a line each."""
     yield from differences(entry["declaration"], plan.declaration)
     yield from _of_files("source", entry["code"], plan.code)
-    held = entry.get("read", {})
-    yield from _of_files("file", held, read_now(loaded, held))
-    for name in plan.read:
-        if name not in held:
+    read, held = entry.get("read", {}), entry.get("held", {})
+    yield from _of_files("file", read, read_now(loaded, read))
+    for name, sha in plan.read.items():
+        if name in read or held.get(name) == sha:
+            continue
+        if name in held:
+            yield f"file {name}: changed"
+        else:
             yield f"file {name}: read by the code of the claim, and not part of the registration"
     for what in plan.unfrozen:
         yield f"the code of the claim {what}, which no registration holds"
@@ -77,6 +87,17 @@ def _notes(entry: Mapping[str, Any]) -> Iterator[str]:
     for name, before in sorted(entry.get("deciding", {}).items()):
         if name not in entry["code"] and now.get(name) != before:
             yield f"{name}, which takes part in every verdict, changed since the registration"
+    for name, before in sorted(entry.get("libraries", {}).items()):
+        found = _version(name)
+        if found != before:
+            yield f"{name} {before} when it was registered, {found or 'not installed'} now"
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
 
 
 def differences(old: Any, new: Any, at: str = "") -> list[str]:

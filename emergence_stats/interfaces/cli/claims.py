@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from emergence_stats.claims.project import Loaded
     from emergence_stats.claims.registration.seen import Sketch
     from emergence_stats.traces.format import Manifest
+    from emergence_stats.traces.store import Store
 
 
 @app.command("list")
@@ -173,21 +174,24 @@ def _stamped(row: dict[str, Any]) -> str:
 def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str, Any]:
     from emergence_stats.audit.rehearsal import check_repeats, sketches_of
     from emergence_stats.claims import registration as locks
+    from emergence_stats.support.words import visible
 
     uri = traces or session.project.traces
     seen: list[Manifest] = []
     values: Mapping[str, Sketch] = {}
-    if "://" in uri or Path(uri).exists():
-        store = session.store(uri)
+    tried = frozen = locks.state_of(loaded).status == "registered"
+    store = _store_to_see(session, uri, named=traces is not None)
+    if store is not None:
         seen = [run.manifest for run in store.runs]
-        frozen = locks.state_of(loaded).status == "registered"
         if seen and not frozen:
-            if not check_repeats(loaded, store):
-                _say(
-                    f"note: {loaded.name}: no run of the store has a value, so no estimate was tried"
-                )
+            tried = check_repeats(loaded, session.project, store)
             with session.progress(f"reading the runs that {loaded.name} sees") as progress:
                 values = sketches_of(loaded, store, progress)
+    if not tried:
+        _say(
+            f"note: {loaded.name}: no run of {visible(uri)} has a value, so no estimate was tried. What its code reads "
+            "from other folders than its own, once there are runs, will not be part of the registration"
+        )
     root = session.project.root
     shown = uri
     if "://" not in uri and Path(uri).resolve().is_relative_to(root):
@@ -202,6 +206,28 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
         "entries": len(after.entries),
         "new": before is None or len(after.entries) > len(before.entries),
     }
+
+
+def _store_to_see(session: Session, uri: str, named: bool) -> Store | None:
+    """The store whose runs a registration lists as seen, with cut-off writes finished.
+
+    None for the project's if there is none yet. Raises what `Store.open` raises.
+    """
+    from emergence_stats.traces.write import recover
+
+    if "://" not in uri:
+        if not Path(uri).exists() and not named:
+            return None
+        if Path(uri).is_dir():
+            for run_id in recover(uri):
+                _say(f"note: finished the write of {run_id}, which was cut off")
+    store = session.store(uri)
+    if store.unfinished:
+        raise UsageError(
+            f"{uri}: a write of {', '.join(store.unfinished)} was cut off and cannot be finished, so that these runs would "
+            "count as unseen; write them again, or remove them with `emergence-stats traces rm`"
+        )
+    return store
 
 
 def _verify(loaded: list[Loaded], as_json: bool) -> None:

@@ -232,6 +232,7 @@ def audit(
     timeout: TimeoutOption = None,
 ) -> None:
     """What verdicts rest on, and what cannot be known. Exit status 1: something speaks against one."""
+    from emergence_stats.audit.again import evaluating_again
     from emergence_stats.interfaces.audits import audits_of
     from emergence_stats.reports.audit import to_text
     from emergence_stats.support.files import check_folder
@@ -240,11 +241,14 @@ def audit(
     if output is not None:
         check_folder(output)
     results = session.evaluate(names, traces, suite)
-    with session.progress("evaluating again") as progress:
-        audits = audits_of(
-            results, session.project, session.store(traces), suite=suite, repeat=repeat,
-            trusted=trusted, progress=progress,
-        )  # fmt: skip
+    store, again = session.store(traces), None
+    if repeat:
+        with (
+            session.progress("evaluating again"),
+            evaluating_again(results, session.project, store, suite) as wait,
+        ):
+            again = wait()
+    audits = audits_of(results, session.project, store, again, trusted)
     if as_json:
         document = {"schema_version": 1, "audits": [audit.to_dict() for audit in audits]}
         text = json.dumps(document, indent=2, allow_nan=False) + "\n"

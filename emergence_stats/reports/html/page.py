@@ -40,13 +40,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Background:
-    """What a page shows of a claim besides its result: the plan in words, what was `looked` at in a typical run,
-    None if no run has a value, and the audit.
+    """What a page shows of a claim besides its result: the plan in words, and what was `looked` at in a
+    typical run, None if no run has a value.
     """
 
     plan: str
     looked: Looked | None
-    audit: Audit
 
 
 @dataclass(frozen=True)
@@ -65,11 +64,13 @@ def page(
     backgrounds: Mapping[str, Background],
     manifests: Mapping[str, Manifest],
     provenance: Provenance,
+    audits: Callable[[], Sequence[Audit]],
     progress: Progress | None = None,
 ) -> str:
     """The whole page. Every string that comes from a store or a hypothesis is escaped.
 
-    `backgrounds`: by name of the hypothesis. `manifests`: of all runs of the store, by run_id.
+    `backgrounds`: by name of the hypothesis. `manifests`: of all runs of the store, by run_id. `audits`: gives one for
+    each result; it is called last, since it may have to wait.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -85,6 +86,7 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    audited = {found.name: found for found in audits()}
     template = environment.get_template("page.html.jinja")
     return template.render(
         sections=sections,
@@ -94,8 +96,9 @@ def page(
         verdicts=list(Verdict),
         text=words,
         audits=audit,
+        audited=audited,
         use_counts=_use_counts,
-        document={**document(results), "audits": [b.audit.to_dict() for b in backgrounds.values()]},
+        document={**document(results), "audits": [found.to_dict() for found in audited.values()]},
         style=(_HERE / "page.css").read_text("utf-8"),
         script=(_HERE / "page.js").read_text("utf-8"),
     )

@@ -69,6 +69,8 @@ def import_traces(
     `UsageError` if a run already exists and is not to be replaced.
     """
     check_name(suite, "suite")
+    if not dry_run and Path(store).is_dir():
+        recover(store)  # before anything of the store is looked at
     found = by_run(sources)
     for run in found.values():
         add_facts(run, facts)
@@ -96,9 +98,9 @@ def import_traces(
 
 
 def _write_all(prepared: Sequence[PreparedRun], progress: Progress | None) -> None:
-    """All runs become visible together; an import that is interrupted before that leaves nothing."""
-    for run in prepared[:1]:
-        recover(run.store)
+    """All runs become visible together. An import that is interrupted before that leaves nothing; one that is killed
+    while they do may leave some of them out, and is called again with `replace_runs`.
+    """
     staged: list[StagedRun] = []
     try:
         for done, run in enumerate(prepared):
