@@ -206,8 +206,9 @@ def prepare_run(store: str | os.PathLike[str], table: pa.Table, manifest: Manife
 
 
 def check_unique(store: Path, run_id: str, suite: str) -> None:
-    """Raise `TraceError` if another suite of the store has a run of this name."""
-    for manifest in sorted(store.glob(f"*/{run_id}.json")):
+    """Raise `TraceError` if another suite of the store has a run of this name, or a write of one that was cut off."""
+    named = (*store.glob(f"*/{run_id}.json"), *store.glob(f"*/{pending_manifest_name(run_id)}"))
+    for manifest in sorted(named):
         if manifest.parent.name != suite and not manifest.parent.name.startswith("."):
             raise TraceError(
                 f"run_id {run_id!r} is already used in suite {manifest.parent.name!r}, and must be unique "

@@ -9,7 +9,7 @@ import pytest
 from emergence_stats.errors import TraceError
 from emergence_stats.traces import write
 from emergence_stats.traces.store import Store
-from tests.support import add_run, es
+from tests.support import add_run, es, fill, result_of
 
 WRITERS, READERS, ROUNDS = 4, 3, 12
 
@@ -146,3 +146,63 @@ def test_a_run_whose_name_begins_like_another_keeps_its_files(tmp_path):
         for name in ("a.b", "a-1")
         for prefix, suffix in (("", ".json"), ("", ".parquet"), (".", "~0a.parquet.writing"))
     }
+
+
+# --- a write that was cut off, and what looks at the store before it is finished --------------
+
+
+def cut_off(project, seed):
+    """The run of this seed as a writer left it that was killed after it had decided to replace it."""
+    manifest = project / "data" / "sim" / f"sim-d32-s{seed}.json"
+    manifest.rename(manifest.with_name(f".{manifest.name}.pending"))
+
+
+def test_a_registration_finishes_a_write_and_lists_its_run(project):
+    fill(project, range(3))
+    cut_off(project, 2)
+    done = es("register", "learns", cwd=project)
+    assert "3 runs seen" in done.stdout
+    assert "finished the write of sim-d32-s2" in done.stderr
+
+
+def test_a_run_that_is_left_out_is_said(project):
+    fill(project, range(2))
+    assert es("register", "learns", cwd=project).returncode == 0
+    fill(project, range(5, 8))
+    cut_off(project, 6)
+    deviations = result_of(es("test", "learns", "--json", cwd=project))["deviations"]
+    assert any("1 runs are left out" in text and "sim-d32-s6" in text for text in deviations)
+
+
+def test_the_name_of_a_run_whose_write_was_cut_off_is_taken(project):
+    fill(project, range(2))
+    cut_off(project, 1)
+    with pytest.raises(TraceError, match="already used in suite 'sim'"):
+        write.check_unique(project / "data", "sim-d32-s1", "other")
+
+
+def test_an_import_numbers_seeds_after_the_runs_whose_write_was_cut_off(project):
+    rows = project / "rows.csv"
+    lines = [f"{{}},{step},accuracy,{step / 10}" for step in range(3)]
+    for run in ("a", "b"):
+        rows.write_text(
+            "\n".join(["run,step,measure,value", *(line.format(run) for line in lines)])
+        )
+        options = (
+            "--suite",
+            "sim",
+            "--set",
+            "scale=d32",
+            "--set",
+            "n_params=7",
+            "--set",
+            "n_layers=1",
+        )
+        done = es("traces", "import", rows, *options, cwd=project)
+        assert done.returncode == 0, done.stderr
+        if run == "a":
+            manifest = project / "data" / "sim" / "a.json"
+            manifest.rename(manifest.with_name(".a.json.pending"))
+    seeds = {run.manifest.run_id: run.manifest.seed for run in Store.open(project / "data").runs}
+    assert sorted(seeds) == ["a", "b"]
+    assert seeds["a"] != seeds["b"]

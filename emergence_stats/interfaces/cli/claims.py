@@ -179,6 +179,7 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
     uri = traces or session.project.traces
     seen: list[Manifest] = []
     values: Mapping[str, Sketch] = {}
+    locks.current_plan(loaded)  # raises early what would be wrong in the end
     tried = frozen = locks.state_of(loaded).status == "registered"
     store = _store_to_see(session, uri, named=traces is not None)
     if store is not None:

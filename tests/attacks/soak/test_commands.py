@@ -290,7 +290,9 @@ def plans_of(root, name):
 
 
 def test_a_registration_that_is_killed_loses_no_entry_and_tears_none(tmp_path, commands):
-    register = ("register", *NAMES)
+    # Of an empty store: trying the estimates takes seconds, in which no file changes.
+    (tmp_path / "empty").mkdir()
+    register = ("register", *NAMES, "--traces", tmp_path / "empty")
     unkilled = make_project(tmp_path / "unkilled")
     for plan in range(PLANS):
         declare(unkilled, plan, 0.5)
