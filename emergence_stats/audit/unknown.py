@@ -23,6 +23,7 @@ def unknown(
         yield "whether the plan was made before the runs: it is not registered"
     else:
         yield from _of_the_plan(loaded, state.registration.latest, entries[-1])
+        yield from (f"whether it matters that {note}" for note in state.notes if "beside" in note)
     yield from _of_the_runs(runs, history, loaded.history)
     together = [
         r for r in runs if r.use == "counted" and entries and r.commit == entries[-1].commit

@@ -4,6 +4,8 @@ import json
 import shutil
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from emergence_stats.claims.registration import read_lock
@@ -277,3 +279,21 @@ def test_a_store_that_is_named_and_not_there_is_an_error(project):
     fill(project, range(2))
     failed(es("register", "learns", "--traces", "dtaa", cwd=project), "dtaa")
     assert not (project / "hypotheses" / "learns.lock").exists()
+
+
+def test_a_file_beside_a_claim_that_is_read_in_c_is_noted_when_it_changes(project):
+    """pyarrow opens files by itself, so that nothing tells who reads them."""
+    table = project / "hypotheses" / "table.parquet"
+    pq.write_table(pa.table({"limit": [0.0]}), table)
+    reading(project, f"pq.read_table({str(table)!r}).column('limit')[0].as_py()")
+    edit(
+        project / "hypotheses" / "learns.py",
+        "import importlib",
+        "import pyarrow.parquet as pq, importlib",
+    )
+    fill(project, range(2))
+    assert es("register", "learns", cwd=project).returncode == 0
+    assert "note" not in es("register", "--check", cwd=project).stdout
+    pq.write_table(pa.table({"limit": [-9.0]}), table)
+    done = es("register", "--check", cwd=project)
+    assert "note: hypotheses/table.parquet, beside the claim, changed" in done.stdout

@@ -7,6 +7,7 @@ but says nothing of runs in which next to nothing varies.
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -20,7 +21,7 @@ from emergence_stats.traces.format import Manifest
 # By key, ``rankme add 1 4 2``: measure, task, level, layer ("-" for none) and part of a trace; the mean over its part.
 Sketch = Mapping[str, float]
 
-_TRACES = 4  # kept of each measure
+_TRACES = 5  # kept of each measure
 _PARTS = 3  # of a trace, with as many checkpoints each
 _DISTINCT = 8  # values of a trace: fewer, as of a task learned between two checkpoints, are those of many trainings
 _FEWEST = 4  # different numbers that two sketches have to share before that means anything
@@ -51,19 +52,23 @@ def identity(manifest: Manifest) -> dict[str, str]:
 
 
 def sketch(run: Run, measures: Collection[str]) -> dict[str, float]:
-    """A few numbers of a run: means of parts of traces spread evenly over those of each measure, where they vary.
+    """A few numbers of a run: means of parts of some traces of each measure, where they vary.
 
-    Which traces does not depend on values, so that a copy with other values gives the same keys.
+    Which traces depends on their names alone, in an order like chance, so that a copy with other values, or with some
+    traces left out, has most of the same keys.
     """
     found: dict[str, float] = {}
     for measure in sorted(set(measures) & run.measures):
         traces = run.traces(measure)
-        for at in np.unique(np.linspace(0, len(traces) - 1, _TRACES).round().astype(int)):
-            values = traces.values[at, : traces.length[at]]
+        keys = [
+            " ".join((measure, task or "-", *("-" if n < 0 else str(n) for n in (level, layer))))
+            for task, level, layer in zip(traces.task, traces.level, traces.layer, strict=True)
+        ]
+        order = sorted(range(len(keys)), key=lambda at: hashlib.sha256(keys[at].encode()).digest())
+        for at in order[:_TRACES]:
+            key, values = keys[at], traces.values[at, : traces.length[at]]
             if len(np.unique(values)) < _DISTINCT or np.abs(values).max() > 1e300:
                 continue
-            level, layer = ("-" if n < 0 else str(n) for n in (traces.level[at], traces.layer[at]))
-            key = " ".join((measure, traces.task[at] or "-", level, layer))
             for part, some in enumerate(np.array_split(values, _PARTS), 1):
                 found[f"{key} {part}"] = float(f"{some.mean():.{_DIGITS}g}")
     return found

@@ -54,7 +54,7 @@ def state_of(loaded: Loaded) -> State:
         registration,
         tuple(changes),
         tuple(doubts_about(registration, loaded.history)),
-        (*_notes(registration.latest), *notes_on(registration, loaded.history)),
+        (*_notes(registration.latest, loaded), *notes_on(registration, loaded.history)),
     )
 
 
@@ -82,7 +82,15 @@ def _of_files(kind: str, before: Mapping[str, str], after: Mapping[str, str]) ->
             yield f"{kind} {name}: {'changed' if both else 'added' if name in after else 'gone'}"
 
 
-def _notes(entry: Mapping[str, Any]) -> Iterator[str]:
+def _notes(entry: Mapping[str, Any], loaded: Loaded) -> Iterator[str]:
+    held = {name: sha for name, sha in entry.get("held", {}).items() if name not in entry["read"]}
+    beside = read_now(loaded, held)
+    for name, before in held.items():
+        if beside.get(name) != before:
+            yield (
+                f"{name}, beside the claim, {'changed' if name in beside else 'is gone'} since the registration; its code "
+                "was not seen to read it"
+            )
     now = deciding_code()
     for name, before in sorted(entry.get("deciding", {}).items()):
         if name not in entry["code"] and now.get(name) != before:
