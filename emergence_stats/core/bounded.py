@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import betaincinv, stdtrit
+from scipy.special import betainccinv, betaincinv, stdtrit
 
 from emergence_stats.core.contrasts import Contrast
 
 _MOST = 1e12  # effective sample size, as far as the beta distribution can be inverted
 _HALVINGS = 80
+_SMALLEST = -600.0  # its logarithm, as far as quantiles go
 _LARGEST = 0.499  # alpha of a p-value that is not called 1: at a half, quantiles are 0
 
 
@@ -47,7 +48,7 @@ def p_value(
     """
     if not _excludes(found, bounds, at, side, trials, _LARGEST):
         return 1.0
-    log_low, log_high = -700.0, math.log(_LARGEST)
+    log_low, log_high = _SMALLEST, math.log(_LARGEST)
     for _ in range(_HALVINGS):
         middle = (log_low + log_high) / 2
         if _excludes(found, bounds, at, side, trials, math.exp(middle)):
@@ -84,9 +85,9 @@ def _korn_graubard(
     if variance == 0 or not 0 < p < 1:
         return p
     runs = found.effective_runs
-    adjust = float(stdtrit(runs - 1, 1 - alpha) / stdtrit(found.df, 1 - alpha))
+    adjust = float(stdtrit(runs - 1, alpha) / stdtrit(found.df, alpha))
     size = min(p * (1 - p) / variance * adjust**2, trials, _MOST)
     k = p * size
     if side > 0:
-        return float(betaincinv(k + 1, size - k, 1 - alpha)) if size > k else 1.0
+        return float(betainccinv(k + 1, size - k, alpha)) if size > k else 1.0
     return float(betaincinv(k, size - k + 1, alpha)) if k > 0 else 0.0

@@ -172,6 +172,7 @@ def _stamped(row: dict[str, Any]) -> str:
 
 
 def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str, Any]:
+    from emergence_stats.audit.outcomes import check_both_ways
     from emergence_stats.audit.rehearsal import check_repeats, sketches_of
     from emergence_stats.claims import registration as locks
     from emergence_stats.support.words import visible
@@ -181,6 +182,8 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
     values: Mapping[str, Sketch] = {}
     locks.current_plan(loaded)  # raises early what would be wrong in the end
     tried = frozen = locks.state_of(loaded).status == "registered"
+    if not frozen:
+        check_both_ways(loaded.name, loaded.hypothesis)
     store = _store_to_see(session, uri, named=traces is not None)
     if store is not None:
         seen = [run.manifest for run in store.runs]

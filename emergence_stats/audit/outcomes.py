@@ -1,0 +1,90 @@
+"""Whether a plan can come out both ways: one that no data could support, or none refute, is no test.
+
+Values on a bounded range are the case: five runs that agree on 1 leave open whether every second is another, so that
+"at least 0.99" cannot be supported by as few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from emergence_stats.errors import HypothesisError
+from emergence_stats.hypothesis import Count, Hypothesis, Mean, Prediction, Share
+from emergence_stats.verdicts import COMBINE, Verdict, decide
+
+_TRIED = 201  # values on which all runs agree, or all but, from one bound to the other
+_APART = 0.02  # of the range, where they all but agree
+_TRIALS = 10**6  # of each run, so that these do not limit what it tells
+
+
+def check_both_ways(name: str, hypothesis: Hypothesis) -> None:
+    """Raise `HypothesisError` if the runs of the design cannot support, or cannot refute, the hypothesis.
+
+    Without a design the number of runs is open, and nothing is raised.
+    """
+    design = hypothesis.design
+    if design is None:
+        return
+    if len(design.scales) < hypothesis.needs.min_scales:
+        raise HypothesisError(
+            f"{name}: the design has {len(design.scales)} scales, but the plan needs {hypothesis.needs.min_scales}, so "
+            "that it would be inconclusive whatever the runs show"
+        )
+    possible = {p.name: _verdicts_of(p, hypothesis) for p in hypothesis.predictions}
+    for verdict in (Verdict.SUPPORTED, Verdict.REFUTED):
+        best = [
+            verdict if verdict in verdicts else Verdict.INCONCLUSIVE
+            for verdicts in possible.values()
+        ]
+        if COMBINE[hypothesis.combine](best) is verdict:
+            continue
+        lacking = next(n for n, verdicts in possible.items() if verdict not in verdicts)
+        prediction = next(p for p in hypothesis.predictions if p.name == lacking)
+        raise HypothesisError(
+            f"{name}: no runs of this design could have the plan {verdict}: with {_units(prediction, hypothesis)} the "
+            f"interval of {lacking!r} is too wide for {prediction.region} even where all agree. Plan more runs (not another "
+            "region because of this)"
+        )
+
+
+def _units(prediction: Prediction, hypothesis: Hypothesis) -> str:
+    assert hypothesis.design is not None
+    if prediction.unit == "seed":
+        return f"{len(hypothesis.design.seeds)} seeds"
+    return f"{len(hypothesis.design.runs())} runs"
+
+
+def _verdicts_of(prediction: Prediction, hypothesis: Hypothesis) -> set[Verdict]:
+    """Verdicts that some values of the units could give a prediction."""
+    assert hypothesis.design is not None
+    bounds, make = _bounded(prediction)
+    if bounds is None:
+        return set(Verdict)
+    strata: list[str] = [scale for scale, _ in hypothesis.design.runs()]
+    if prediction.unit == "seed":
+        strata = [""] * len(hypothesis.design.seeds)
+    found = set()
+    lo, hi = bounds
+    apart = _APART * (hi - lo) * (np.arange(len(strata)) % 2)
+    tries = [np.full(len(strata), value) for value in np.linspace(lo, hi, _TRIED)]
+    for numbers in (*tries, *(np.clip(agreeing - apart, lo, hi) for agreeing in tries)):
+        values = [make(float(number)) for number in numbers]
+        estimate = prediction.analysis.estimate(
+            values, strata, [0.0] * len(strata), None, hypothesis.simultaneous_level
+        )
+        if estimate.interval is not None:
+            found.add(decide(estimate.interval, prediction.region))
+    return found
+
+
+def _bounded(
+    prediction: Prediction,
+) -> tuple[tuple[float, float] | None, Callable[[float], float | Count]]:
+    """The range of the possible values of a unit, None for all numbers, and how one is made."""
+    if isinstance(prediction.analysis, Share):
+        return (0.0, 1.0), lambda value: Count(value * _TRIALS, float(_TRIALS))
+    if isinstance(prediction.analysis, Mean) and prediction.analysis.bounds is not None:
+        return prediction.analysis.bounds, float
+    return None, float

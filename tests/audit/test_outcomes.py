@@ -1,0 +1,96 @@
+"""A plan that cannot come out both ways is not registered."""
+
+import pytest
+
+from emergence_stats import (
+    Claim,
+    Count,
+    Design,
+    Hypothesis,
+    Mean,
+    Needs,
+    Prediction,
+    Region,
+    Share,
+    Slope,
+)
+from emergence_stats.audit.outcomes import check_both_ways
+from emergence_stats.claims.project import Project
+from emergence_stats.errors import HypothesisError
+from tests.support import ROOT, edit, es, fill
+
+
+def plan(*predictions, seeds=5, scales=("a", "b", "c", "d", "e"), combine="all", **options):
+    return Hypothesis(
+        claim=Claim("A claim."),
+        needs=Needs(measures=["accuracy"], **options),
+        predictions=predictions,
+        design=Design("sim", scales, range(seeds)),
+        combine=combine,
+    )
+
+
+def of_run(run):
+    return Count(1.0, 1.0)
+
+
+def prediction(region, analysis, name="value", unit="run"):
+    return Prediction(name, of_run, region, analysis, unit)
+
+
+UNIT = Mean((0.0, 1.0))
+
+
+@pytest.mark.parametrize("analysis", [Share(), UNIT])
+def test_runs_that_agree_on_a_bound_leave_open_what_was_not_seen(analysis):
+    with pytest.raises(HypothesisError, match="could have the plan supported: with 25 runs"):
+        check_both_ways("claim", plan(prediction(Region.at_least(0.999), analysis)))
+    check_both_ways("claim", plan(prediction(Region.at_least(0.8), analysis)))
+
+
+def test_a_few_seeds_cannot_refute_a_wide_region():
+    wide = prediction(Region.at_most(0.995), Mean((0.0, 1.0)), unit="seed")
+    with pytest.raises(HypothesisError, match="could have the plan refuted: with 3 seeds"):
+        check_both_ways("claim", plan(wide, seeds=3))
+    check_both_ways("claim", plan(prediction(Region.at_most(0.6), UNIT, unit="seed"), seeds=8))
+
+
+def test_values_without_bounds_can_be_anything():
+    for analysis in (Mean(), Slope(210.0)):
+        check_both_ways("claim", plan(prediction(Region.between(-0.1, 0.1), analysis), seeds=2))
+
+
+def test_all_and_any_of_the_predictions():
+    hard = prediction(Region.at_least(0.999), Share(), "hard")
+    easy = prediction(Region.at_least(0.5), Share(), "easy")
+    with pytest.raises(HypothesisError, match="'hard' is too wide"):
+        check_both_ways("claim", plan(hard, easy))
+    check_both_ways("claim", plan(hard, easy, combine="any"))
+
+
+def test_too_few_scales_for_the_plan():
+    with pytest.raises(HypothesisError, match="1 scales, but the plan needs 2"):
+        check_both_ways(
+            "claim", plan(prediction(Region.at_least(0.5), Share()), scales=("a",), min_scales=2)
+        )
+
+
+def test_the_shipped_plans_can_come_out_both_ways():
+    project = Project(ROOT)
+    for name in project.sources:
+        check_both_ways(name, project.load(name).hypothesis)
+
+
+def test_register_refuses(project):
+    claim = project / "hypotheses" / "learns.py"
+    edit(claim, "import Claim", "import Claim, Design, Mean")
+    edit(
+        claim,
+        "Region.at_least(0.5))],",
+        'Region.at_least(0.995), Mean((0, 1)))],\n    design=Design("sim", ("d32",), range(5)),',
+    )
+    fill(project, [20])
+    done = es("register", "learns", cwd=project)
+    assert done.returncode == 2
+    assert "no runs of this design could have the plan supported: with 5 runs" in done.stderr
+    assert not claim.with_suffix(".lock").exists()
