@@ -209,3 +209,15 @@ def test_rounding_is_no_error_estimate(value, runs):
     values = np.full(3 * runs, value)
     values[::2] = np.nextafter(value, 2 * value)
     assert mean_contrast(values, [0, 1, 2] * runs).variance == 0.0
+
+
+def test_betting_holds_at_every_look():
+    """Seeds added until it pleases: the interval of each look is right at all of them together. Simulated."""
+    rng, runs = np.random.default_rng(3), 40
+    looks = (3, 5, 8, 12, 20, 30, 40)
+    missed = 0
+    for _ in range(200):
+        values = (rng.random(runs) < 0.3).astype(float)
+        ends_at = [betting.interval(values[:n], np.full(n, 1 / n), UNIT, 0.8) for n in looks]
+        missed += any(not lo <= 0.3 <= hi for lo, hi in ends_at)
+    assert missed <= 200 * 0.2
