@@ -10,7 +10,7 @@ from emergence_stats.evaluation.jobs import Arm, Job
 from emergence_stats.evaluation.results import PredictionResult, UnitValue
 from emergence_stats.evaluation.values import Values, as_number, label
 from emergence_stats.hypothesis import Hypothesis, Prediction, Slope
-from emergence_stats.inference import Estimate, runs_needed
+from emergence_stats.inference import Estimate
 from emergence_stats.support.words import number
 from emergence_stats.verdicts import COMBINE, Verdict, decide
 
@@ -89,7 +89,6 @@ def _interval_reason(prediction: Prediction, estimate: Estimate, verdict: Verdic
         return f"{shown} inside {prediction.region}"
     if verdict is Verdict.REFUTED:
         return f"{shown} outside {prediction.region}"
-    needed = runs_needed(estimate, prediction.region)
-    units = "runs" if prediction.unit == "run" else "seeds"
-    more = f"; about {needed - estimate.n_runs} more {units} would settle it" if needed else ""
-    return f"{shown} reaches across the edge of {prediction.region}{more}"
+    # No number of runs that would settle it: at one standard error of the estimate it may be a seventh or twice that.
+    # `emergence-stats power` simulates the chances.
+    return f"{shown} reaches across the edge of {prediction.region}"
