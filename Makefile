@@ -28,6 +28,8 @@ docs: $(VENV)/dev
 calibrate: $(VENV)/dev
 	$(BIN)/python -m calibration $(if $(REPEATS),--repeats $(REPEATS)) > docs/calibration.md.new
 	mv docs/calibration.md.new docs/calibration.md
+	$(BIN)/python -m calibration.core > docs/calibration_core.md.new
+	mv docs/calibration_core.md.new docs/calibration_core.md
 
 # Eight writers of one store, killed at random, beside four readers, for a minute; then commands, fifty times each.
 soak: $(VENV)/dev

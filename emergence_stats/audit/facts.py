@@ -85,14 +85,17 @@ class Repeated:
 class Audit:
     """What the verdict on one claim rests on.
 
-    A line each: `against`, what speaks against it; `deviations`, as in the report; `unknown`, what this cannot tell.
+    `plan`: the digest that reports show, of the latest entry. A line each: `against`, what speaks against it; `deviations`, as in the report; `unknown`, what this cannot tell.
     `repeated` None: not done.
     """
 
     name: str
+    claim: str
     verdict: str
+    reason: str
     basis: str
     registration: str
+    plan: str | None
     entries: tuple[Entry, ...]
     files: tuple[File, ...]
     runs: tuple[TracedRun, ...]

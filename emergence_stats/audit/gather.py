@@ -43,20 +43,25 @@ def gather(
     runs = tuple(_runs(loaded, result, state, store, history))
     return Audit(
         name=result.name,
+        claim=result.claim.text,
         verdict=str(result.verdict),
+        reason=result.reason,
         basis=result.basis,
         registration=state.status,
+        plan=result.plan.digest,
         entries=entries,
         files=tuple(_files(loaded, state.registration)),
         runs=runs,
         repeated=repeated,
         against=(
-            *_against(result, state, entries, repeated),
+            *_against(result, state, store, entries, repeated),
             *_before(loaded, result, entries, runs),
             *_edited(runs, store, history),
         ),
         deviations=tuple(_of_times(state)),
-        unknown=tuple(unknown(loaded, state, entries, runs, history, repeated)),
+        unknown=tuple(
+            unknown(loaded, state, entries, runs, _imported(result, store), history, repeated)
+        ),
     )
 
 
@@ -149,13 +154,23 @@ def _of_times(state: State) -> Iterator[str]:
 
 
 def _against(
-    result: Result, state: State, entries: Sequence[Entry], repeated: Repeated | None
+    result: Result,
+    state: State,
+    store: Store,
+    entries: Sequence[Entry],
+    repeated: Repeated | None,
 ) -> Iterator[str]:
     yield from state.changes
     known = {*_of_times(state), AMENDED}
     yield from (text for text in result.deviations if text not in known)
     if state.registration is None:
         yield from state.notes  # a lock that commits hold
+    elif result.counted and not result.confirmatory and state.status == "registered":
+        uses = [use.run_id for use in result.runs if use.status == "counted"]
+        manifests = {run.manifest.run_id: run.manifest for run in store.runs}
+        seen = sum(state.registration.saw(manifests[run_id]) for run_id in uses)
+        if seen:
+            yield f"it is exploratory: the plan had seen {seen} of the {len(uses)} runs that count when it was registered"
     if repeated is not None and repeated.different:
         yield (
             f"{len(repeated.different)} of {repeated.units} values are others when evaluated again "
@@ -193,3 +208,10 @@ def _before(
 
 def _is_before(history: History, commit: str, other: str | None) -> bool:
     return other is not None and history.is_before(commit, other)
+
+
+def _imported(result: Result, store: Store) -> int:
+    """How many of the runs that count were imported."""
+    counted = {use.run_id for use in result.runs if use.status == "counted"}
+    runs = (run.manifest for run in store.runs if run.manifest.run_id in counted)
+    return sum("imported by" in run.software for run in runs)

@@ -7,6 +7,7 @@ Values on a bounded range are the case: five runs that agree on 1 leave open whe
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from emergence_stats.verdicts import COMBINE, Verdict, decide
 
 _TRIED = 201  # values on which all runs agree, or all but, from one bound to the other
 _APART = 0.02  # of the range, where they all but agree
+_MOST_SEEDS = 512
 _TRIALS = 10**6  # of each run, so that these do not limit what it tells
 
 
@@ -42,29 +44,48 @@ def check_both_ways(name: str, hypothesis: Hypothesis) -> None:
             continue
         lacking = next(n for n, verdicts in possible.items() if verdict not in verdicts)
         prediction = next(p for p in hypothesis.predictions if p.name == lacking)
+        verb = "support" if verdict is Verdict.SUPPORTED else "refute"
         raise HypothesisError(
-            f"{name}: no runs of this design could have the plan {verdict}: with {_units(prediction, hypothesis)} the "
-            f"interval of {lacking!r} is too wide for {prediction.region} even where all agree. Plan more runs (not another "
-            "region because of this)"
+            f"{name}: {_units(prediction, hypothesis)} cannot {verb} {lacking!r} {prediction.region}, even if all "
+            f"agree; {_enough(prediction, hypothesis, verdict)}. Do not move the region for this"
         )
+
+
+def _enough(prediction: Prediction, hypothesis: Hypothesis, verdict: Verdict) -> str:
+    """How many seeds it would take, to the next power of two, up to `_MOST_SEEDS`."""
+    design = hypothesis.design
+    assert design is not None
+    seeds = 2
+    while seeds <= _MOST_SEEDS:
+        larger = replace(hypothesis, design=replace(design, seeds=tuple(range(seeds))))
+        if seeds > len(design.seeds) and verdict in _verdicts_of(prediction, larger):
+            return f"{seeds} seeds a scale could"
+        seeds *= 2
+    return f"nor could {_MOST_SEEDS} seeds a scale"
 
 
 def _units(prediction: Prediction, hypothesis: Hypothesis) -> str:
     assert hypothesis.design is not None
     if prediction.unit == "seed":
-        return f"{len(hypothesis.design.seeds)} seeds"
-    return f"{len(hypothesis.design.runs())} runs"
+        return _counted(len(hypothesis.design.seeds), "seed")
+    return _counted(len(hypothesis.design.runs()), "run")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def _verdicts_of(prediction: Prediction, hypothesis: Hypothesis) -> set[Verdict]:
     """Verdicts that some values of the units could give a prediction."""
     assert hypothesis.design is not None
-    bounds, make = _bounded(prediction)
-    if bounds is None:
-        return set(Verdict)
     strata: list[str] = [scale for scale, _ in hypothesis.design.runs()]
     if prediction.unit == "seed":
         strata = [""] * len(hypothesis.design.seeds)
+    bounds, make = _bounded(prediction)
+    if len(strata) < 2:
+        return {Verdict.INCONCLUSIVE}
+    if bounds is None:
+        return set(Verdict)
     found = set()
     lo, hi = bounds
     apart = _APART * (hi - lo) * (np.arange(len(strata)) % 2)

@@ -15,23 +15,33 @@ def unknown(
     state: State,
     entries: Sequence[Entry],
     runs: Sequence[TracedRun],
+    imported: int,
     history: History,
     repeated: Repeated | None,
 ) -> Iterator[str]:
-    """What is not known about one claim, a sentence each. `history`: of the store."""
+    """What is not known about one claim, a sentence each. `imported`: runs that count and were; `history`: of the store."""
     if not entries or state.registration is None:
         yield "whether the plan was made before the runs: it is not registered"
     else:
         yield from _of_the_plan(loaded, state.registration.latest, entries[-1])
-        yield from (f"whether it matters that {note}" for note in state.notes if "beside" in note)
+        yield from (
+            f"whether it matters that {note}"
+            for note in state.notes
+            if " when " in note or " since " in note
+        )
     yield from _of_the_runs(runs, history, loaded.history)
+    if imported:
+        yield (
+            f"when {imported} of the runs that count were measured: they were imported, and are dated by the import unless "
+            "their source gave another time"
+        )
     together = [
         r for r in runs if r.use == "counted" and entries and r.commit == entries[-1].commit
     ]
     if together and together[0].commit is not None and not history.is_shallow:
         yield (
-            f"of {len(together)} of the runs that count, whether they were made after the plan: one commit brought "
-            f"both ({together[0].commit[:12]})"
+            f"whether {len(together)} of the runs that count were made after the plan: one commit brought both "
+            f"({together[0].commit[:12]})"
         )
     if repeated is None:
         yield "whether a second evaluation gives the same values: it was not asked for"
@@ -56,8 +66,8 @@ def _of_the_plan(loaded: Loaded, latest: dict[str, object], entry: Entry) -> Ite
         yield "whether the lock was made anew: this clone is shallow (git fetch --unshallow)"
     if not any(stamp.verified for stamp in entry.stamps):
         yield (
-            "when the plan was made, but by the clock of who made it and by dates of commits, which whoever commits "
-            "can set: no authority's timestamp of the latest entry was verified"
+            "when the plan was made: its date and the dates of commits are set by the author's own clock, and there is no "
+            "timestamp of an authority that was verified"
         )
     if "read" not in latest:
         yield (
@@ -76,12 +86,11 @@ def _of_the_plan(loaded: Loaded, latest: dict[str, object], entry: Entry) -> Ite
 
 def _of_the_runs(runs: Sequence[TracedRun], history: History, of_lock: History) -> Iterator[str]:
     counted = [run for run in runs if run.use == "counted"]
-    dates = "when they were made, but by what their own manifests say"
     if not history.is_known:
-        yield f"of the runs that count, {dates}: the store is in no git repository that can be read"
+        yield "when the runs were made: only their own manifests say so, in no git repository that can be read"
         return
     if history.is_shallow:
-        yield f"of the runs that count, {dates}: this clone is shallow, and its oldest commit holds all that was before"
+        yield "when the runs were made: this clone is shallow, and its oldest commit holds all that was before"
     if of_lock.is_known and of_lock.top != history.top:
         yield (
             "whether the runs were made after the plan: the store and the lock are in two repositories, whose commits "
@@ -91,6 +100,6 @@ def _of_the_runs(runs: Sequence[TracedRun], history: History, of_lock: History) 
     if uncommitted:
         some = f"{uncommitted[0]}{', ...' if len(uncommitted) > 1 else ''}"
         yield (
-            f"of {len(uncommitted)} of the {len(counted)} runs that count, {dates}: no commit holds them as they "
-            f"are ({some})"
+            f"when {len(uncommitted)} of the {len(counted)} runs that count were made: only their own manifests say so, and "
+            f"no commit holds them as they are ({some})"
         )

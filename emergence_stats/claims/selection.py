@@ -13,7 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from emergence_stats.claims.registration import State, identity
-from emergence_stats.claims.registration.seen import Sketch, copies_of, repeats_among
+from emergence_stats.claims.registration.seen import (
+    Sketch,
+    copies_of,
+    is_early,
+    moment,
+    repeats_among,
+)
 from emergence_stats.errors import UsageError
 from emergence_stats.hypothesis import Hypothesis
 from emergence_stats.traces.format import Manifest
@@ -137,7 +143,7 @@ def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str |
             uses[run_id] = replace(uses[run_id], status="not in the plan", why=seed)
     early: set[str] = set()
     if state.registration is not None:
-        registered = _moment(state.registration.latest["registered"])
+        registered = state.registration.latest["registered"]
         early = {r.manifest.run_id for r in store.runs if is_early(r.manifest, registered)}
     return Selection(
         chosen,
@@ -237,7 +243,7 @@ def deviations(
     if state.status == "amended":
         yield AMENDED
     yield from _copied(selection)
-    yield from _of_dates(counted, _moment(registration.latest["registered"]))
+    yield from _of_dates(counted, registration.latest["registered"])
     yield from _repeated(counted, selection)
     if design is None:
         yield "the plan has no stopping rule (design), so any number of runs would have done"
@@ -249,7 +255,7 @@ def of_registrations(times: list[str]) -> Iterator[str]:
     """What is to be said of the times of a lock's entries."""
     if len(times) > 1:
         yield f"registered {len(times)} times, first {times[0]}"
-    for number, (before, after) in enumerate(itertools.pairwise(map(_moment, times)), 2):
+    for number, (before, after) in enumerate(itertools.pairwise(map(moment, times)), 2):
         if after < before:
             yield (
                 f"registration {number} is dated before the one that it follows: a clock was wrong, or "
@@ -257,19 +263,14 @@ def of_registrations(times: list[str]) -> Iterator[str]:
             )
 
 
-def is_early(run: Manifest, registered: datetime) -> bool:
-    """Whether a run is dated before a moment; both are known to the second."""
-    return _moment(run.created) < registered
-
-
-def _of_dates(counted: list[Manifest], registered: datetime) -> Iterator[str]:
+def _of_dates(counted: list[Manifest], registered: str) -> Iterator[str]:
     early = [m.run_id for m in counted if is_early(m, registered)]
     if early:
         yield (
             f"{len(early)} of the unseen runs are dated before the registration "
             f"({early[0]}{', ...' if len(early) > 1 else ''}), so the result is exploratory"
         )
-    future = [m.run_id for m in counted if _moment(m.created) > datetime.now(UTC) + _CLOCKS]
+    future = [m.run_id for m in counted if moment(m.created) > datetime.now(UTC) + _CLOCKS]
     if future:
         yield (
             f"{len(future)} of the unseen runs are dated in the future "
@@ -330,8 +331,3 @@ def _copied(selection: Selection) -> Iterator[str]:
             f"{len(selection.copies)} of the unseen runs have the values of a run that the plan had seen ({run_id} "
             f"those of {seen}{', ...' if len(selection.copies) > 1 else ''}), so the result is exploratory"
         )
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

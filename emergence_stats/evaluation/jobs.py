@@ -81,8 +81,13 @@ class Job:
             self.state = state_of(self.loaded)
         registration = self.state.registration
         if registration is not None:
+            before = self.main.selection
+            known = before.knowing(self.sketches, registration.sketches)
             for arm in self.arms:
-                arm.selection = arm.selection.knowing(self.sketches, registration.sketches)
+                same = arm.selection is before
+                arm.selection = (
+                    known if same else arm.selection.knowing(self.sketches, registration.sketches)
+                )
 
     def reads(self, run_id: str) -> set[str]:
         """Measures wanted of a run, none if it is not used."""

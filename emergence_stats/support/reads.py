@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import source_from_cache
 from pathlib import Path
 from types import FrameType
@@ -175,7 +175,9 @@ def _note_file(path: Any, *, writes: bool = False) -> None:
     if str(file).startswith(_MACHINE):
         return
     installed = is_installed(file)
-    if installed and not any(r.home and file.is_relative_to(r.home) for r in _watched.values()):
+    if installed and not any(
+        r.home and file.is_relative_to(r.home) for r in tuple(_watched.values())
+    ):
         return
     reads, place = _reader(sys._getframe(3))
     if reads is None or (installed and not (reads.home and file.is_relative_to(reads.home))):
@@ -222,7 +224,7 @@ def _reader(frame: FrameType | None) -> tuple[Reads | None, str]:
 
 def _claim_of(frame: FrameType | None) -> Reads | None:
     name = str(frame.f_globals.get("__name__", "")) if frame is not None else ""
-    for package, reads in _watched.items():
+    for package, reads in tuple(_watched.items()):  # another thread may import a claim
         if name == package or name.startswith(f"{package}."):
             return reads
     return None
@@ -241,7 +243,7 @@ def _is_platform(frame: FrameType | None) -> bool:
     return False
 
 
-@cache
+@lru_cache(maxsize=10_000)
 def is_installed(file: Path) -> bool:
     """Whether a file comes with Python, with an installed distribution, or with this package."""
     return any(file.is_relative_to(folder) for folder in (_PACKAGE, *_folders()))

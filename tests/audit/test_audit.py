@@ -36,7 +36,11 @@ def test_the_honest_way(repository):
     assert found["repeated"] == {"units": 4, "different": []}
     for words in ("made anew", "first format", "copies", "no commit holds", "second evaluation"):
         assert not said(found["unknown"], words)
-    for words in ("clock of who made it", "collect some of them anew", "looked at such runs"):
+    for words in (
+        "when the plan was made: its date",
+        "collect some of them anew",
+        "looked at such runs",
+    ):
         assert said(found["unknown"], words) == 1
 
 
@@ -52,13 +56,16 @@ def test_text_has_the_files_the_runs_and_the_limits(repository):
     done = es("audit", cwd=repository)
     assert done.returncode == 0
     lines = done.stdout.splitlines()
-    assert lines[0] == "learns: supported (confirmatory, registered)"
-    assert said(lines, "hypotheses/learns.py") == 1
+    assert lines[0].startswith("learns: supported (confirmatory, registered, plan ")
+    assert lines[1] == "  Models learn the tasks."
+    assert said(lines, "as registered (listed with -v)") == 1
     assert said(lines, "sim-d32-s5  counted") == 1
     assert said(lines, "runs (and 2 pilots, listed with -v)") == 1
     assert said(lines, "nothing that was found") == 1
     assert said(lines, "evaluated twice: 4 of 4 values equal") == 1
-    assert "sim-d32-s0  pilot" in es("audit", "-v", cwd=repository).stdout
+    listed = es("audit", "-v", cwd=repository).stdout
+    assert "sim-d32-s0  pilot" in listed
+    assert "hypotheses/learns.py" in listed
 
 
 def unlisted(project):
@@ -94,7 +101,7 @@ def test_runs_that_came_with_the_registration_leave_it_open(repository):
     commit(repository)
     found, status = audit(repository)
     assert (status, found["against"]) == (0, [])
-    assert said(found["unknown"], "of 4 of the runs that count, whether they were made after") == 1
+    assert said(found["unknown"], "whether 4 of the runs that count were made after") == 1
     assert said(found["unknown"], "at the revision that the entry names") == 1
 
 
@@ -144,7 +151,7 @@ def test_a_store_in_another_repository_is_said(repository, tmp_path):
 def test_a_lock_that_was_removed_speaks_against_it(repository):
     (repository / "hypotheses" / "learns.lock").unlink()
     found, status = audit(repository)
-    assert (status, said(found["against"], "holds one with 1 entries")) == (1, 1)
+    assert (status, said(found["against"], "holds one; restore it with `git checkout")) == (1, 1)
 
 
 @pytest.mark.parametrize("statement", ["os._exit(0)", "raise SystemExit(0)"])
@@ -200,7 +207,7 @@ def test_without_git_or_registration_it_says_what_is_not_known(repository):
     found, status = audit(repository, "--no-repeat")
     assert status == 0
     assert said(found["unknown"], "the lock was made anew: it is in no git repository") == 1
-    assert said(found["unknown"], "the store is in no git repository") == 1
+    assert said(found["unknown"], "when the runs were made: only their own manifests") == 1
     assert said(found["unknown"], "a second evaluation") == 1
     (repository / "hypotheses" / "learns.lock").unlink()
     found, status = audit(repository)
@@ -211,7 +218,7 @@ def test_without_git_or_registration_it_says_what_is_not_known(repository):
 
 def test_runs_that_no_commit_holds_are_counted(repository):
     fill(repository, [5], noise=0.02)
-    assert said(audit(repository)[0]["unknown"], "of 1 of the 4 runs that count") == 1
+    assert said(audit(repository)[0]["unknown"], "when 1 of the 4 runs that count were made") == 1
 
 
 def test_the_page_has_a_section_of_it(repository):
@@ -248,7 +255,7 @@ def test_a_timestamp_is_kept_and_verified(repository, authority):
     assert status == 0
     stamp = found["entries"][0]["stamps"][0]
     assert (stamp["verified"], stamp["authority"]) == (True, authority.url)
-    assert not said(found["unknown"], "clock of who made it")
+    assert not said(found["unknown"], "when the plan was made: its date")
 
 
 @needs_openssl
@@ -257,7 +264,8 @@ def test_a_timestamp_stays_when_the_plan_is_registered_again(repository, authori
     edit(repository / "hypotheses" / "learns.py", "0.5", "0.4")
     assert es("register", "learns", cwd=repository).returncode == 0
     found, status = audit(repository, "--trusted", str(authority.root))
-    assert status == 0
+    assert status == 1
+    assert said(found["against"], "the plan had seen 6 of the 6 runs that count") == 1
     assert [len(entry["stamps"]) for entry in found["entries"]] == [1, 0]
     assert found["entries"][0]["stamps"][0]["verified"] is True
 
@@ -268,7 +276,7 @@ def test_without_a_trusted_authority_a_timestamp_is_not_called_verified(reposito
     assert json.loads(done.stdout)["registrations"][0]["timestamp"]["verified"] is False
     found, status = audit(repository)
     assert (status, found["entries"][0]["stamps"][0]["verified"]) == (0, None)
-    assert said(found["unknown"], "clock of who made it") == 1
+    assert said(found["unknown"], "when the plan was made: its date") == 1
 
 
 @needs_openssl

@@ -71,9 +71,10 @@ def test_deciding_code_that_changed_is_named_and_amends_nothing(repository):
     assert done.returncode == 0
     assert done.stdout == (
         f"learns: registered\n  note: {file}, which takes part in every verdict, changed since the registration\n"
+        "  note: the lock is in no git repository, so that nothing would show if it were made anew\n"
     )
     row = json.loads(es("register", "--check", "--json", cwd=repository).stdout)["registrations"]
-    assert [file in note for note in row[0]["notes"]] == [True]
+    assert [file in note for note in row[0]["notes"]] == [True, False]
 
 
 # --- what git says ----------------------------------------------------------------------------
@@ -110,10 +111,14 @@ def test_a_lock_that_was_removed_and_made_anew_is_seen(repository):
     edit(repository / "hypotheses" / "learns.py", "0.5", "0.4")  # after the runs were there
     (repository / "hypotheses" / "learns.lock").unlink()
     commit(repository)
-    away = repository / "away"
-    (repository / "data").rename(away)
+    failed(
+        es("register", "learns", cwd=repository), "restore it with `git checkout", "another name"
+    )
+    for name in ("data", ".git"):
+        (repository / name).rename(repository / f"{name} away")
     assert es("register", "learns", cwd=repository).returncode == 0
-    away.rename(repository / "data")
+    for name in ("data", ".git"):
+        (repository / f"{name} away").rename(repository / name)
     assert "is gone or was replaced" in es("register", "--check", cwd=repository).stdout
     assert not outcome(repository)["confirmatory"]
 
@@ -361,3 +366,36 @@ def test_values_as_large_as_numbers_go_are_registered(project):
         )  # fmt: skip
     edit(project / "hypotheses" / "learns.py", ".values[:, -last:].mean()", ".values[0, 0] * 0.0")
     assert es("register", "learns", cwd=project).returncode == 0
+
+
+def test_a_registration_beside_the_wrong_store_can_be_mended(repository):
+    """Runs that were there, and that it does not list, are listed when it is made again beside the right one."""
+    other = repository / "other"
+    second = repository / "hypotheses" / "second.py"
+    text = (repository / "hypotheses" / "learns.py").read_text()
+    second.write_text(text.replace("learns = ", "second = "))
+    add_run(other, 99, tasks=("add",))
+    assert es("register", "second", "--traces", "other", cwd=repository).returncode == 0
+    lock = repository / "hypotheses" / "second.lock"
+    forge(lock, lambda entry: entry.update(registered="2199-01-01T00:00:00+00:00"))
+    done = es("register", "second", cwd=repository)
+    assert "6 runs seen" in done.stdout
+    assert [len(entry["runs"]) for entry in read_lock(lock).entries] == [1, 6]
+
+
+def test_a_store_without_runs_is_refused_where_the_projects_has_some(repository):
+    (repository / "empty").mkdir()
+    edit(repository / "hypotheses" / "learns.py", "0.5", "0.4")
+    failed(es("register", "learns", "--traces", "empty", cwd=repository), "empty has no run, but")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"sim"', '"sin"', "has no run of suite sin, only of sim"),
+        ('"d32"', '"d33"', "suite sim has no run of scale d33, only of d32"),
+    ],
+)
+def test_a_mistyped_design_is_noted(repository, old, new, words):
+    edit(repository / "hypotheses" / "learns.py", old, new)
+    assert words in es("register", "learns", cwd=repository).stderr

@@ -293,7 +293,7 @@ def test_a_file_beside_a_claim_that_is_read_in_c_is_noted_when_it_changes(projec
     )
     fill(project, range(2))
     assert es("register", "learns", cwd=project).returncode == 0
-    assert "note" not in es("register", "--check", cwd=project).stdout
+    assert "beside" not in es("register", "--check", cwd=project).stdout
     pq.write_table(pa.table({"limit": [-9.0]}), table)
     done = es("register", "--check", cwd=project)
     assert "note: hypotheses/table.parquet, beside the claim, changed" in done.stdout

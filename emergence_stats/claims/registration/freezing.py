@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration.canonical import digest
+from emergence_stats.claims.registration.history import lost_entries, removed_lock
 from emergence_stats.claims.registration.lock import LOCK_VERSION, Registration, read_lock
 from emergence_stats.claims.registration.plan import (
     current_plan,
@@ -19,7 +20,7 @@ from emergence_stats.claims.registration.plan import (
     held_files,
     libraries,
 )
-from emergence_stats.claims.registration.seen import Sketch, entry_of
+from emergence_stats.claims.registration.seen import Sketch, entry_of, is_early
 from emergence_stats.claims.registration.state import changes_since
 from emergence_stats.errors import RegistrationError, UsageError
 from emergence_stats.support.files import only_one, write_whole
@@ -40,8 +41,9 @@ def register(
     """Append an entry to the lock of a hypothesis, atomically, and return the registration.
 
     `seen`: the runs of the store. `values`: sketches of some of them, by run_id. If the plan is already the
-    registered one, nothing is written: the runs seen stay those of the first time. Raises `RegistrationError`
-    if the code of the hypothesis read what cannot be frozen.
+    registered one, nothing is written: the runs seen stay those of the first time, unless some that are dated before
+    it are not among them, as after a registration beside another store. Raises `RegistrationError` if the code of the
+    hypothesis read what cannot be frozen, or if commits hold entries that the lock has lost.
     """
     with only_one(loaded.source.lock.parent):
         return _append(loaded, seen, store, values or {})
@@ -51,14 +53,25 @@ def _append(
     loaded: Loaded, seen: Iterable[Manifest], store: str, values: Mapping[str, Sketch]
 ) -> Registration:
     registration = read_lock(loaded.source.lock)
+    lost = (
+        removed_lock(loaded) if registration is None else lost_entries(registration, loaded.history)
+    )
+    for line in lost:
+        raise RegistrationError(
+            f"{loaded.name}: {line}. A lock that is made anew does not take its place; if that is meant, give the "
+            "hypothesis another name"
+        )
     plan = current_plan(loaded)
     if plan.unfrozen:
         raise RegistrationError(
             f"{loaded.name}: the code of the claim {plan.unfrozen[0]}; a registration cannot freeze that. Leave it "
             "to the traces, or put what it needs beside the module"
         )
+    seen = list(seen)
     if registration is not None and not list(changes_since(registration.latest, loaded, plan)):
-        return registration
+        registered = registration.latest["registered"]
+        if not any(is_early(run, registered) and not registration.saw(run) for run in seen):
+            return registration
     entries = list(registration.entries) if registration else []
     entry: dict[str, Any] = {
         "registered": datetime.now(UTC).isoformat(timespec="seconds"),

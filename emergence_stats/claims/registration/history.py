@@ -38,7 +38,12 @@ def doubts_about(registration: Registration, history: History) -> Iterator[str]:
 def notes_on(registration: Registration, history: History) -> Iterator[str]:
     """What a reader should know of the history, a line each."""
     if history.is_unreadable:
-        yield "there is a repository, but git does not read it, so that commits show nothing of the lock"
+        yield (
+            "there is a repository, but git does not read it (is git installed, and the folder yours?), so that commits "
+            "show nothing of the lock"
+        )
+    elif not history.is_known:
+        yield "the lock is in no git repository, so that nothing would show if it were made anew"
     elif history.is_shallow:
         yield "this clone is shallow (git fetch --unshallow), so that commits show little of the lock"
     if first_commit(registration, len(registration.entries) - 1, history) is not None:
@@ -60,8 +65,8 @@ def removed_lock(loaded: Loaded) -> Iterator[str]:
     held = [v for v in loaded.history.versions(loaded.source.lock.name) if entries_of(v)]
     if held:
         yield (
-            f"there is no lock, but commit {held[0].commit[:12]} holds one with {len(entries_of(held[0]))} entries; "
-            "restore it from version control"
+            f"there is no lock, but commit {held[0].commit[:12]} holds one; restore it with `git checkout "
+            f"{held[0].commit[:12]} -- {loaded.source.lock}`"
         )
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,17 @@ _FEWEST = 4  # different numbers that two sketches have to share before that mea
 _SAME = 1e-3
 _DIGITS = 6  # kept of a mean
 _RAREST = 3  # numbers by which candidates are found
+
+
+def moment(text: str) -> datetime:
+    """A time as manifests and locks have it; without a zone it is UTC."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def is_early(run: Manifest, registered: str) -> bool:
+    """Whether a run is dated before a registration; both are known to the second."""
+    return moment(run.created) < moment(registered)
 
 
 def identity(manifest: Manifest) -> dict[str, str]:
@@ -64,14 +77,19 @@ def sketch(run: Run, measures: Collection[str]) -> dict[str, float]:
             " ".join((measure, task or "-", *("-" if n < 0 else str(n) for n in (level, layer))))
             for task, level, layer in zip(traces.task, traces.level, traces.layer, strict=True)
         ]
-        order = sorted(range(len(keys)), key=lambda at: hashlib.sha256(keys[at].encode()).digest())
-        for at in order[:_TRACES]:
+        for at in _chosen(tuple(keys)):
             key, values = keys[at], traces.values[at, : traces.length[at]]
             if len(np.unique(values)) < _DISTINCT or np.abs(values).max() > 1e300:
                 continue
             for part, some in enumerate(np.array_split(values, _PARTS), 1):
                 found[f"{key} {part}"] = float(f"{some.mean():.{_DIGITS}g}")
     return found
+
+
+@lru_cache(maxsize=1000)  # runs of one scale have the same traces
+def _chosen(keys: tuple[str, ...]) -> list[int]:
+    order = sorted(range(len(keys)), key=lambda at: hashlib.sha256(keys[at].encode()).digest())
+    return order[:_TRACES]
 
 
 def says_something(sketch: Sketch) -> bool:

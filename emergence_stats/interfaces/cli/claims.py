@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -134,6 +134,8 @@ def register(
     """Freeze hypotheses: hash plan and source, list the runs seen. --check verifies them."""
     session = session_of(context)
     if check_:
+        if timestamp is not None:
+            raise UsageError("--check writes nothing, so it takes no --timestamp")
         _verify(session.load(names), as_json)
         return
     if not names:
@@ -157,7 +159,12 @@ def _stamp(session: Session, loaded: Loaded, authority: str) -> dict[str, Any]:
     from emergence_stats.claims.registration import add_timestamp
 
     roots = session.project.authorities
-    _, stamp = add_timestamp(loaded, authority, roots)
+    try:
+        _, stamp = add_timestamp(loaded, authority, roots)
+    except UsageError as error:
+        raise UsageError(
+            f"{loaded.name} is registered, but not stamped: {error}. Register it again with --timestamp to have it stamped"
+        ) from None
     return {
         "time": stamp.time.isoformat(),
         "signer": stamp.authority,
@@ -191,10 +198,13 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
             tried = check_repeats(loaded, session.project, store)
             with session.progress(f"reading the runs that {loaded.name} sees") as progress:
                 values = sketches_of(loaded, store, progress)
+    for lacking in _lacking(loaded, uri, store) if not frozen else ():
+        _say(f"note: {loaded.name}: {visible(lacking)}; is the design mistyped?")
     if not tried:
+        why = f"no run of {visible(uri)} has a value" if seen else f"{visible(uri)} has no run"
         _say(
-            f"note: {loaded.name}: no run of {visible(uri)} has a value, so no estimate was tried. What its code reads "
-            "from other folders than its own, once there are runs, will not be part of the registration"
+            f"note: {loaded.name}: {why}, so no estimate was tried. What its code reads from other folders than its own, "
+            "once there are runs, will not be part of the registration"
         )
     root = session.project.root
     shown = uri
@@ -212,6 +222,22 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
     }
 
 
+def _lacking(loaded: Loaded, uri: str, store: Store | None) -> Iterator[str]:
+    """What the design names and no run of the store has."""
+    design = loaded.hypothesis.design
+    if design is None or store is None or not store.runs:
+        return
+    runs = [run.manifest for run in store.runs]
+    suites = sorted({run.suite for run in runs})
+    if design.suite not in suites:
+        yield f"{uri} has no run of suite {design.suite}, only of {', '.join(suites)}"
+        return
+    scales = sorted({run.scale for run in runs if run.suite == design.suite})
+    unknown = [scale for scale in design.scales if scale not in scales]
+    if unknown:
+        yield f"suite {design.suite} has no run of scale {', '.join(unknown)}, only of {', '.join(scales)}"
+
+
 def _store_to_see(session: Session, uri: str, named: bool) -> Store | None:
     """The store whose runs a registration lists as seen, with cut-off writes finished.
 
@@ -226,6 +252,11 @@ def _store_to_see(session: Session, uri: str, named: bool) -> Store | None:
             for run_id in recover(uri):
                 _say(f"note: finished the write of {run_id}, which was cut off")
     store = session.store(uri)
+    usual = session.project.traces
+    if named and not store.runs and Path(usual).is_dir() and session.store(None).runs:
+        raise UsageError(
+            f"{uri} has no run, but {usual} has: name the store whose runs the plan sees"
+        )
     if store.unfinished:
         raise UsageError(
             f"{uri}: a write of {', '.join(store.unfinished)} was cut off and cannot be finished, so that these runs would "
@@ -262,10 +293,12 @@ def _verify(loaded: list[Loaded], as_json: bool) -> None:
     unregistered = [name for name, state in states.items() if state.status == "unregistered"]
     amended = [name for name, state in states.items() if state.status == "amended"]
     if unregistered:
-        _say(
-            f"not registered yet: {', '.join(unregistered)}. Freeze with: emergence-stats register "
-            f"{' '.join(unregistered)}"
-        )
+        fresh = [name for name in unregistered if not states[name].notes]
+        if fresh:
+            _say(
+                f"not registered yet: {', '.join(fresh)}. Freeze with: emergence-stats register "
+                f"{' '.join(fresh)}"
+            )
     if amended:
         _say(
             f"{len(amended)} of {len(states)} plans amended: {', '.join(amended)}. Undo the changes above, and "

@@ -263,11 +263,11 @@ NAMES = ("first", "second")
 PLANS = 4  # of each, one after the other
 
 
-def make_project(root):
+def make_project(root, runs=2):
     for folder in ("hypotheses", "data"):
         (root / folder).mkdir(parents=True)
     (root / "pyproject.toml").write_text("[tool.emergence_stats]\n")
-    fill(root, range(2))
+    fill(root, range(runs))
     return root
 
 
@@ -290,10 +290,9 @@ def plans_of(root, name):
 
 
 def test_a_registration_that_is_killed_loses_no_entry_and_tears_none(tmp_path, commands):
-    # Of an empty store: trying the estimates takes seconds, in which no file changes.
-    (tmp_path / "empty").mkdir()
-    register = ("register", *NAMES, "--traces", tmp_path / "empty")
-    unkilled = make_project(tmp_path / "unkilled")
+    # Without runs: trying the estimates takes seconds, in which no file changes.
+    register = ("register", *NAMES)
+    unkilled = make_project(tmp_path / "unkilled", runs=0)
     for plan in range(PLANS):
         declare(unkilled, plan, 0.5)
         call = commands.prepare if plan < PLANS - 1 else commands.complete
@@ -304,7 +303,7 @@ def test_a_registration_that_is_killed_loses_no_entry_and_tears_none(tmp_path, c
     for turn in commands.turns():
         plan = turn % PLANS
         if plan == 0:
-            root = make_project(tmp_path / str(turn))
+            root = make_project(tmp_path / str(turn), runs=0)
         declare(root, plan, 0.5)
         before = {name: entries_of(root, name) for name in NAMES}
         commands.kill(*register, cwd=root)
