@@ -65,9 +65,23 @@ def _code(module: str) -> CodeType | None:
     return loader.get_code(module) if hasattr(loader, "get_code") else None
 
 
-@functools.cache
+_known: dict[int, tuple[CodeType, dict[str, tuple[CodeType, ...]]]] = {}
+
+
 def _definitions(code: CodeType) -> dict[str, tuple[CodeType, ...]]:
-    """Functions and classes that the body of a module or class defines, by name."""
+    """Functions and classes that the body of a module or class defines, by name.
+
+    Found once for each code and not for each of equal codes: two files may hold the same.
+    """
+    if id(code) not in _known:
+        _known[id(code)] = (
+            code,
+            _found_in(code),
+        )  # the code is kept, so that its id is not used again
+    return _known[id(code)][1]
+
+
+def _found_in(code: CodeType) -> dict[str, tuple[CodeType, ...]]:
     found: dict[str, tuple[CodeType, ...]] = {}
     for constant in code.co_consts:
         if isinstance(constant, CodeType) and not constant.co_name.startswith("<"):

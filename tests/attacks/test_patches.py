@@ -1,11 +1,13 @@
 """A claim that replaces functions of the framework gets no verdict, and gives none to its neighbours."""
 
+import importlib
 import pkgutil
 import subprocess
 import sys
 
 import pytest
 
+from emergence_stats.support.intact import replaced
 from tests.support import HYPOTHESIS, edited, es_process, fill
 
 PATCHES = {
@@ -105,3 +107,12 @@ def test_assertions_that_pytest_rewrote_are_no_replacement(tmp_path):
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:emergence_stats"]
     subprocess.run([*command, "-p", "no:cacheprovider", tmp_path], check=True, cwd=tmp_path)
+
+
+def test_modules_with_the_same_source_are_each_compared_with_their_own_file(monkeypatch):
+    """As when pytest has rewritten their assertions, and only places can be compared."""
+    importlib.import_module("emergence_stats.core.regions")
+    for room in ("", ".core"):
+        module = sys.modules[f"emergence_stats{room}.regions"]
+        monkeypatch.setitem(vars(module), "@pytest_ar", None)
+    assert [name for name in replaced() if ".regions." in name] == []
