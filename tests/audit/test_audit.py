@@ -164,6 +164,17 @@ def test_a_claim_that_ends_the_process_is_no_green_light(repository, statement):
     failed(es_process("audit", "learns", cwd=repository), "learns")
 
 
+def test_a_claim_that_cannot_be_evaluated_does_not_hide_the_others(repository):
+    second = repository / "hypotheses" / "second.py"
+    text = (repository / "hypotheses" / "learns.py").read_text().replace("learns = ", "second = ")
+    second.write_text(text.replace("    return run", "    return 1 / 0 + run"))
+    done = es("audit", cwd=repository)
+    assert done.returncode == 2
+    assert done.stdout.startswith("learns: supported")
+    assert "second" in done.stderr
+    failed(es("audit", "second", cwd=repository), "second")
+
+
 def test_certificates_that_are_not_there_are_an_error(repository):
     failed(es("audit", "--trusted", "nowhere.pem", cwd=repository), "nowhere.pem")
 

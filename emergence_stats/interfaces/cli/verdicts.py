@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
 from enum import StrEnum
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emergence_stats.errors import EmergenceStatsError
 from emergence_stats.interfaces.cli.app import app
 from emergence_stats.interfaces.cli.options import (
     AllOption,
@@ -240,7 +242,7 @@ def audit(
     session = session_of(context, quiet, timeout)
     if output is not None:
         check_folder(output)
-    results = session.evaluate(names, traces, suite)
+    results, broken = _those_that_can(session, names, traces, suite)
     store, again = session.store(traces), None
     if repeat:
         with (
@@ -255,7 +257,33 @@ def audit(
     else:
         text = to_text(audits, verbose)
     write_or_print(text, output)
-    raise typer.Exit(1 if any(audit.against for audit in audits) else 0)
+    for error in broken:
+        sys.stderr.write(f"emergence-stats: error: {error}\n")
+    raise typer.Exit(2 if broken else 1 if any(audit.against for audit in audits) else 0)
+
+
+def _those_that_can(
+    session: Session, names: Sequence[str] | None, traces: str | None, suite: str | None
+) -> tuple[list[Result], list[EmergenceStatsError]]:
+    """Results of the claims that can be evaluated, and the errors of the others: one does not hide the rest.
+
+    Raises the first error if none can.
+    """
+    try:
+        return session.evaluate(names, traces, suite), []
+    except EmergenceStatsError:
+        chosen = list(dict.fromkeys(names)) if names else list(session.project.sources)
+        if len(chosen) < 2:
+            raise
+    results, broken = [], []
+    for name in chosen:
+        try:
+            results += session.evaluate([name], traces, suite)
+        except EmergenceStatsError as error:
+            broken.append(error)
+    if not results:
+        raise broken[0]
+    return results, broken
 
 
 def _default_format() -> CheckFormat:
