@@ -250,6 +250,24 @@ CHANGES = {
 }
 
 
+@pytest.mark.parametrize("layers", ["blocks", "final"])
+def test_the_values_of_a_pilot_are_known_at_the_layers_that_a_claim_reads(repository, layers):
+    edit(
+        repository / "hypotheses" / "learns.py",
+        'Needs(measures=["accuracy"])',
+        f'Needs(measures=["accuracy", "rankme"], layers="{layers}")',
+    )
+    for seed in range(5, 9):
+        for file in (repository / "data" / "sim").glob(f"sim-d32-s{seed}.*"):
+            file.unlink()
+    assert es("register", "learns", cwd=repository).returncode == 0
+    fill(repository, range(5, 9))
+    copied(repository, 0, 6, CHANGES["by one unit in the last place"])
+    assert any(
+        "sim-d32-s6 those of sim-d32-s0" in text for text in outcome(repository)["deviations"]
+    )
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_values_of_a_pilot_under_another_name_are_known(repository, change):
     copied(repository, 0, 6, CHANGES[change])
@@ -380,7 +398,9 @@ def test_a_registration_beside_the_wrong_store_can_be_mended(repository):
     forge(lock, lambda entry: entry.update(registered="2199-01-01T00:00:00+00:00"))
     done = es("register", "second", cwd=repository)
     assert "6 runs seen" in done.stdout
-    assert [len(entry["runs"]) for entry in read_lock(lock).entries] == [1, 6]
+    entries = read_lock(lock).entries
+    assert [len(entry["runs"]) for entry in entries] == [1, 6]
+    assert all("values" in run for run in entries[1]["runs"])
 
 
 def test_a_store_without_runs_is_refused_where_the_projects_has_some(repository):

@@ -20,7 +20,7 @@ from emergence_stats.claims.registration.plan import (
     held_files,
     libraries,
 )
-from emergence_stats.claims.registration.seen import Sketch, entry_of, is_early
+from emergence_stats.claims.registration.seen import Sketch, entry_of
 from emergence_stats.claims.registration.state import changes_since
 from emergence_stats.errors import RegistrationError, UsageError
 from emergence_stats.support.files import only_one, write_whole
@@ -68,9 +68,9 @@ def _append(
             "to the traces, or put what it needs beside the module"
         )
     seen = list(seen)
-    if registration is not None and not list(changes_since(registration.latest, loaded, plan)):
-        registered = registration.latest["registered"]
-        if not any(is_early(run, registered) and not registration.saw(run) for run in seen):
+    if registration is not None and not registration.lacks(seen):
+        changes = changes_since(registration.latest, loaded, plan)
+        if next(changes, None) is None:
             return registration
     entries = list(registration.entries) if registration else []
     entry: dict[str, Any] = {

@@ -22,7 +22,7 @@ Entries of the first format have neither `read` nor `deciding` nor sketches. The
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -31,7 +31,12 @@ from typing import Any
 
 from emergence_stats.claims.registration.canonical import digest
 from emergence_stats.claims.registration.plan import plan_digest
-from emergence_stats.claims.registration.seen import Sketch, identity, says_something
+from emergence_stats.claims.registration.seen import (
+    Sketch,
+    identity,
+    is_early,
+    says_something,
+)
 from emergence_stats.errors import RegistrationError
 from emergence_stats.traces.format import Manifest
 
@@ -59,6 +64,11 @@ class Registration:
         """Whether this plan or an earlier one had seen this run, under this name or another."""
         known = self._seen
         return any(value in known.get(field, ()) for field, value in identity(manifest).items())
+
+    def lacks(self, runs: Iterable[Manifest]) -> bool:
+        """Whether some of these runs are dated before the latest entry, and no entry lists them."""
+        registered = self.latest["registered"]
+        return any(is_early(run, registered) and not self.saw(run) for run in runs)
 
     @cached_property
     def _seen(self) -> dict[str, set[str]]:

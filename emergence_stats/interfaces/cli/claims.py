@@ -188,16 +188,18 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
     seen: list[Manifest] = []
     values: Mapping[str, Sketch] = {}
     locks.current_plan(loaded)  # raises early what would be wrong in the end
-    tried = frozen = locks.state_of(loaded).status == "registered"
-    if not frozen:
-        check_both_ways(loaded.name, loaded.hypothesis)
+    state = locks.state_of(loaded)
     store = _store_to_see(session, uri, named=traces is not None)
     if store is not None:
         seen = [run.manifest for run in store.runs]
-        if seen and not frozen:
-            tried = check_repeats(loaded, session.project, store)
-            with session.progress(f"reading the runs that {loaded.name} sees") as progress:
-                values = sketches_of(loaded, store, progress)
+    registered = state.registration if state.status == "registered" else None
+    tried = frozen = registered is not None and not registered.lacks(seen)
+    if not frozen:
+        check_both_ways(loaded.name, loaded.hypothesis)
+    if store is not None and seen and not frozen:
+        tried = check_repeats(loaded, session.project, store)
+        with session.progress(f"reading the runs that {loaded.name} sees") as progress:
+            values = sketches_of(loaded, store, progress)
     for lacking in _lacking(loaded, uri, store) if not frozen else ():
         _say(f"note: {loaded.name}: {visible(lacking)}; is the design mistyped?")
     if not tried:
