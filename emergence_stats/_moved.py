@@ -21,7 +21,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "commands_hypotheses": ("interfaces.cli.claims",),
     "commands_robustness": ("interfaces.cli.robustness",),
     "commands_runs": ("interfaces.cli.runs",),
-    "conclude": ("evaluation.predictions",),
+    "conclude": ("evaluation.judging.rules", "evaluation.judging.predictions"),
     "curve": ("robustness.curve",),
     "describe": ("claims.methods",),
     "digits": ("support.words",),

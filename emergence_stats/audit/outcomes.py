@@ -6,19 +6,20 @@ Values on a bounded range are the case: five runs that agree on 1 leave open whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
+from emergence_stats.core.analyses import bounds_of, kind_of
+from emergence_stats.core.plan import Design, Hypothesis, Prediction
+from emergence_stats.core.settle import Sample, settle
+from emergence_stats.core.verdicts import COMBINE, Verdict
 from emergence_stats.errors import HypothesisError
-from emergence_stats.hypothesis import Count, Hypothesis, Mean, Prediction, Share
-from emergence_stats.verdicts import COMBINE, Verdict, decide
 
 _TRIED = 201  # values on which all runs agree, or all but, from one bound to the other
 _APART = 0.02  # of the range, where they all but agree
 _MOST_SEEDS = 512
-_TRIALS = 10**6  # of each run, so that these do not limit what it tells
+_TRIALS = 1e6  # of each run, so that these do not limit what it tells
 
 
 def check_both_ways(name: str, hypothesis: Hypothesis) -> None:
@@ -57,11 +58,17 @@ def _enough(prediction: Prediction, hypothesis: Hypothesis, verdict: Verdict) ->
     assert design is not None
     seeds = 2
     while seeds <= _MOST_SEEDS:
-        larger = replace(hypothesis, design=replace(design, seeds=tuple(range(seeds))))
+        larger = replace(hypothesis, design=_with_seeds(design, seeds))
         if seeds > len(design.seeds) and verdict in _verdicts_of(prediction, larger):
             return f"{seeds} seeds a scale could"
         seeds *= 2
     return f"nor could {_MOST_SEEDS} seeds a scale"
+
+
+def _with_seeds(design: Design, seeds: int) -> Design:
+    """The same with so many seeds, and as many looks."""
+    looks = (*design.looks[:-1], seeds) if design.sequential else ()
+    return replace(design, seeds=tuple(range(seeds)), looks=looks)
 
 
 def _units(prediction: Prediction, hypothesis: Hypothesis) -> str:
@@ -81,31 +88,21 @@ def _verdicts_of(prediction: Prediction, hypothesis: Hypothesis) -> set[Verdict]
     strata: list[str] = [scale for scale, _ in hypothesis.design.runs()]
     if prediction.unit == "seed":
         strata = [""] * len(hypothesis.design.seeds)
-    bounds, make = _bounded(prediction)
+    bounds = bounds_of(prediction.analysis)
     if len(strata) < 2:
         return {Verdict.INCONCLUSIVE}
     if bounds is None:
         return set(Verdict)
     found = set()
     lo, hi = bounds
-    apart = _APART * (hi - lo) * (np.arange(len(strata)) % 2)
-    tries = [np.full(len(strata), value) for value in np.linspace(lo, hi, _TRIED)]
-    for numbers in (*tries, *(np.clip(agreeing - apart, lo, hi) for agreeing in tries)):
-        values = [make(float(number)) for number in numbers]
-        estimate = prediction.analysis.estimate(
-            values, strata, [0.0] * len(strata), None, hypothesis.simultaneous_level
-        )
-        if estimate.interval is not None:
-            found.add(decide(estimate.interval, prediction.region))
+    n = len(strata)
+    apart = _APART * (hi - lo) * (np.arange(n) % 2)
+    tries = [np.full(n, value) for value in np.linspace(lo, hi, _TRIED)]
+    trials = None
+    if kind_of(prediction.analysis) == "Share":
+        trials = np.full(n, _TRIALS)
+    level = hypothesis.simultaneous_level
+    for values in (*tries, *(np.clip(agreeing - apart, lo, hi) for agreeing in tries)):
+        sample = Sample(values, strata, np.zeros(n), trials)
+        found.add(settle(prediction, sample, level, test=False).verdict)
     return found
-
-
-def _bounded(
-    prediction: Prediction,
-) -> tuple[tuple[float, float] | None, Callable[[float], float | Count]]:
-    """The range of the possible values of a unit, None for all numbers, and how one is made."""
-    if isinstance(prediction.analysis, Share):
-        return (0.0, 1.0), lambda value: Count(value * _TRIALS, float(_TRIALS))
-    if isinstance(prediction.analysis, Mean) and prediction.analysis.bounds is not None:
-        return prediction.analysis.bounds, float
-    return None, float

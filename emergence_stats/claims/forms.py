@@ -20,7 +20,7 @@ from emergence_stats.claims.methods import (
 )
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import State
-from emergence_stats.hypothesis import Hypothesis
+from emergence_stats.core.plan import Hypothesis
 
 FORMS = ("aspredicted", "osf")
 _FURTHER = ("Controls", "Multiverse", "Pooled")

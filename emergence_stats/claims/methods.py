@@ -9,9 +9,11 @@ from typing import Any
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import State
-from emergence_stats.controls import Control
-from emergence_stats.hypothesis import Hypothesis, Mean, Prediction, Share, keyword_defaults
-from emergence_stats.support.words import ranges
+from emergence_stats.core.analyses import ACROSS, kind_of
+from emergence_stats.core.controls import Control
+from emergence_stats.core.plan import AVERAGE, Hypothesis, Prediction, keyword_defaults
+from emergence_stats.core.reported import reported_text
+from emergence_stats.support.words import listed, ranges
 
 _WIDTH = 100
 _LAYERS = {
@@ -34,7 +36,11 @@ def methods(loaded: Loaded, state: State) -> list[Part]:
     """All that a reader needs to repeat the analysis, in the order of a paper."""
     h = loaded.hypothesis
     parts = [
-        Part("Claim", _claim(h), tuple(f"{k} reports: {v}" for k, v in h.claim.reported.items())),
+        Part(
+            "Claim",
+            _claim(h),
+            tuple(f"{k} reports: {reported_text(v)}" for k, v in h.claim.reported.items()),
+        ),
         Part("Data", data_text(h)),
         Part("Sample", sample_text(h)),
         Part("Exclusions", exclusions_text(h)),
@@ -43,8 +49,8 @@ def methods(loaded: Loaded, state: State) -> list[Part]:
     ]
     if h.controls:
         text = (
-            "The same analysis with one thing changed so that the claim cannot be the reason. A control "
-            "changes no verdict; if it earns the same one, the report says what that means."
+            "The same analysis with one thing changed so that the claim cannot be the reason, or so that it is true for "
+            "certain. Each is judged by the interval of the difference, and qualifies the verdict."
         )
         parts.append(Part("Controls", text, tuple(_control(control) for control in h.controls)))
     if h.multiverse:
@@ -91,10 +97,10 @@ def _claim(h: Hypothesis) -> str:
 
 def data_text(h: Hypothesis) -> str:
     """Which traces are read."""
-    measures = _listed(h.needs.measures)
+    measures = listed(h.needs.measures)
     text = f"Traces of {measures}, at {_LAYERS[h.needs.layers]} where they have layers."
     if h.needs.further:
-        text += f" Read only for other analyses: {_listed(h.needs.further)}."
+        text += f" Read only for other analyses: {listed(h.needs.further)}."
     return text
 
 
@@ -103,16 +109,23 @@ def sample_text(h: Hypothesis) -> str:
     if h.design is None:
         return "The plan has no stopping rule, and a report on unseen runs says so as a deviation."
     seeds = ", ".join(ranges(map(str, h.design.seeds))).strip("[]").replace(",", ", ")
+    stop = "Collection stops when these exist."
+    if getattr(h.design, "sequential", False):
+        looks = listed([str(look) for look in h.design.looks])
+        stop = (
+            f"It will be looked at {looks} seeds a scale, and collection may stop at the first look that decides: each "
+            f"look has {100 * (1 - h.simultaneous_level):.3g}% of error for each prediction."
+        )
     return (
         f"{len(h.design.runs())} training runs of suite {h.design.suite}: scales "
-        f"{_listed(h.design.scales)}, seeds {seeds}. Collection stops when these exist. A result on "
+        f"{listed(h.design.scales)}, seeds {seeds}. {stop} A result on "
         "fewer or more of them is reported as a deviation."
     )
 
 
 def exclusions_text(h: Hypothesis) -> str:
     """Which runs do not count."""
-    parts = [f"A run that lacks {_listed(h.needs.measures, 'or')} is refused, and listed."]
+    parts = [f"A run that lacks {listed(h.needs.measures, 'or')} is refused, and listed."]
     if h.needs.min_layers:
         parts.append(f"Runs with fewer than {h.needs.min_layers} blocks are excluded.")
     if h.needs.min_scales > 1:
@@ -152,7 +165,7 @@ def _predictions(h: Hypothesis) -> Iterator[str]:
 def prediction_text(group: Sequence[Prediction]) -> str:
     """Estimand, region, choices and method of predictions that are alike."""
     first = group[0]
-    names = _listed([p.name for p in group])
+    names = listed([p.name for p in group])
     function = getattr(first.estimate, "func", first.estimate)
     doc = (function.__doc__ or "").strip().split("\n\n")[0]
     text = f"{names}: claimed {first.region}. "
@@ -166,22 +179,61 @@ def prediction_text(group: Sequence[Prediction]) -> str:
 
 def method_text(p: Prediction) -> str:
     """How values of units become an interval and a test."""
-    unit = "runs" if p.unit == "run" else "seeds"
-    if isinstance(p.analysis, Share):
+    if hasattr(p.analysis, "estimate"):
+        return _method_of_first_study(p)
+    units = "runs" if p.unit == "run" else "seeds"
+    kind = kind_of(p.analysis)
+    if kind == "LargestDifference":
         return (
-            f"Mean share over {unit}, with the interval of Korn and Graubard (exact binomial at the "
+            "The largest difference between the means of two scales; the interval holds for every pair of scales at once "
+            "(Student's t of each pair, errors from seeds within scales)."
+        )
+    if kind == "Slope":
+        return (
+            f"Change when parameters grow {p.analysis.over:g}-fold: slope of scale means on log parameters, with Student's "  # type: ignore[union-attr]
+            "t interval and test; the error comes from seeds within scales."
+        )
+    bounds = (0.0, 1.0) if kind == "Share" else p.analysis.bounds  # type: ignore[union-attr]
+    what = f"Mean {'share ' if kind == 'Share' else ''}over {units}"
+    if bounds is None:
+        how = "Student's t interval and test, which a few runs that deviate by far can mislead"
+    else:
+        shown = "" if bounds == (0.0, 1.0) else f" on [{bounds[0]:g}, {bounds[1]:g}]"
+        how = (
+            f"the interval of Korn and Graubard for a rate{shown}, widened by what runs that were not seen could add; beside "
+            "it one that assumes nothing about how runs vary (betting)"
+        )
+    return f"{_scope_text(p)}{what}, with {how}."
+
+
+def _scope_text(p: Prediction) -> str:
+    if p.unit == "seed":
+        return ""
+    if p.of_every_scale:
+        return "Claimed of every scale: each scale's own interval has to lie inside. "
+    said = "" if p.scope == AVERAGE else " (the plan does not say which)"
+    return f"Claimed of the average over scales{said}, which supports nothing while a scale lies outside for certain. "
+
+
+def _method_of_first_study(p: Prediction) -> str:
+    units = "runs" if p.unit == "run" else "seeds"
+    kind = kind_of(p.analysis)
+    if kind == "Share":
+        return (
+            f"Mean share over {units}, with the interval of Korn and Graubard (exact binomial at the "
             "effective sample size) and the binomial test at that size."
         )
-    if isinstance(p.analysis, Mean):
-        if p.analysis.bounds is None:
-            return f"Mean over {unit}, with Student's t interval and an exact sign-flip test."
-        lo, hi = p.analysis.bounds
+    if kind not in ACROSS:
+        bounds = p.analysis.bounds  # type: ignore[union-attr]
+        if bounds is None:
+            return f"Mean over {units}, with Student's t interval and an exact sign-flip test."
+        lo, hi = bounds
         return (
-            f"Mean over {unit} of a number in [{lo:g}, {hi:g}], with the interval of Korn and Graubard for "
+            f"Mean over {units} of a number in [{lo:g}, {hi:g}], with the interval of Korn and Graubard for "
             "a rate on that range and the binomial test."
         )
     return (
-        f"Change when parameters grow {p.analysis.over:g}-fold: slope over {unit} on log parameters, with "
+        f"Change when parameters grow {p.analysis.over:g}-fold: slope over {units} on log parameters, with "  # type: ignore[union-attr]
         "Student's t interval; the error comes from seeds within scales."
     )
 
@@ -193,7 +245,7 @@ def inference_text(h: Hypothesis) -> str:
         "claimed region, refuted where they have no point in common, and inconclusive otherwise. "
     )
     if len(h.predictions) == 1:
-        return f"{text}The interval is at {100 * h.level:g}%."
+        return f"{text}The interval is at {100 * h.simultaneous_level:.4g}%."
     must = "All predictions must hold" if h.combine == "all" else "One prediction must hold"
     return (
         f"{text}{must} (three-valued logic); intervals are at {100 * h.simultaneous_level:.4g}% each, so "
@@ -202,15 +254,19 @@ def inference_text(h: Hypothesis) -> str:
 
 
 def _control(control: Control) -> str:
+    if getattr(control, "finds", None) is not None:
+        end = f"It plants an effect, and has to be {control.finds}; if it is not, the analysis is insensitive."
+    else:
+        margin = getattr(control, "margin", None)
+        within = f" Differences up to {margin:g} are none." if margin is not None else ""
+        end = f"If the analysis does not exceed it, that means: {control.shows}.{within}"
     parts = [f"{keyword}={value!r}" for keyword, value in control.keywords.items()]
     if control.change is not None:
         parts.append((type(control.change).__doc__ or "").strip().splitlines()[0].rstrip("."))
     if control.suite is not None:
         parts.append(f"runs of suite {control.suite}")
-    about = f" About {_listed(control.predictions)}." if control.predictions else ""
-    return (
-        f"{control.name}: {'; '.join(parts)}. The same verdict would mean: {control.shows}.{about}"
-    )
+    about = f" About {listed(control.predictions)}." if control.predictions else ""
+    return f"{control.name}: {'; '.join(parts)}. {end}{about}"
 
 
 def registration_text(state: State) -> str:
@@ -229,9 +285,3 @@ def registration_text(state: State) -> str:
     if state.status == "amended":
         text += " Amended since, so every result is exploratory:"
     return text
-
-
-def _listed(names: Sequence[str], word: str = "and") -> str:
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} {word} {names[-1]}"

@@ -9,8 +9,8 @@ from typing import Any
 from emergence_stats.claims.backend import suite_named, trainable_suites
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import read_lock
+from emergence_stats.core.plan import Design
 from emergence_stats.errors import UsageError
-from emergence_stats.hypothesis import Design
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import Store
 

@@ -20,8 +20,8 @@ from emergence_stats.claims.registration.seen import (
     moment,
     repeats_among,
 )
+from emergence_stats.core.plan import Hypothesis
 from emergence_stats.errors import UsageError
-from emergence_stats.hypothesis import Hypothesis
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
 

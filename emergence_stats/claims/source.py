@@ -13,16 +13,18 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import machinery
 from pathlib import Path
 
 import emergence_stats
+from emergence_stats import MODULES
 from emergence_stats._moved import MOVED
 from emergence_stats.claims.origins import origin_of
 from emergence_stats.errors import RegistrationError
+from emergence_stats.support.bare import bare_source
 
 _PACKAGE = Path(__file__).parent.parent
 _NAME = "emergence_stats"
@@ -34,10 +36,11 @@ _NOT_ANALYSIS = frozenset(
 )
 
 
-def code_digests(path: Path) -> dict[str, str]:
+def code_digests(path: Path, names: Mapping[str, str] = MODULES) -> dict[str, str]:
     """sha256 by file of the module at `path` and of all that it rests on.
 
-    Line endings are normalised. Names are relative to the folder that holds the module's folder, or begin
+    Line endings are normalised; of the core (`emergence_stats/core/`) comments, docstrings and layout do not count, by
+    its tokens. `names`: the public names of this package, and the modules that hold them. Names of files are relative to the folder that holds the module's folder, or begin
     with ``emergence_stats/``. Raises `RegistrationError` for an import that leads neither to a file that
     is hashed nor to the standard library or an installed distribution.
     """
@@ -49,9 +52,11 @@ def code_digests(path: Path) -> dict[str, str]:
         if file in digests:
             continue
         source = file.read_bytes().replace(b"\r\n", b"\n")
-        digests[file] = hashlib.sha256(source).hexdigest()
+        digests[file] = hashlib.sha256(
+            bare_source(source) if file.is_relative_to(_PACKAGE / "core") else source
+        ).hexdigest()
         if file.suffix == ".py":
-            waiting += _reached(file, source, path.parent)
+            waiting += _reached(file, source, path.parent, names)
     return {_shown(file, path.parent): sha for file, sha in sorted(digests.items())}
 
 
@@ -111,10 +116,10 @@ def _parsed(source: bytes, file: Path) -> ast.Module:
         ) from None
 
 
-def _reached(file: Path, source: bytes, folder: Path) -> Iterator[Path]:
+def _reached(file: Path, source: bytes, folder: Path, names: Mapping[str, str]) -> Iterator[Path]:
     """Files to be hashed that the imports of `file` reach. `folder`: that of the hypothesis."""
     for statement in _imports(source, file):
-        files = _files_of(statement, file, folder)
+        files = _files_of(statement, file, folder, names)
         if files is None:
             raise RegistrationError(
                 f"{file}:{statement.line}: there is no module {str(statement)!r} to freeze; a "
@@ -125,7 +130,9 @@ def _reached(file: Path, source: bytes, folder: Path) -> Iterator[Path]:
         )
 
 
-def _files_of(statement: _Import, file: Path, folder: Path) -> list[Path] | None:
+def _files_of(
+    statement: _Import, file: Path, folder: Path, names: Mapping[str, str]
+) -> list[Path] | None:
     """Files that an import statement of `file` reaches, None if there is no such module."""
     parts = statement.module.split(".") if statement.module else []
     if statement.level:
@@ -134,7 +141,7 @@ def _files_of(statement: _Import, file: Path, folder: Path) -> list[Path] | None
         # one dot: the package that the file is in, its folder; another for each one above
         return _walk([file.parents[statement.level - 1]], parts, statement.names)
     if parts[0] == _NAME:
-        return _of_framework(statement)
+        return _of_framework(statement, names)
     if file.is_relative_to(_PACKAGE):
         return []  # this package's own imports are named by its distribution
     if _locate(parts[0], [folder]) is not None:
@@ -232,7 +239,7 @@ def _locate(name: str, folders: Sequence[Path]) -> tuple[Path | None, list[Path]
 # --- this package -----------------------------------------------------------------------------
 
 
-def _of_framework(statement: _Import) -> list[Path] | None:
+def _of_framework(statement: _Import, public: Mapping[str, str]) -> list[Path] | None:
     """Files of this package behind an import of it or of its public names, which are found lazily."""
     parts = statement.module.split(".")[1:]
     if parts:
@@ -240,7 +247,6 @@ def _of_framework(statement: _Import) -> list[Path] | None:
         return _walk(
             [_PACKAGE], moved[0].split(".") if moved else parts, () if moved else statement.names
         )
-    public = emergence_stats.MODULES
     names = statement.names
     if not names or "*" in names:
         names = tuple(public)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 # Values nearer to one another than this share of their size agree: what differs is the order of a sum.
-RESOLUTION = 1e-9
+RESOLUTION = 1e-6
 
 
 @dataclass(frozen=True)

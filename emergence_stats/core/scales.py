@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from emergence_stats.core.contrasts import Array, Contrast, codes, contrast
@@ -100,21 +101,31 @@ def largest_difference(values: Array, strata: Sequence[Hashable], level: float) 
     stratum, names = codes(strata), list(dict.fromkeys(strata))
     if len(names) < 2:
         raise ValueError("a difference between scales needs two scales")
-    pairs = list(combinations(range(len(names)), 2))
-    contrasts = []
-    for one, other in pairs:
-        weights = np.zeros(len(names))
-        weights[one], weights[other] = 1.0, -1.0
-        contrasts.append(contrast(values, stratum, weights))
-    at = int(np.argmax([abs(c.value) for c in contrasts]))
-    one, other = pairs[at] if contrasts[at].value >= 0 else pairs[at][::-1]
-    value, pair = abs(contrasts[at].value), (names[one], names[other])
+    pairs = pair_contrasts(values, stratum)
+    (one, other), widest = max(pairs, key=lambda pair: abs(pair[1].value))
+    if widest.value < 0:
+        one, other = other, one
+    value, pair = abs(widest.value), (names[one], names[other])
+    contrasts = [found for _, found in pairs]
     if any(c.variance is None or c.variance == 0 for c in contrasts):
         return Spread(value, None, pair)
     tail = (1 - level) / 2
     upper = max(abs(c.value) + _half(c, tail) for c in contrasts)
     lower = max(abs(c.value) - _half(c, tail / len(pairs)) for c in contrasts)
     return Spread(value, (max(lower, 0.0), upper), pair)
+
+
+def pair_contrasts(
+    values: Array, stratum: NDArray[np.int64]
+) -> list[tuple[tuple[int, int], Contrast]]:
+    """The difference of each pair of scales, by their codes."""
+    n = int(stratum.max()) + 1
+    found = []
+    for one, other in combinations(range(n), 2):
+        weights = np.zeros(n)
+        weights[one], weights[other] = 1.0, -1.0
+        found.append(((one, other), contrast(values, stratum, weights)))
+    return found
 
 
 def _half(found: Contrast, tail: float) -> float:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.errors import TraceError
-from emergence_stats.evaluation.conclude import conclude
 from emergence_stats.evaluation.jobs import Job, make_job
+from emergence_stats.evaluation.judging.conclude import conclude
 from emergence_stats.evaluation.reading import ReadAhead, read_run
 from emergence_stats.evaluation.results import Result
 from emergence_stats.evaluation.units import collect_values

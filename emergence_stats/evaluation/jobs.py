@@ -9,9 +9,9 @@ from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import State, state_of
 from emergence_stats.claims.registration.seen import Sketch
 from emergence_stats.claims.selection import Selection, choose_runs
-from emergence_stats.controls import Control
+from emergence_stats.core.controls import Control
+from emergence_stats.core.plan import Hypothesis
 from emergence_stats.evaluation.values import Values
-from emergence_stats.hypothesis import Hypothesis
 from emergence_stats.traces.store import Store
 
 
@@ -103,19 +103,22 @@ class Job:
 def make_job(loaded: Loaded, store: Store, suite: str | None, controls: bool) -> Job:
     """A hypothesis with the runs that its analysis and, with `controls`, its controls rest on."""
     state, hypothesis = state_of(loaded), loaded.hypothesis
-    main = _arm(hypothesis, choose_runs(hypothesis, state, store, suite), None)
+    main = _arm(hypothesis, choose_runs(hypothesis, state, store, suite), None, store)
     arms = []
     for control in hypothesis.controls if controls else ():
         selection = main.selection
         if control.suite is not None:
             selection = choose_runs(hypothesis, state, store, control.suite)
-        arms.append(_arm(hypothesis, selection, control))
+        arms.append(_arm(hypothesis, selection, control, store))
     return Job(loaded, state, main, arms, had_read=len(loaded.reads))
 
 
-def _arm(hypothesis: Hypothesis, selection: Selection, control: Control | None) -> Arm:
+def _arm(
+    hypothesis: Hypothesis, selection: Selection, control: Control | None, store: Store
+) -> Arm:
     names = [p.name for p in hypothesis.predictions]
     if control is not None and control.predictions:
         names = [name for name in names if name in control.predictions]
     chosen = frozenset(selection.with_status("counted"))
-    return Arm(control, selection, chosen, {name: Values() for name in names})
+    made = frozenset((m.scale, m.seed) for m in selection.manifests(store))
+    return Arm(control, selection, chosen, {name: Values(made=made) for name in names})

@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emergence_stats.claims.selection import RunUse
-from emergence_stats.hypothesis import Claim
-from emergence_stats.inference import Estimate
-from emergence_stats.regions import Region
-from emergence_stats.verdicts import Verdict
+from emergence_stats.core.estimates import Estimate, ScaleEstimate
+from emergence_stats.core.plan import Claim
+from emergence_stats.core.regions import Region
+from emergence_stats.core.reported import reported_text
+from emergence_stats.core.verdicts import Verdict
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,7 +35,10 @@ class PredictionResult:
     """What became of one prediction.
 
     `units_compare`: whether the region is on the scale of the units' values. For a slope it is
-    not: no single run has one.
+    not: no single run has one. `scope`: "every scale", "average", or "across scales" where scales are compared.
+    `mixed`: scales that lie outside the region for certain though the prediction is not refuted. `deciding`: of a
+    prediction about every scale, the one that is least inside. `at_bound`: units whose value is an end of the range that
+    was searched.
     """
 
     name: str
@@ -46,6 +50,10 @@ class PredictionResult:
     n_runs: int
     values: tuple[UnitValue, ...]
     units_compare: bool = True
+    scope: str = "average"
+    mixed: tuple[str, ...] = ()
+    deciding: str | None = None
+    at_bound: int = 0
 
     def outside(self) -> list[UnitValue]:
         """The units outside the claim region, the farthest first."""
@@ -69,6 +77,10 @@ class PredictionResult:
             "n_units": e.n_runs,
             "unit": self.unit,
             "method": e.method,
+            "scope": self.scope,
+            "scales": [_scale(one) for one in e.scales],
+            "mixed": list(self.mixed),
+            "distribution_free_interval": list(e.free_interval) if e.free_interval else None,
             "verdict": str(self.verdict),
             "reason": self.reason,
             "values": [
@@ -79,10 +91,16 @@ class PredictionResult:
 
 @dataclass(frozen=True)
 class Difference:
-    """A prediction's estimate less that of a control, over the units that both have."""
+    """A prediction's estimate less that of a control, over the units that both have.
+
+    `judgement`: "differs", "the same" (within the control's margin) or "cannot be told apart". `exceeds`: it differs, and
+    the analysis lies farther inside the region than the control.
+    """
 
     prediction: str
     estimate: Estimate
+    judgement: str = "cannot be told apart"
+    exceeds: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         e = self.estimate
@@ -92,6 +110,8 @@ class Difference:
             "interval": list(e.interval) if e.interval else [None, None],
             "level": e.level,
             "n_units": e.n_runs,
+            "judgement": self.judgement,
+            "exceeds": self.exceeds,
         }
 
 
@@ -99,9 +119,9 @@ class Difference:
 class ControlResult:
     """What became of one control.
 
-    `same`: it earns the verdict of the hypothesis, supported or refuted, which then does not rest on
-    what the control changes; `shows` says what that means. `undefined`: units that had no value.
-    `reason`: why no run gave one.
+    `same`: it shows as much as the analysis, so that a verdict does not rest on what the control changes: no prediction
+    exceeds it. `shows` says what that means. `finds`: of a positive control, the verdict that it has to earn; it is
+    `found` if it does. `undefined`: units that had no value. `reason`: why no run gave one.
     """
 
     name: str
@@ -115,6 +135,12 @@ class ControlResult:
     n_runs: int
     undefined: int = 0
     reason: str | None = None
+    finds: str | None = None
+
+    @property
+    def found(self) -> bool | None:
+        """Whether a positive control is found; None of a negative one."""
+        return None if self.finds is None else str(self.verdict) == self.finds
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -122,6 +148,8 @@ class ControlResult:
             "shows": self.shows,
             "verdict": str(self.verdict),
             "same": self.same,
+            "finds": self.finds,
+            "found": self.found,
             "suite": self.suite,
             "confirmatory": self.confirmatory,
             "n_runs": self.n_runs,
@@ -130,6 +158,43 @@ class ControlResult:
             "predictions": [p.to_dict() for p in self.predictions],
             "differences": [d.to_dict() for d in self.differences],
         }
+
+
+KINDS = (
+    "not specific",
+    "mixed across scales",
+    "insensitive",
+    "at bound",
+    "fragile",
+    "guarantee differs",
+    "incomplete",
+)
+
+
+@dataclass(frozen=True)
+class Qualifier:
+    """What a reader must know to take a verdict for what it is; `kind`: one of `KINDS`."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Ours beside a number of the paper.
+
+    `agrees`: whether ours lies in the prediction interval of the original (Patil, Peng and Leek 2016); None if the paper
+    gives no error, so that nothing can be said.
+    """
+
+    version: str
+    prediction: str
+    theirs: float
+    their_interval: tuple[float, float] | None
+    expected: tuple[float, float] | None
+    ours: float | None
+    agrees: bool | None
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,7 +253,8 @@ class Result:
     """The verdict on one hypothesis and everything that it rests on.
 
     `multiverse` and `power`: what is recorded for other analyses and other numbers of runs. `adjusted`:
-    p-values over the claims of a report.
+    p-values over the claims of a report. `qualifiers`: what the verdict is to be read with. `comparisons`: with the
+    paper's numbers. `opinions`: of other packages, where they are asked for.
     """
 
     name: str
@@ -204,6 +270,14 @@ class Result:
     multiverse: Recorded | None = None
     power: Recorded | None = None
     adjusted: Adjusted | None = None
+    qualifiers: tuple[Qualifier, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    opinions: Mapping[str, Any] | None = None
+
+    @property
+    def qualified(self) -> bool:
+        """Whether a verdict that says something is to be taken with reservations."""
+        return bool(self.qualifiers) and self.verdict is not Verdict.INCONCLUSIVE
 
     @property
     def confirmatory(self) -> bool:
@@ -245,13 +319,15 @@ class Result:
             "name": self.name,
             "claim": self.claim.text,
             "verdict": str(self.verdict),
+            "qualifiers": [asdict(qualifier) for qualifier in self.qualifiers],
             "confirmatory": self.confirmatory,
             "registration": self.plan.registration,
             "registered": self.plan.registered,
             "plan": self.plan.digest,
             "reason": self.reason,
             "paper": self.claim.paper,
-            "reported": dict(self.claim.reported),
+            "reported": {k: reported_text(v) for k, v in self.claim.reported.items()},
+            "comparisons": [asdict(comparison) for comparison in self.comparisons],
             "pooled": dict(self.pooled),
             "predictions": [p.to_dict() for p in self.predictions],
             "controls": [c.to_dict() for c in self.controls],
@@ -264,6 +340,7 @@ class Result:
             "runs": [asdict(use) for use in self.evidence.runs],
             "deviations": list(self.plan.deviations),
             "changes": list(self.plan.changes),
+            "opinions": dict(self.opinions) if self.opinions is not None else None,
         }
 
     def to_frame(self) -> DataFrame:
@@ -274,7 +351,8 @@ class Result:
         for p in self.predictions:
             row = p.to_dict()
             lo, hi = row.pop("interval")
-            row.pop("values")
+            for nested in ("values", "scales", "mixed", "distribution_free_interval"):
+                row.pop(nested)
             row["region"] = row.pop("region_text")
             rows.append({"hypothesis": self.name, **row, "ci_low": lo, "ci_high": hi})
         return pd.DataFrame(rows)
@@ -292,7 +370,8 @@ class Result:
         return pd.DataFrame(rows)
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.verdict} ({self.basis}). {self.reason}"
+        verdict = f"{self.verdict} with reservations" if self.qualified else str(self.verdict)
+        return f"{self.name}: {verdict} ({self.basis}). {self.reason}"
 
 
 def document(results: Sequence[Result]) -> dict[str, Any]:
@@ -303,6 +382,17 @@ def document(results: Sequence[Result]) -> dict[str, Any]:
 def to_json(results: Sequence[Result]) -> str:
     """The same as text."""
     return json.dumps(document(results), indent=2, allow_nan=False)
+
+
+def _scale(one: ScaleEstimate) -> dict[str, Any]:
+    return {
+        "scale": one.scale,
+        "estimate": _number(one.value),
+        "interval": list(one.interval) if one.interval else [None, None],
+        "simultaneous_interval": list(one.together) if one.together else [None, None],
+        "stderr": _number(one.stderr),
+        "n_units": one.n_units,
+    }
 
 
 def _number(value: float | None) -> float | None:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from emergence_stats.claims.registration.seen import sketch
+from emergence_stats.core.plan import Count, Prediction, keyword_defaults
 from emergence_stats.evaluation.jobs import Arm, Job
 from emergence_stats.evaluation.reading import Declared, read_for
 from emergence_stats.evaluation.values import label, value_of
-from emergence_stats.hypothesis import Count, Prediction, keyword_defaults
 from emergence_stats.runs import Run, Undefined
 from emergence_stats.support.foreign import code_of_a_claim
 from emergence_stats.support.reads import at_work
@@ -100,7 +100,7 @@ def _unit_value(
         except Undefined as undefined:
             reason = str(undefined)
     if values:
-        if isinstance(values[0], Count):
+        if isinstance(values[0], tuple):
             return Count(*(float(np.mean(column)) for column in zip(*values, strict=True)))
         return float(np.mean(values))
     if arm.control is None:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from emergence_stats.core.analyses import kind_of
+from emergence_stats.core.plan import Count, Prediction
 from emergence_stats.errors import HypothesisError
-from emergence_stats.hypothesis import Count, Prediction, Share
 from emergence_stats.runs import Run, Undefined
 from emergence_stats.support.foreign import code_of_a_claim
 from emergence_stats.traces.format import Manifest
@@ -18,11 +19,13 @@ from emergence_stats.traces.format import Manifest
 class Values:
     """What one prediction got: a value and the runs behind it for each unit.
 
-    Only the manifests of runs are kept, so that their traces can be freed.
+    Only the manifests of runs are kept, so that their traces can be freed. `made`: scale and seed of all runs that were
+    chosen, with those that gave no value; None if that is not known.
     """
 
     values: list[Any] = field(default_factory=list)
     runs: list[list[Manifest]] = field(default_factory=list)
+    made: frozenset[tuple[str, int]] | None = None
 
 
 def label(prediction: Prediction, unit: Sequence[Run | Manifest]) -> str:
@@ -32,7 +35,7 @@ def label(prediction: Prediction, unit: Sequence[Run | Manifest]) -> str:
 
 def as_number(value: Count | float) -> float:
     """A count as its share."""
-    return value[0] / value[1] if isinstance(value, Count) else value
+    return value[0] / value[1] if isinstance(value, tuple) else value
 
 
 def value_of(
@@ -44,7 +47,7 @@ def value_of(
     where = f"{name}, prediction {prediction.name!r}, {label(prediction, unit)}"
     with code_of_a_claim(f"{where}: the estimate", Undefined):
         value = prediction.estimate(unit[0] if prediction.unit == "run" else unit, **keywords)
-    if isinstance(prediction.analysis, Share):
+    if kind_of(prediction.analysis) == "Share":
         if not isinstance(value, tuple) or len(value) != 2:
             raise HypothesisError(f"{where}: Share needs a Count, but the estimate gave {value!r}")
         if not 0 <= value[0] <= value[1] or not value[1] > 0:

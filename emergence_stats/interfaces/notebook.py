@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, fields
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from emergence_stats.core.plan import Hypothesis
+from emergence_stats.core.regions import Region
 from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.results import Result
-from emergence_stats.hypothesis import Hypothesis
-from emergence_stats.regions import Region
 from emergence_stats.reports import robustness as tables
 from emergence_stats.reports import words as text
 from emergence_stats.reports.pictures.claims import forest

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result
 from emergence_stats.reports.words import (
     MULTIPLICITY_COLUMNS,
@@ -26,7 +27,6 @@ from emergence_stats.reports.words import (
     why_text,
 )
 from emergence_stats.support.words import number, visible
-from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from emergence_stats.claims.project import Place, Project, place_of
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.recorded import Change, shown, snapshot
 from emergence_stats.evaluation.results import PredictionResult, Result
 from emergence_stats.reports.markdown import to_markdown
 from emergence_stats.reports.words import why_text
-from emergence_stats.verdicts import Verdict
 
 KINDS = ("error", "warning", "notice")
 

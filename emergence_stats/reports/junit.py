@@ -11,11 +11,11 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 
 from emergence_stats.claims.project import Project, place_of
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.recorded import Change
 from emergence_stats.evaluation.results import Result
 from emergence_stats.reports.console import details_text
 from emergence_stats.reports.words import why_text
-from emergence_stats.verdicts import Verdict
 
 NAME = "emergence-stats"
 

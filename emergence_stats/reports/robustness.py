@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.reports.words import SYMBOL, value_text
 from emergence_stats.robustness.words import percent
-from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
     from emergence_stats.robustness.multiverse import Analysis, Multiverse

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result
 from emergence_stats.support.words import number
-from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from emergence_stats.inference import Estimate
+    from emergence_stats.core.estimates import Estimate
 
 # A word and a symbol, never colour alone.
 SYMBOL = {Verdict.SUPPORTED: "+", Verdict.REFUTED: "x", Verdict.INCONCLUSIVE: "?"}

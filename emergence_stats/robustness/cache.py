@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from emergence_stats.claims.registration import digest
-from emergence_stats.hypothesis import Count
+from emergence_stats.core.plan import Count
 from emergence_stats.support.files import write_whole
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emergence_stats.verdicts import Verdict
+from emergence_stats.core.verdicts import Verdict
 
 if TYPE_CHECKING:
     from emergence_stats.robustness.multiverse import Multiverse

@@ -11,10 +11,11 @@ from emergence_stats.claims.project import Loaded, Project
 from emergence_stats.claims.registration import state_of
 from emergence_stats.claims.selection import choose_runs
 from emergence_stats.claims.source import code_digests
+from emergence_stats.core.plan import SUITE, Hypothesis
+from emergence_stats.core.verdicts import COMBINE
 from emergence_stats.errors import UsageError
-from emergence_stats.evaluation.predictions import settle
+from emergence_stats.evaluation.judging.rules import settle
 from emergence_stats.evaluation.values import Values
-from emergence_stats.hypothesis import SUITE, Hypothesis
 from emergence_stats.robustness.cache import ValueCache
 from emergence_stats.robustness.multiverse import (
     Analysis,
@@ -28,7 +29,6 @@ from emergence_stats.support.intact import check_intact
 from emergence_stats.support.progress import Progress
 from emergence_stats.traces.store import RunFile, Store
 from emergence_stats.traces.store import by_seed as seeds_of
-from emergence_stats.verdicts import COMBINE
 
 
 def explore(
@@ -71,7 +71,9 @@ def explore(
         store,
         jobs,
         processes or os.cpu_count() or 1,
-        ValueCache(cache, code_digests(Path(str(loaded.module.__file__))) if cache else {}),
+        ValueCache(
+            cache, code_digests(Path(str(loaded.module.__file__)), loaded.names) if cache else {}
+        ),
         progress,
     )
     by_suite: dict[tuple[str, bool], list[tuple[Unit, dict[str, Any]]]] = {}
@@ -136,8 +138,8 @@ def _analyse(
                 found.values.append(values[key])
                 found.runs.append(unit.manifests)
                 runs |= {manifest.run_id for manifest in unit.manifests}
-        estimates[prediction.name], verdicts[prediction.name] = settle(
-            hypothesis, prediction, found, test=False
-        )
+        settled = settle(hypothesis, prediction, found, test=False)
+        estimates[prediction.name] = settled.estimate
+        verdicts[prediction.name] = settled.verdict
     verdict = COMBINE[hypothesis.combine](verdicts.values())
     return Analysis(choices, verdict, estimates, verdicts, len(runs))

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emergence_stats.hypothesis import SUITE, Hypothesis, keyword_defaults
-from emergence_stats.inference import Estimate
-from emergence_stats.verdicts import Verdict
+from emergence_stats.core.estimates import Estimate
+from emergence_stats.core.plan import SUITE, Hypothesis, keyword_defaults
+from emergence_stats.core.verdicts import Verdict
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emergence_stats.verdicts import Verdict
+from emergence_stats.core.verdicts import Verdict
 
 if TYPE_CHECKING:
     from pandas import DataFrame

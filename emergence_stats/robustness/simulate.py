@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import state_of
 from emergence_stats.claims.selection import choose_pilots
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.errors import UsageError
 from emergence_stats.robustness.power import TARGETS, Chances, Power
 from emergence_stats.robustness.studies import Study, pilot_units, read_by_seed
 from emergence_stats.support.progress import Progress
 from emergence_stats.traces.store import Store
-from emergence_stats.verdicts import Verdict
 
 _GRID = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 100, 150, 200)
 

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emergence_stats.core.analyses import bounds_of
+from emergence_stats.core.plan import Count, Hypothesis, Prediction
+from emergence_stats.core.verdicts import COMBINE, Verdict
 from emergence_stats.errors import UsageError
-from emergence_stats.evaluation.predictions import settle
+from emergence_stats.evaluation.judging.rules import settle
 from emergence_stats.evaluation.reading import read_run
 from emergence_stats.evaluation.values import Values, as_number, value_of
-from emergence_stats.hypothesis import Count, Hypothesis, Mean, Prediction
 from emergence_stats.robustness.power import Chances
 from emergence_stats.runs import Run, Undefined
 from emergence_stats.support.intact import check_intact
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
 from emergence_stats.traces.store import by_seed as seeds_of
-from emergence_stats.verdicts import COMBINE, Verdict
 
 _SEED = 20260217
 
@@ -128,7 +129,7 @@ class Study:
                     found[number].values.append(value)
                     found[number].runs.append(runs)
         verdicts = [
-            settle(self.hypothesis, prediction, values, test=False)[1]
+            settle(self.hypothesis, prediction, values, test=False).verdict
             for prediction, values in zip(self.hypothesis.predictions, found, strict=True)
         ]
         return COMBINE[self.hypothesis.combine](verdicts)
@@ -140,8 +141,8 @@ def _centre(pilots: Sequence[Pilot]) -> dict[int, Count | float]:
     for number in {number for pilot in pilots for number in pilot.values}:
         mine = [pilot.values[number] for pilot in pilots if number in pilot.values]
         share = float(np.mean([as_number(value) for value in mine]))
-        counts = [value for value in mine if isinstance(value, Count)]
-        trials = float(np.mean([count.trials for count in counts])) if counts else 0.0
+        counts = [value for value in mine if isinstance(value, tuple)]
+        trials = float(np.mean([count[1] for count in counts])) if counts else 0.0
         found[number] = Count(share * trials, trials) if counts else share
     return found
 
@@ -164,7 +165,7 @@ def _deviations(pilots: Sequence[Pilot]) -> list[dict[int, float]]:
 
 def _possible(prediction: Prediction, value: Count | float, at: float) -> Count | float:
     """`at` as a value of this prediction: within its bounds, as a count where it is one."""
-    if isinstance(value, Count):
-        return Count(min(max(at, 0.0), 1.0) * value.trials, value.trials)
-    bounds = prediction.analysis.bounds if isinstance(prediction.analysis, Mean) else None
+    if isinstance(value, tuple):
+        return Count(min(max(at, 0.0), 1.0) * value[1], value[1])
+    bounds = bounds_of(prediction.analysis)
     return at if bounds is None else min(max(at, bounds[0]), bounds[1])

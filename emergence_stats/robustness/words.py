@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.robustness.power import TARGETS, Power
-from emergence_stats.verdicts import Verdict
 
 _OPPOSITE = {Verdict.SUPPORTED: Verdict.REFUTED, Verdict.REFUTED: Verdict.SUPPORTED}
 

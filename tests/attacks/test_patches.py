@@ -13,7 +13,7 @@ from tests.support import HYPOTHESIS, edited, es_process, fill
 PATCHES = {
     "the judge": "from emergence_stats.evaluation import evaluate as e\ne.conclude = lambda *a: None",
     "a function where it is defined": (
-        "import emergence_stats.evaluation.predictions as p\n"
+        "import emergence_stats.evaluation.judging.predictions as p\n"
         "p.settle = lambda *arguments, **options: None"
     ),
     "a method": "from emergence_stats.runs import Run\nold = Run.traces\nRun.traces = lambda *a, **k: old(*a, **k)",
@@ -23,12 +23,12 @@ PATCHES = {
         "selection.choose_runs.__code__ = (lambda hypothesis, state, store, suite: None).__code__"
     ),
     "a function by a class, wherever it is used": (
-        "import emergence_stats.evaluation.conclude as c, emergence_stats.evaluation.evaluate as e\n"
+        "import emergence_stats.evaluation.judging.conclude as c, emergence_stats.evaluation.evaluate as e\n"
         "class conclude:\n    def __new__(cls, *arguments): return None\n"
         "c.conclude = e.conclude = conclude"
     ),
     "a function by one that says it wraps it, wherever it is used": (
-        "import functools, emergence_stats.evaluation.conclude as c, emergence_stats.evaluation.evaluate as e\n"
+        "import functools, emergence_stats.evaluation.judging.conclude as c, emergence_stats.evaluation.evaluate as e\n"
         "@functools.wraps(c.conclude)\ndef wrapper(*arguments): return None\n"
         "c.conclude = e.conclude = wrapper"
     ),
@@ -98,12 +98,12 @@ def test_assertions_that_pytest_rewrote_are_no_replacement(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "def test_it():\n"
         "    import emergence_stats.evaluation.evaluate as e\n"
-        "    import emergence_stats.evaluation.controls as c\n"
+        "    import emergence_stats.evaluation.judging.controls as c\n"
         "    from emergence_stats.support.intact import replaced\n"
         "    assert 'Rewriting' in type(c.__spec__.loader).__name__\n"
         "    assert replaced() == []\n"
         "    c.conclude_control = lambda *a: None\n"
-        "    assert 'emergence_stats.evaluation.controls.conclude_control' in replaced()\n"
+        "    assert 'emergence_stats.evaluation.judging.controls.conclude_control' in replaced()\n"
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:emergence_stats"]
     subprocess.run([*command, "-p", "no:cacheprovider", tmp_path], check=True, cwd=tmp_path)

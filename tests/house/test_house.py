@@ -142,7 +142,7 @@ def test_reports_are_given_their_values():
     computes |= {
         f"emergence_stats.{name}"
         for name in (
-            "traces.store", "evaluation.evaluate", "evaluation.units", "evaluation.predictions",
+            "traces.store", "evaluation.evaluate", "evaluation.units", "evaluation.judging.rules", "evaluation.judging.predictions",
             "robustness.explore", "robustness.simulate", "robustness.values",
         )
     }  # fmt: skip

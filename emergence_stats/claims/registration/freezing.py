@@ -22,6 +22,7 @@ from emergence_stats.claims.registration.plan import (
 )
 from emergence_stats.claims.registration.seen import Sketch, entry_of
 from emergence_stats.claims.registration.state import changes_since
+from emergence_stats.core import VERSION
 from emergence_stats.errors import RegistrationError, UsageError
 from emergence_stats.support.files import only_one, write_whole
 from emergence_stats.support.git import revision
@@ -77,6 +78,7 @@ def _append(
         "registered": datetime.now(UTC).isoformat(timespec="seconds"),
         "git_commit": revision(loaded.source.lock.parent),
         "store": store,
+        "core": VERSION,
         "plan": plan.digest,
         "declaration": plan.declaration,
         "code": plan.code,

@@ -22,8 +22,13 @@ _MOST_HELD = 1000
 # Modules that decide a number or which runs count, and that no claim imports. An entry records them.
 _DECIDING = (
     "claims/selection.py",
-    *(f"evaluation/{name}.py" for name in (
-        "conclude", "controls", "evaluate", "jobs", "predictions", "reading", "units", "values",
+    *(f"evaluation/{name}.py" for name in ("evaluate", "jobs", "reading", "units", "values")),
+    *(f"evaluation/judging/{name}.py" for name in (
+        "conclude", "controls", "looks", "missing", "predictions", "qualifiers", "rules",
+    )),
+    *(f"core/{name}.py" for name in (
+        "analyses", "betting", "bounded", "contrasts", "controls", "estimates", "normal", "plan", "regions",
+        "reported", "scales", "settle", "slopes", "spreads", "verdicts",
     )),
     *(f"{name}.py" for name in (
         "controls", "events", "hypothesis", "inference", "lags", "onsets", "regions", "runs", "verdicts",
@@ -71,7 +76,7 @@ def current_plan(loaded: Loaded) -> Plan:
             f"{loaded.module.__file__}: the declaration cannot be written down ({error})"
         ) from None
     path = Path(str(loaded.module.__file__))
-    code = code_digests(path)
+    code = code_digests(path, loaded.names)
     read, unfrozen = _read(loaded, path.absolute().parent.parent, code)
     return Plan(declaration, code, read, unfrozen)
 

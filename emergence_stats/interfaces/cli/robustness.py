@@ -23,7 +23,7 @@ from emergence_stats.interfaces.cli.session import Session, print_json, session_
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Loaded
-    from emergence_stats.hypothesis import Prediction
+    from emergence_stats.core.plan import Prediction
     from emergence_stats.robustness.multiverse import Multiverse
     from emergence_stats.robustness.power import Power
 

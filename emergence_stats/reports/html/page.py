@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emergence_stats.audit.facts import Audit
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import Result, document
 from emergence_stats.evaluation.watch import Looked
 from emergence_stats.reports import audit, words
@@ -21,7 +22,6 @@ from emergence_stats.robustness.curve import Curve
 from emergence_stats.robustness.power import Power
 from emergence_stats.support.progress import Progress
 from emergence_stats.traces.format import Manifest
-from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

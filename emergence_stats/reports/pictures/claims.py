@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emergence_stats.core.regions import Region
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import PredictionResult, Result
-from emergence_stats.regions import Region
 from emergence_stats.reports.pictures.style import (
     ACCENT,
     COLOUR,
@@ -21,7 +22,6 @@ from emergence_stats.reports.pictures.style import (
     log_axis,
 )
 from emergence_stats.traces.format import Manifest
-from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

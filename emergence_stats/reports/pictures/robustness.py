@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.errors import UsageError
 from emergence_stats.reports.pictures.style import (
     COLOUR,
@@ -17,7 +18,6 @@ from emergence_stats.reports.pictures.style import (
     log_axis,
 )
 from emergence_stats.robustness.curve import Curve, Point
-from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from emergence_stats.regions import Region
+    from emergence_stats.core.regions import Region
     from emergence_stats.robustness.power import Power
 
 

@@ -14,10 +14,10 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.errors import UsageError
 from emergence_stats.support.files import check_folder
 from emergence_stats.support.words import visible
-from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.watch import Looked
 from emergence_stats.reports.pictures.style import (
     ACCENT,
@@ -18,7 +19,6 @@ from emergence_stats.reports.pictures.style import (
     in_style,
     log_axis,
 )
-from emergence_stats.verdicts import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

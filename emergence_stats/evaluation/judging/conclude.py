@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from emergence_stats.claims.selection import Selection, deviations
-from emergence_stats.evaluation.controls import conclude_control
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
-from emergence_stats.evaluation.predictions import combined, predict_all
-from emergence_stats.evaluation.results import Evidence, PlanState, PredictionResult, Result
+from emergence_stats.evaluation.judging.controls import conclude_control
+from emergence_stats.evaluation.judging.missing import missing_of
+from emergence_stats.evaluation.judging.predictions import combined, predict_all
+from emergence_stats.evaluation.judging.qualifiers import qualifiers_of
+from emergence_stats.evaluation.judging.replication import comparisons_of
+from emergence_stats.evaluation.judging.rules import is_of_first_study
+from emergence_stats.evaluation.results import (
+    ControlResult,
+    Evidence,
+    PlanState,
+    PredictionResult,
+    Qualifier,
+    Result,
+)
 from emergence_stats.traces.store import Store
-from emergence_stats.verdicts import Verdict
 
 
 def conclude(job: Job, store: Store) -> Result:
@@ -19,14 +30,21 @@ def conclude(job: Job, store: Store) -> Result:
     selection = job.main.concluded()
     predictions = predict_all(job, job.main)
     verdict = combined(hypothesis, predictions)
+    controls = tuple(conclude_control(job, arm, predictions, verdict) for arm in job.controls)
+    missing = list(missing_of(job, selection, predictions))
+    qualifiers = qualifiers_of(verdict, predictions, controls, missing)
+    reason = _reason(job, selection, verdict, predictions)
+    not_found = _not_found(job, verdict, controls)
+    if not_found is not None:
+        verdict, reason = Verdict.INCONCLUSIVE, f"{not_found}; else {verdict}: {reason}"
     latest = state.registration.latest if state.registration else None
     return Result(
         name=job.loaded.name,
         claim=hypothesis.claim,
         verdict=verdict,
-        reason=_reason(job, selection, verdict, predictions),
+        reason=reason,
         predictions=predictions,
-        controls=tuple(conclude_control(job, arm, verdict) for arm in job.controls),
+        controls=controls,
         pooled=_pooled(job),
         combine=hypothesis.combine,
         plan=PlanState(
@@ -35,9 +53,39 @@ def conclude(job: Job, store: Store) -> Result:
             registered=latest["registered"] if latest else None,
             digest=latest["plan"] if latest else None,
             changes=state.changes,
-            deviations=tuple(deviations(hypothesis, state, selection, store)),
+            deviations=(
+                *deviations(hypothesis, state, selection, store),
+                *(some.text() for some in missing if state.registration is not None),
+            ),
         ),
         evidence=Evidence(store.uri, selection.suite, tuple(selection.uses.values())),
+        qualifiers=(*qualifiers, *_not_looked_at(job)),
+        comparisons=tuple(comparisons_of(hypothesis.claim, predictions, hypothesis.level)),
+    )
+
+
+def _not_found(job: Job, verdict: Verdict, controls: tuple[ControlResult, ...]) -> str | None:
+    """Why a verdict does not stand: a positive control that has to earn the opposite one is not found.
+
+    An analysis that does not see a relation that is there says nothing by not seeing one. Plans of the first study did
+    not say so, and keep their verdict, with a reservation.
+    """
+    if is_of_first_study(job.hypothesis) or verdict is Verdict.INCONCLUSIVE:
+        return None
+    for control in controls:
+        if control.found is False and control.finds != str(verdict):
+            return f"the positive control {control.name!r} is not found ({control.reason or control.verdict})"
+    return None
+
+
+def _not_looked_at(job: Job) -> tuple[Qualifier, ...]:
+    """Positive controls that were left out on request."""
+    if job.controls:
+        return ()
+    names = [c.name for c in job.hypothesis.controls if getattr(c, "finds", None) is not None]
+    return tuple(
+        Qualifier("insensitive", f"the positive control {name!r} was not looked at")
+        for name in names
     )
 
 

@@ -1,0 +1,360 @@
+"""From the values of units to an estimate, an interval and a verdict: one procedure for all three.
+
+Scales are fixed and seeds are random. A prediction is about every scale, about their average, or about how scales
+differ; the average of scales of which one lies outside the region for certain supports nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from emergence_stats.core import betting, bounded, normal
+from emergence_stats.core.analyses import Slope, bounds_of, kind_of
+from emergence_stats.core.contrasts import Array, Contrast, agree, codes, contrast, mean_contrast
+from emergence_stats.core.estimates import Estimate, Interval, ScaleEstimate
+from emergence_stats.core.plan import Prediction
+from emergence_stats.core.regions import Region
+from emergence_stats.core.scales import Scales, average, by_scale, every_scale
+from emergence_stats.core.slopes import slope_contrast
+from emergence_stats.core.spreads import spread_estimate
+from emergence_stats.core.verdicts import Verdict, decide
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The values of units, in one order.
+
+    `values` (n,): numbers, shares as such. `trials` (n,): of shares, else None. `strata` (n,): the scale of each, "" for
+    units that are seeds. `log10_params` (n,).
+    """
+
+    values: Array
+    strata: Sequence[str]
+    log10_params: Array
+    trials: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def n_scales(self) -> int:
+        return len(set(self.strata))
+
+
+@dataclass(frozen=True)
+class Settled:
+    """`mixed`: scales that lie outside the region for certain, where the verdict is not that it is refuted.
+    `deciding`: for every scale, the scale that is least inside."""
+
+    estimate: Estimate
+    verdict: Verdict
+    mixed: tuple[str, ...] = ()
+    deciding: str | None = None
+
+
+@dataclass(frozen=True)
+class _Procedure:
+    """Interval and p-value of a contrast that is a mean of values."""
+
+    bounds: tuple[float, float] | None
+    trials: float = math.inf
+
+    def interval(self, found: Contrast, level: float) -> Interval | None:
+        if not self.tells(found):
+            return None
+        if self.bounds is None:
+            return normal.interval(found, level)
+        return bounded.interval(found, self.bounds, level, self.trials)
+
+    def p_value(self, found: Contrast, region: Region) -> float | None:
+        """The larger of the one-sided tests at the ends of the region."""
+        if not self.tells(found):
+            return None
+        tests = []
+        for end, side in ((region.lo, -1), (region.hi, 1)):
+            if end is None:
+                continue
+            if self.bounds is None:
+                tests.append(normal.p_value(found, end, side))
+            elif self.bounds[0] <= end <= self.bounds[1]:
+                tests.append(bounded.p_value(found, self.bounds, end, side, self.trials))
+        return max(tests) if tests else 0.0
+
+    def tells(self, found: Contrast) -> bool:
+        """Whether anything tells the error of a contrast."""
+        if found.variance is None:
+            return False
+        return self.bounds is not None or found.variance > 0
+
+
+def settle(
+    prediction: Prediction, sample: Sample, level: float, min_scales: int = 1, *, test: bool = True
+) -> Settled:
+    """The estimate over units and its verdict; `level` is that of the interval.
+
+    Without `test`, the costliest part, no p-value. With fewer than `min_scales` scales there is no verdict.
+    """
+    if not len(sample):
+        return _nothing(math.nan, level, 0, "no run gives a value")
+    kind = kind_of(prediction.analysis)
+    if kind in ("Slope", "LargestDifference") and sample.n_scales < 2:
+        why = "all runs have one scale: a slope needs two" if kind == "Slope" else _ONE_SCALE
+        return _nothing(math.nan, level, len(sample), why)
+    if kind == "LargestDifference":
+        settled = _spread(prediction, sample, level, test)
+    elif kind == "Slope":
+        settled = _slope(prediction, sample, level, test)
+    else:
+        settled = _mean(prediction, sample, level, test)
+    n_scales = max(sample.n_scales, 1)
+    if prediction.unit == "run" and n_scales < min_scales:
+        why = f"{n_scales} scale{'s' if n_scales != 1 else ''}, but the plan needs {min_scales}"
+        bare = replace(settled.estimate, interval=None, p_value=None, why_no_interval=why)
+        return Settled(bare, Verdict.INCONCLUSIVE, settled.mixed)
+    return settled
+
+
+_ONE_SCALE = "all runs have one scale: a difference of scales needs two"
+_AGREE = "all units agree as far as numbers can tell, and without bounds nothing tells the error"
+_SINGLE = "no scale has two units, so that nothing tells the error"
+
+
+def _nothing(value: float, level: float, n: int, why: str) -> Settled:
+    return Settled(Estimate(value, None, level, None, None, n, "none", why), Verdict.INCONCLUSIVE)
+
+
+# --- the mean, over scales or at each of them -------------------------------------------------
+
+
+def _mean(prediction: Prediction, sample: Sample, level: float, test: bool) -> Settled:
+    region, bounds = prediction.region, bounds_of(prediction.analysis)
+    found = mean_contrast(sample.values, sample.strata)
+    means = _Procedure(bounds, _trials(sample))
+    per_scale = by_scale(
+        sample.values, sample.strata, level, lambda c, at: _of_scale(c, at, sample, bounds)
+    )
+    scales = _scale_estimates(sample, per_scale)
+    own = [s.interval for s in scales]
+    estimate = Estimate(
+        value=found.value,
+        interval=means.interval(found, level),
+        level=level,
+        p_value=None,
+        effect_size=_effect(prediction, sample, found.value),
+        n_runs=len(sample),
+        method=_method(bounds),
+        why_no_interval=_why(means, found),
+        stderr=found.stderr,
+        df=found.df,
+        free_interval=_free(sample, found, bounds, level),
+        scales=scales if len(scales) > 1 else (),
+    )
+    if not prediction.of_every_scale:
+        if test:
+            estimate = replace(estimate, p_value=means.p_value(found, region))
+        verdict, contradicting = average(estimate.interval, per_scale, region)
+        mixed = contradicting or ([] if verdict is Verdict.REFUTED else per_scale.outside(region))
+        return Settled(estimate, verdict, tuple(map(str, mixed)) if len(scales) > 1 else ())
+    known = [ends for ends in own if ends is not None]
+    whole = len(known) == len(own)
+    worst = _least_inside(scales, region)
+    estimate = replace(
+        estimate,
+        interval=(min(e[0] for e in known), max(e[1] for e in known)) if whole else None,
+        p_value=_every_p(sample, region, bounds) if test and whole else None,
+        effect_size=_effect(prediction, sample, worst.value),
+        method=f"{_method(bounds)} at each of {len(scales)} scales (intersection-union)",
+        why_no_interval=None if whole else estimate.why_no_interval or _SINGLE,
+        free_interval=_free_hull(sample, bounds, level),
+        stderr=None,
+        df=None,
+    )
+    verdict = every_scale(per_scale, region)
+    outside = per_scale.outside(region)
+    mixed = outside if len(outside) < len(scales) else []
+    return Settled(estimate, verdict, tuple(map(str, mixed)), worst.scale)
+
+
+def _trials(sample: Sample) -> float:
+    return math.inf if sample.trials is None else float(sample.trials.sum())
+
+
+def _of_scale(
+    found: Contrast, level: float, sample: Sample, bounds: tuple[float, float] | None
+) -> Interval | None:
+    trials = math.inf
+    if sample.trials is not None:
+        trials = float(sample.trials[found.weights > 0].sum())
+    return _Procedure(bounds, trials).interval(found, level)
+
+
+def _scale_contrasts(sample: Sample) -> list[tuple[str, Contrast]]:
+    stratum, names = codes(sample.strata), list(dict.fromkeys(sample.strata))
+    return [
+        (name, contrast(sample.values, stratum, np.eye(len(names))[number]))
+        for number, name in enumerate(names)
+    ]
+
+
+def _scale_estimates(sample: Sample, per_scale: Scales) -> tuple[ScaleEstimate, ...]:
+    """By size of the models."""
+    strata = np.array(sample.strata)
+    found = []
+    for name in dict.fromkeys(sample.strata):
+        mine = sample.values[strata == name]
+        stderr = None
+        if len(mine) > 1:
+            stderr = 0.0 if agree(mine) else float(mine.std(ddof=1) / math.sqrt(len(mine)))
+        size = float(sample.log10_params[strata == name].mean())
+        one = ScaleEstimate(
+            str(name),
+            float(mine.mean()),
+            len(mine),
+            per_scale.alone[name],
+            per_scale.together[name],
+            stderr,
+        )
+        found.append((size, one))
+    return tuple(one for _, one in sorted(found, key=lambda pair: pair[0]))
+
+
+def _every_p(sample: Sample, region: Region, bounds: tuple[float, float] | None) -> float | None:
+    """Intersection-union: the largest of the scales' own."""
+    tests = []
+    for _, found in _scale_contrasts(sample):
+        trials = math.inf
+        if sample.trials is not None:
+            trials = float(sample.trials[found.weights > 0].sum())
+        tests.append(_Procedure(bounds, trials).p_value(found, region))
+    return None if any(p is None for p in tests) else max(p for p in tests if p is not None)
+
+
+def _least_inside(scales: Sequence[ScaleEstimate], region: Region) -> ScaleEstimate:
+    """The scale whose interval reaches farthest beyond the region, or comes nearest to its edge."""
+
+    def depth(one: ScaleEstimate) -> float:
+        lo, hi = one.interval or (one.value, one.value)
+        ends = [lo - region.lo] if region.lo is not None else []
+        ends += [region.hi - hi] if region.hi is not None else []
+        return min(ends)
+
+    return min(scales, key=depth)
+
+
+def _free(
+    sample: Sample, found: Contrast, bounds: tuple[float, float] | None, level: float
+) -> Interval | None:
+    return None if bounds is None else betting.interval(sample.values, found.weights, bounds, level)
+
+
+def _free_hull(sample: Sample, bounds: tuple[float, float] | None, level: float) -> Interval | None:
+    if bounds is None:
+        return None
+    strata = np.array(sample.strata)
+    ends = []
+    for name in dict.fromkeys(sample.strata):
+        mine = sample.values[strata == name]
+        ends.append(betting.interval(mine, np.full(len(mine), 1 / len(mine)), bounds, level))
+    return min(e[0] for e in ends), max(e[1] for e in ends)
+
+
+def _method(bounds: tuple[float, float] | None) -> str:
+    if bounds is None:
+        return "Student's t, errors from units within scales"
+    shown = "" if bounds == (0.0, 1.0) else f" on [{bounds[0]:g}, {bounds[1]:g}]"
+    return f"Korn-Graubard interval of a rate{shown}, and what unseen units could add"
+
+
+def _why(means: _Procedure, found: Contrast) -> str | None:
+    if means.tells(found):
+        return None
+    if found.variance is not None:
+        return _AGREE
+    if len(found.weights) == 1:
+        return "1 unit of replication: an interval needs two"
+    return _SINGLE
+
+
+# --- across scales ----------------------------------------------------------------------------
+
+
+def _slope(prediction: Prediction, sample: Sample, level: float, test: bool) -> Settled:
+    assert isinstance(prediction.analysis, Slope)
+    per_decade = math.log10(prediction.analysis.over)
+    try:
+        found = slope_contrast(sample.values, sample.log10_params / per_decade, sample.strata)
+    except ValueError as error:
+        return _nothing(math.nan, level, len(sample), str(error))
+    line = _Procedure(None)
+    by_runs = max(np.bincount(codes(sample.strata))) > 1
+    method = "slope over scale means, error from " + (
+        "units within scales (Student's t)" if by_runs else "residuals of the line (Student's t)"
+    )
+    why = None
+    if found.variance is None:
+        why = "one unit at each of two scales has no error to judge a slope by"
+    elif found.variance == 0:
+        why = (
+            _AGREE
+            if by_runs
+            else "the units lie on a line as far as numbers can tell, which tells no error"
+        )
+    ends = line.interval(found, level)
+    estimate = Estimate(
+        found.value,
+        ends,
+        level,
+        line.p_value(found, prediction.region) if test else None,
+        None,
+        len(sample),
+        method,
+        why,
+        found.stderr,
+        found.df,
+    )
+    verdict = Verdict.INCONCLUSIVE if ends is None else decide(ends, prediction.region)
+    return Settled(estimate, verdict)
+
+
+def _spread(prediction: Prediction, sample: Sample, level: float, test: bool) -> Settled:
+    estimate = spread_estimate(
+        sample.values, sample.strata, prediction.region if test else None, level
+    )
+    if estimate.interval is None:
+        return Settled(replace(estimate, why_no_interval=_AGREE), Verdict.INCONCLUSIVE)
+    return Settled(estimate, decide(estimate.interval, prediction.region))
+
+
+# --- effect sizes -----------------------------------------------------------------------------
+
+
+def _effect(prediction: Prediction, sample: Sample, value: float) -> float | None:
+    """How far inside the region: Cohen's h of shares, else in standard deviations of units within scales."""
+    region = prediction.region
+    nearest = region.nearest_boundary(value)
+    if kind_of(prediction.analysis) == "Share":
+        if not 0 <= nearest <= 1:
+            return None
+        size = abs(2 * math.asin(math.sqrt(value)) - 2 * math.asin(math.sqrt(nearest)))
+    else:
+        spread = within_sd(sample)
+        if spread is None or spread == 0:
+            return None
+        size = abs(value - nearest) / spread
+    return size if region.contains(value) else -size
+
+
+def within_sd(sample: Sample) -> float | None:
+    """Standard deviation of units within scales, pooled; None if no scale has two units, 0 if all agree."""
+    strata = codes(sample.strata)
+    counts = np.bincount(strata)
+    if counts.max() < 2:
+        return None
+    residuals = sample.values - (np.bincount(strata, sample.values) / counts)[strata]
+    if np.abs(residuals).max() <= 1e-9 * np.abs(sample.values).max():
+        return 0.0
+    return math.sqrt(float(residuals @ residuals) / float((counts - 1).sum()))

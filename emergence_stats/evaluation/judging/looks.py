@@ -1,0 +1,71 @@
+"""Plans that look early: the verdict of the first look that decides.
+
+Each look has its share of the error (`Hypothesis.simultaneous_level`), so that the intervals of all looks hold together
+whenever one stops (union bound). What comes after the look that decided changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from emergence_stats.core.plan import Design, Prediction
+from emergence_stats.core.settle import Sample, Settled, settle
+from emergence_stats.core.verdicts import Verdict
+
+
+def reached(design: Design, there: Iterable[tuple[str, int]]) -> list[int]:
+    """The looks for which all runs, by scale and seed, are there."""
+    known = set(there)
+    return [
+        look
+        for look in design.looks
+        if all((scale, seed) in known for scale in design.scales for seed in design.seeds[:look])
+    ]
+
+
+def settle_looks(
+    prediction: Prediction,
+    sample: Sample,
+    units: Sequence[Sequence[tuple[str, int]]],
+    design: Design,
+    level: float,
+    min_scales: int,
+    *,
+    made: Iterable[tuple[str, int]],
+    test: bool = True,
+) -> Settled:
+    """The first look that decides, else the last that is reached.
+
+    `units`: scale and seed of the runs of each unit. `made`: of all runs that were made, whether or not they gave a value:
+    a look for which one was not made is not reached, whatever the others say. Runs that the plan does not name are looked at together, once: a verdict on them is exploratory.
+    """
+    order = {seed: number for number, seed in enumerate(design.seeds)}
+    planned = {(s, seed) for s, seed in design.runs()}
+    if not units or any(run not in planned for unit in units for run in unit):
+        return settle(prediction, sample, level, min_scales, test=test)
+    number = np.array([max(order[seed] for _, seed in unit) for unit in units])
+    at = reached(design, made)
+    if not at:
+        settled = settle(prediction, sample, level, min_scales, test=False)
+        first = design.looks[0]
+        why = f"the first look is at {first} seeds a scale, and these are not all there"
+        bare = replace(settled.estimate, interval=None, p_value=None, why_no_interval=why)
+        return Settled(bare, Verdict.INCONCLUSIVE)
+    for look in at:
+        settled = settle(prediction, _first(sample, number < look), level, min_scales, test=test)
+        if settled.verdict is not Verdict.INCONCLUSIVE or look == at[-1]:
+            break
+    how = f"{settled.estimate.method}; look {design.looks.index(look) + 1} of {len(design.looks)}"
+    return replace(settled, estimate=replace(settled.estimate, method=f"{how} ({look} seeds)"))
+
+
+def _first(sample: Sample, mask: np.ndarray) -> Sample:
+    return Sample(
+        sample.values[mask],
+        [stratum for stratum, kept in zip(sample.strata, mask, strict=True) if kept],
+        sample.log10_params[mask],
+        sample.trials[mask] if sample.trials is not None else None,
+    )

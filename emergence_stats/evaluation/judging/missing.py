@@ -1,0 +1,127 @@
+"""Planned runs that gave no value, and what the verdict would be with the lowest and the highest that they could have.
+
+A run that is left out for what happened in it leaves a set that no plan chose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from emergence_stats.claims.selection import Selection
+from emergence_stats.core.analyses import bounds_of, kind_of
+from emergence_stats.core.plan import Count, Design, Hypothesis, Prediction
+from emergence_stats.core.verdicts import Verdict
+from emergence_stats.evaluation.jobs import Job
+from emergence_stats.evaluation.judging.looks import reached
+from emergence_stats.evaluation.judging.rules import settle
+from emergence_stats.evaluation.results import PredictionResult
+from emergence_stats.evaluation.values import Values
+from emergence_stats.support.words import ranges
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Units of a prediction that the plan names and that gave no value.
+
+    `verdicts`: with the lowest and with the highest values that they could have had; none if nothing bounds these.
+    """
+
+    prediction: str
+    units: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+    changes: bool
+
+    def text(self) -> str:
+        """In one sentence."""
+        few = ranges(self.units)
+        shown = ", ".join(few[:4]) + (", ..." if len(few) > 4 else "")
+        n = len(self.units)
+        head = (
+            f"{n} planned unit{'s' if n > 1 else ''} of {self.prediction!r} gave no value ({shown})"
+        )
+        if not self.verdicts:
+            return f"{head}, and nothing bounds what {'they' if n > 1 else 'it'} could have been"
+        low, high = self.verdicts
+        if low is high:
+            return f"{head}; with the lowest or the highest possible values it would be {low}"
+        return f"{head}; with the lowest possible values it would be {low}, with the highest {high}"
+
+
+@dataclass(frozen=True)
+class _Stand:
+    """A run that is not there, as an analysis sees one."""
+
+    scale: str
+    seed: int
+    log10_params: float
+    run_id: str = ""
+
+
+def missing_of(
+    job: Job, selection: Selection, predictions: tuple[PredictionResult, ...]
+) -> Iterator[Missing]:
+    """For each prediction the planned units without a value, where the plan names the runs."""
+    design = job.hypothesis.design
+    if design is None or selection.suite != design.suite or not selection.planned:
+        return
+    planned = _planned(design, job)
+    for prediction, result in zip(job.hypothesis.predictions, predictions, strict=True):
+        collected = job.main.collected[prediction.name]
+        if not collected.values:
+            continue
+        absent = _absent(prediction, planned, collected)
+        if absent:
+            yield _with_fills(job.hypothesis, prediction, collected, absent, result)
+
+
+def _planned(design: Design, job: Job) -> list[tuple[str, int]]:
+    """The runs that the plan wants by now: those of the last look that is reached, if it looks early."""
+    if not getattr(design, "sequential", False):
+        return design.runs()
+    made = next(iter(job.main.collected.values())).made or frozenset()
+    looks = reached(design, made)
+    until = looks[-1] if looks else design.looks[0]
+    return [(scale, seed) for scale in design.scales for seed in design.seeds[:until]]
+
+
+def _absent(
+    prediction: Prediction, planned: list[tuple[str, int]], collected: Values
+) -> list[_Stand]:
+    size = {run.scale: run.log10_params for unit in collected.runs for run in unit}
+    if prediction.unit == "seed":
+        seeds = {unit[0].seed for unit in collected.runs}
+        wanted = dict.fromkeys(seed for _, seed in planned)
+        return [_Stand("", seed, 0.0) for seed in wanted if seed not in seeds]
+    there = {(unit[0].scale, unit[0].seed) for unit in collected.runs}
+    return [
+        _Stand(scale, seed, size.get(scale, 0.0))
+        for scale, seed in planned
+        if (scale, seed) not in there
+    ]
+
+
+def _with_fills(
+    hypothesis: Hypothesis,
+    prediction: Prediction,
+    collected: Values,
+    absent: list[_Stand],
+    result: PredictionResult,
+) -> Missing:
+    names = tuple(f"{s.scale}-s{s.seed}" if s.scale else f"seed {s.seed}" for s in absent)
+    bounds = bounds_of(prediction.analysis)
+    if bounds is None:
+        return Missing(prediction.name, names, (), changes=True)
+    found = []
+    for end in bounds:
+        values: list[float | Count] = [float(end)] * len(absent)
+        if kind_of(prediction.analysis) == "Share":
+            trials = float(np.median([value[1] for value in collected.values]))
+            values = [Count(end * trials, trials)] * len(absent)
+        runs = [*collected.runs, *([stand] for stand in absent)]
+        filled = Values([*collected.values, *values], runs, collected.made)  # type: ignore[arg-type]
+        found.append(settle(hypothesis, prediction, filled, test=False).verdict)
+    changes = any(verdict is not result.verdict for verdict in found)
+    return Missing(prediction.name, names, tuple(found), changes)
