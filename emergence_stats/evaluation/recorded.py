@@ -28,6 +28,7 @@ def snapshot(result: Result) -> dict[str, Any]:
         "runs": result.counted,
         "counted": ranges(use.run_id for use in result.runs if use.status == "counted"),
         "sha256": {use.run_id: use.sha256 for use in result.runs if use.status == "counted"},
+        "qualifiers": sorted({qualifier.kind for qualifier in result.qualifiers}),
         "controls": {control.name: str(control.verdict) for control in result.controls},
         "deviations": list(result.deviations),
         "predictions": {
@@ -72,7 +73,8 @@ def write(path: Path, results: Sequence[Result]) -> None:
         for result in results:
             old, new = before.get(result.name), snapshot(result)
             if old is not None and change_of(old, result) is None:
-                new = {**old, "sha256": new["sha256"]}  # records of older versions have none
+                # records of older versions have none of these
+                new = {**old, "sha256": new["sha256"], "qualifiers": new["qualifiers"]}
             verdicts[result.name] = new
         _write(path, verdicts)
 
@@ -129,6 +131,11 @@ def change_of(old: Mapping[str, Any], result: Result) -> Change | None:
     """How a result differs from what is recorded of it, None where it does not."""
     new = snapshot(result)
     changed, details = _changed_predictions(old, new)
+    kinds = old.get("qualifiers", new["qualifiers"])  # older versions kept none
+    details += [f"reservation: {kind}" for kind in new["qualifiers"] if kind not in kinds]
+    details += [
+        f"no longer a reservation: {kind}" for kind in kinds if kind not in new["qualifiers"]
+    ]
     earned = old.get("controls", {}), new["controls"]
     for name in sorted(earned[0].keys() | earned[1].keys()):
         was, now = (verdicts.get(name, "absent") for verdicts in earned)

@@ -119,8 +119,8 @@ class Difference:
 class ControlResult:
     """What became of one control.
 
-    `same`: it shows as much as the analysis, so that a verdict does not rest on what the control changes: no prediction
-    exceeds it. `shows` says what that means. `finds`: of a positive control, the verdict that it has to earn; it is
+    `same`: no prediction that carries the verdict exceeds it for certain, so that nothing shows that the verdict rests on
+    what the control changes. `shows` says what that means. `finds`: of a positive control, the verdict that it has to earn; it is
     `found` if it does. `undefined`: units that had no value. `reason`: why no run gave one.
     """
 

@@ -104,7 +104,14 @@ class ShownPower(Power):
 def snippet(result: Result) -> str:
     """HTML without a style sheet or script of its own, readable on light and on dark pages."""
     verdict = f"{text.SYMBOL[result.verdict]} {result.verdict}"
-    notes = [f"deviation: {text}" for text in result.deviations]
+    if result.qualified:
+        verdict += " with reservations"
+    notes = [f"reservation: {said}" for said in text.qualifier_texts(result)]
+    notes += [f"beside the paper: {said}" for said in text.comparison_texts(result)]
+    notes += [
+        f"by scale, {p.name}: {said}" for p in result.predictions for said in text.scale_texts(p)
+    ]
+    notes += [f"deviation: {text}" for text in result.deviations]
     notes += [f"amended: {text}" for text in result.plan.changes]
     notes += [f"control: {text.control_text(control, result)}" for control in result.controls]
     picture = ""

@@ -10,20 +10,23 @@ from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result
 from emergence_stats.reports.words import (
     MULTIPLICITY_COLUMNS,
-    OUTCOME,
     PREDICTION_COLUMNS,
-    SYMBOL,
+    comparison_texts,
     control_rows,
     control_text,
     deviations_text,
     multiplicity_rows,
+    outcome,
     paper_text,
     pooled_text,
     prediction_row,
+    qualifier_texts,
     registration_text,
     robustness_texts,
     runs_text,
+    scale_texts,
     tally,
+    verdict_cell,
     why_text,
 )
 from emergence_stats.support.words import number, visible
@@ -45,7 +48,14 @@ def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
 
         table = Table(*columns, box=None, pad_edge=False)
         for row in rows:
-            style = next((_STYLE[v] for v in Verdict if any(c.endswith(str(v)) for c in row)), None)
+            style = next(
+                (
+                    _STYLE[v]
+                    for v in Verdict
+                    if any(c.removesuffix(" *").endswith(str(v)) for c in row)
+                ),
+                None,
+            )
             table.add_row(
                 *(Text(visible(cell)) for cell in row), style=style
             )  # a name may look like markup
@@ -64,14 +74,18 @@ def print_line(console: Console, text: str = "", style: str | None = None) -> No
 
 def print_details(console: Console, result: Result, verbose: bool = False) -> None:
     """One hypothesis in full, as `test` shows it; `verbose`: with every run."""
-    title = f"{result.name}  {OUTCOME[result.verdict]}"
+    title = f"{result.name}  {outcome(result)}"
     print_line(console, title, style=f"bold {_STYLE[result.verdict]}")
     print_line(console, f"  {result.claim.text}")
     print_line(console, f"  {registration_text(result)}; runs: {runs_text(result)}")
     _print_predictions(console, result.predictions, verbose)
     print_line(console, f"  why    {result.reason}")
+    for text in qualifier_texts(result):
+        print_line(console, f"  reservation  {text}")
     if result.claim.paper:
         print_line(console, f"  paper  {paper_text(result)}")
+    for text in comparison_texts(result):
+        print_line(console, f"  beside the paper  {text}")
     pooled = pooled_text(result)
     if pooled:
         print_line(console, f"  as the paper counts: {pooled}")
@@ -103,6 +117,9 @@ def _print_predictions(
         if bar is not None:
             print_line(console, f"  {p.name.ljust(wide)}  {bar}")
     print_line(console, "  [==o==] interval, # claim region")
+    for p in predictions:
+        for text in scale_texts(p):
+            print_line(console, f"    {p.name} at {text}")
     for p in predictions:
         outside = p.outside()
         if outside and not verbose:
@@ -140,13 +157,12 @@ def _run_lines(result: Result) -> Iterator[str]:
 
 def print_summary(console: Console, results: Sequence[Result]) -> None:
     """The verdict table of `report`."""
-    rows = [
-        (r.name, f"{SYMBOL[r.verdict]} {r.verdict}", r.basis, str(r.counted), why_text(r))
-        for r in results
-    ]
+    rows = [(r.name, verdict_cell(r), r.basis, str(r.counted), why_text(r)) for r in results]
     print_table(console, ("hypothesis", "verdict", "basis", "runs", "why"), rows)
     for deviation, names in deviations_text(results):
         print_line(console, f"deviation, {names}: {deviation}")
+    if any(r.qualified for r in results):
+        print_line(console, "* with reservations, which `emergence-stats test NAME` spells out")
     print_line(console, tally(results))
     adjusted = multiplicity_rows(results)
     if adjusted:

@@ -1,7 +1,7 @@
 """Results as GitHub shows them: annotations at lines of code, and a summary of the step.
 
-An error for what differs from the record and for a broken registration, a warning for inconclusive, a
-notice for refuted. The worst come first, since GitHub shows ten of a kind in a step; the summary has all.
+An error for what differs from the record and for a broken registration, a warning for inconclusive and for
+reservations, a notice for refuted. The worst come first, since GitHub shows ten of a kind in a step; the summary has all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.recorded import Change, shown, snapshot
 from emergence_stats.evaluation.results import PredictionResult, Result
 from emergence_stats.reports.markdown import to_markdown
-from emergence_stats.reports.words import why_text
+from emergence_stats.reports.words import kinds_text, qualifier_texts, why_text
 
 KINDS = ("error", "warning", "notice")
 
@@ -73,6 +73,10 @@ def _of_result(
         place = place_of(project, loaded, changed)
         yield Annotation("error", place, f"{result.name}: {change.headline}", text)
         return
+    if result.qualified:
+        text = "\n".join([*qualifier_texts(result), again])
+        title = f"{result.name}: {result.verdict} with reservations"
+        yield Annotation("warning", place_of(project, loaded), title, text)
     for kind, verdict in (("warning", Verdict.INCONCLUSIVE), ("notice", Verdict.REFUTED)):
         if result.verdict is not verdict:
             continue
@@ -102,6 +106,9 @@ def summary(results: Sequence[Result], changes: Sequence[Change]) -> str:
     notes = [f"- {r.name}: {why_text(r)}" for r in results if r.verdict is Verdict.INCONCLUSIVE]
     if notes:
         lines += ["## Inconclusive", "", *notes, ""]
+    qualified = [f"- {r.name}, {r.verdict}: {kinds_text(r)}" for r in results if r.qualified]
+    if qualified:
+        lines += ["## With reservations", "", *qualified, ""]
     return "\n".join([*lines, to_markdown(results)])
 
 

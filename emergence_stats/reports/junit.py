@@ -15,7 +15,7 @@ from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.recorded import Change
 from emergence_stats.evaluation.results import Result
 from emergence_stats.reports.console import details_text
-from emergence_stats.reports.words import why_text
+from emergence_stats.reports.words import kinds_text, qualifier_texts, why_text
 
 NAME = "emergence-stats"
 
@@ -68,11 +68,13 @@ def _case(suite: ET.Element, result: Result, project: Project) -> ET.Element:
         "basis": result.basis,
         "registration": result.registration,
         "runs": str(result.counted),
+        "qualifiers": kinds_text(result),
     }
     properties = ET.SubElement(case, "properties")
     for name, value in facts.items():
         ET.SubElement(properties, "property", name=name, value=value)
-    ET.SubElement(case, "system-out").text = _clean(why_text(result))
+    said = [why_text(result), *qualifier_texts(result)]
+    ET.SubElement(case, "system-out").text = _clean("\n".join(said))
     return case
 
 

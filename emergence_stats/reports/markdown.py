@@ -8,22 +8,34 @@ from emergence_stats.evaluation.results import Result
 from emergence_stats.reports.words import (
     MULTIPLICITY_COLUMNS,
     PREDICTION_COLUMNS,
-    SYMBOL,
+    comparison_texts,
     control_rows,
     control_runs,
     multiplicity_rows,
     paper_text,
     pooled_text,
     prediction_row,
+    qualifier_texts,
     registration_text,
     robustness_texts,
     runs_text,
+    scale_texts,
+    shows_text,
     tally,
+    verdict_cell,
     why_text,
 )
 from emergence_stats.support.words import visible
 
-_CONTROL_COLUMNS = ("hypothesis", "control", "runs", "earns", "the same?", "estimates")
+_CONTROL_COLUMNS = (
+    "hypothesis",
+    "control",
+    "runs",
+    "earns",
+    "exceeded?",
+    "estimates",
+    "analysis less control",
+)
 Rows = list[tuple[str, ...]]
 
 
@@ -58,7 +70,7 @@ def _verdicts(results: Sequence[Result]) -> Rows:
     return [
         (
             r.name,
-            f"{SYMBOL[r.verdict]} {r.verdict}",
+            verdict_cell(r),
             r.basis,
             str(r.counted),
             why_text(r),
@@ -84,8 +96,9 @@ def _controls(results: Sequence[Result]) -> Rows:
             control.name,
             control_runs(control, r),
             str(control.verdict) if control.reason is None else f"- ({control.reason})",
-            f"yes: {control.shows}" if control.same else "no",
+            shows_text(control),
             "; ".join(f"{name} {value}" for name, value, _, _ in control_rows(control)),
+            "; ".join(f"{name} {less}" for name, _, _, less in control_rows(control)),
         )
         for r in results
         for control in r.controls
@@ -107,6 +120,11 @@ def _section(r: Result) -> Iterator[str]:
     pooled = pooled_text(r)
     if pooled:
         yield f"- as the paper counts: {pooled}"
+    yield from (f"- beside the paper: {text}" for text in comparison_texts(r))
+    yield from (f"- reservation: {text}" for text in qualifier_texts(r))
+    for p in r.predictions:
+        if texts := scale_texts(p):
+            yield f"- by scale, {p.name}: {'; '.join(texts)}"
     yield from (f"- {text}" for text in robustness_texts(r))
     yield from (f"- deviation: {text}" for text in r.plan.deviations)
     yield from (f"- amended: {text}" for text in r.plan.changes)

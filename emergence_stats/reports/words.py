@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from emergence_stats.core.reported import reported_text
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result
 from emergence_stats.support.words import number
@@ -31,10 +32,7 @@ def p_text(p: float | None) -> str:
 
 
 def interval_text(estimate: Estimate) -> str:
-    if estimate.interval is None:
-        return "none"
-    lo, hi = estimate.interval
-    return f"[{number(lo)}, {number(hi)}]"
+    return ends_text(estimate.interval)
 
 
 def value_text(estimate: Estimate) -> str:
@@ -42,12 +40,116 @@ def value_text(estimate: Estimate) -> str:
 
 
 def tally(results: Sequence[Result]) -> str:
-    found = Counter(r.verdict for r in results)
-    return ", ".join(f"{found[verdict]} {verdict}" for verdict in Verdict)
+    """Verdicts counted: those that stand as they are, and those that come with reservations, apart."""
+    found = Counter((r.verdict, r.qualified) for r in results)
+    parts = []
+    for verdict in Verdict:
+        parts.append(f"{found[verdict, False]} {verdict}")
+        if found[verdict, True]:
+            parts.append(f"{found[verdict, True]} {verdict} with reservations")
+    return ", ".join(parts)
+
+
+def outcome(result: Result) -> str:
+    """The headline of one hypothesis."""
+    text = OUTCOME[result.verdict]
+    return f"{text[:-1]}, with reservations)" if result.qualified else text
+
+
+def verdict_cell(result: Result) -> str:
+    """Symbol and verdict; an asterisk is for reservations, never left out where the verdict stands."""
+    return f"{SYMBOL[result.verdict]} {result.verdict}{' *' if result.qualified else ''}"
+
+
+def kinds_text(result: Result) -> str:
+    """The kinds of qualifiers, each once."""
+    return ", ".join(dict.fromkeys(q.kind for q in result.qualifiers))
+
+
+def qualifier_texts(result: Result) -> list[str]:
+    """Each qualifier in a line."""
+    return [f"{q.kind}: {q.text}" for q in result.qualifiers]
+
+
+def scale_texts(prediction: PredictionResult) -> list[str]:
+    """The estimate at each scale, in a line each; empty if the prediction compares scales or has one."""
+    return [
+        f"{s.scale}: {number(s.value)} {ends_text(s.interval)}, {s.n_units} {prediction.unit}{'s' if s.n_units != 1 else ''}"
+        + (", outside for certain" if s.scale in prediction.mixed else "")
+        for s in prediction.estimate.scales
+    ]
+
+
+def comparison_texts(result: Result) -> list[str]:
+    """Ours beside each number of the paper."""
+    found = []
+    for c in result.comparisons:
+        text = f"{c.version} reports {number(c.theirs)}"
+        if c.their_interval is not None:
+            text += f" {ends_text(c.their_interval)}"
+        text += f", ours is {number(c.ours)} ({c.prediction})"
+        if c.agrees is None:
+            text += ": no error is reported, so that nothing says whether they agree"
+        else:
+            text += (
+                f": {'agrees' if c.agrees else 'does not agree'} (expected {ends_text(c.expected)})"
+            )
+        found.append(text)
+    return found
+
+
+def shows_text(control: ControlResult) -> str:
+    """Whether the analysis exceeds a control, or whether a positive one is found."""
+    if control.found is not None:
+        return "positive control, found" if control.found else "positive control, not found"
+    return f"no: {control.shows}" if control.same else "yes"
+
+
+def reported_rows(result: Result) -> list[tuple[str, str]]:
+    """Versions of the paper, and what each reports."""
+    return [(version, reported_text(said)) for version, said in result.claim.reported.items()]
+
+
+def heterogeneity_text(found: Mapping[str, Any]) -> str:
+    """How scales differ, in a line."""
+    if found.get("why") is not None:
+        return f"scales: {found['why']}"
+    ends = found["prediction_interval"]
+    return (
+        f"scales differ by Q = {found['q']:.3g} (df {found['df']:.0f}, p {p_text(found['p'])}), "
+        f"I2 = {100 * found['i2']:.0f}%; a new scale is expected in "
+        f"{ends_text(None if ends is None else (ends[0], ends[1]))}"
+    )
+
+
+OPINION_COLUMNS = ("prediction", "what", "by", "value", "interval", "says")
+
+
+def opinion_rows(result: Result) -> list[tuple[str, ...]]:
+    """What other packages say of the same data."""
+    rows: list[tuple[str, ...]] = []
+    for one in (result.opinions or {}).get("others", ()):
+        ends = one["interval"]
+        rows.append(
+            (
+                one["prediction"],
+                one["what"],
+                one["by"],
+                number(one["value"]),
+                "-" if ends is None else ends_text((ends[0], ends[1])),
+                one["says"],
+            )
+        )
+    return rows
+
+
+def ends_text(ends: tuple[float, float] | None) -> str:
+    return "none" if ends is None else f"[{number(ends[0])}, {number(ends[1])}]"
 
 
 def paper_text(result: Result) -> str:
-    ledger = "; ".join(f"{version} {text}" for version, text in result.claim.reported.items())
+    reported = result.claim.reported.items()
+    ledger = "; ".join(f"{version} {reported_text(text)}" for version, text in reported)
     return f"{result.claim.paper}: {ledger}" if ledger else str(result.claim.paper or "-")
 
 
@@ -60,13 +162,22 @@ def pooled_text(result: Result) -> str | None:
 
 
 def controls_text(result: Result) -> str:
-    """Names of the controls that earn the verdict too; empty if none does."""
+    """Names of the controls that show as much; empty if none does."""
     return ", ".join(control.name for control in result.controls if control.same)
 
 
 def why_text(result: Result) -> str:
+    """The reason, and the kinds of what qualifies it; the controls that show as much by name."""
+    kinds = kinds_text(result)
+    if not kinds:
+        return result.reason
     same = controls_text(result)
-    return f"{result.reason}; the control shows the same: {same}" if same else result.reason
+    named = kinds.replace("not specific", f"not specific ({same})") if same else kinds
+    return (
+        f"{result.reason}; with reservations: {named}"
+        if result.qualified
+        else f"{result.reason}; {named}"
+    )
 
 
 def control_runs(control: ControlResult, result: Result) -> str:
@@ -85,7 +196,10 @@ def control_text(control: ControlResult, result: Result) -> str:
     if control.reason is not None:
         return f"{control.name}: no value, {control.reason}"
     text = f"{control.name} ({control_runs(control, result)}): {control.verdict}"
-    return f"{text}; the control shows the same: {control.shows}" if control.same else text
+    if control.found is not None:
+        said = "found" if control.found else "not found, so that the analysis is insensitive"
+        return f"{text}; a positive control, {said}"
+    return f"{text}; the analysis does not exceed it: {control.shows}" if control.same else text
 
 
 def robustness_texts(result: Result) -> list[str]:
@@ -96,13 +210,15 @@ def robustness_texts(result: Result) -> list[str]:
 
 def control_rows(control: ControlResult) -> list[tuple[str, ...]]:
     """For each prediction its estimate in the control, and by how much the analysis exceeds it."""
-    differences = {d.prediction: d.estimate for d in control.differences}
+    differences = {d.prediction: d for d in control.differences}
     return [
         (
             p.name,
             value_text(p.estimate),
             str(p.verdict),
-            value_text(differences[p.name]) if p.name in differences else "-",
+            f"{value_text(differences[p.name].estimate)}, {differences[p.name].judgement}"
+            if p.name in differences
+            else "-",
         )
         for p in control.predictions
     ]
@@ -148,7 +264,7 @@ def multiplicity_rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
     """p-values of the claims that have one, smallest first, and adjusted over these."""
     some = [(r.adjusted, r) for r in results if r.adjusted is not None]
     return [
-        (r.name, *map(p_text, (a.p, a.holm, a.fdr)), f"{SYMBOL[r.verdict]} {r.verdict}")
+        (r.name, *map(p_text, (a.p, a.holm, a.fdr)), verdict_cell(r))
         for a, r in sorted(some, key=lambda pair: pair[0].p)
     ]
 

@@ -17,6 +17,7 @@ from emergence_stats.claims.project import Loaded, Project
 from emergence_stats.claims.registration import current_plan, digest, plan_digest, state_of
 from emergence_stats.claims.selection import choose_pilots, choose_runs
 from emergence_stats.errors import UsageError
+from emergence_stats.evaluation.judging.qualifiers import fragility
 from emergence_stats.evaluation.recorded import read_record
 from emergence_stats.evaluation.results import Recorded, Result
 from emergence_stats.robustness.curve import Curve, curve_of
@@ -103,13 +104,27 @@ def attach(results: Sequence[Result], project: Project, store: Store) -> list[Re
     """The results with what is recorded of each, if it is for this plan and these runs."""
     recorded = read(project.folder / FILE)
     return [
-        replace(
-            result,
-            multiverse=_shown(project, store, result, "multiverse", recorded),
-            power=_shown(project, store, result, "power", recorded),
+        _with_fragility(
+            replace(
+                result,
+                multiverse=_shown(project, store, result, "multiverse", recorded),
+                power=_shown(project, store, result, "power", recorded),
+            )
         )
         for result in results
     ]
+
+
+def _with_fragility(result: Result) -> Result:
+    """The result with a qualifier if too many of the recorded analyses have another verdict."""
+    numbers = result.multiverse.numbers if result.multiverse is not None else None
+    if numbers is None:
+        return result
+    analyses = numbers["analyses"] - numbers["empty"]
+    found = fragility(result.verdict, numbers["shares"], analyses)
+    if found is None:
+        return result
+    return replace(result, qualifiers=(*result.qualifiers, found))
 
 
 def _shown(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from emergence_stats.evaluation.values import as_number, label
 from emergence_stats.traces.format import Manifest
 
 DIFFERS, SAME, UNKNOWN = "differs", "the same", "cannot be told apart"
-_ANY = Region.at_least(0.0)  # a difference is estimated, and not tested against a region
+_ANY = Region.at_least(0.0)  # means and differences are estimated here, and not tested
 
 
 def conclude_control(
@@ -99,12 +100,12 @@ def _difference(
     ours, theirs = (next(p for p in some if p.name == prediction.name) for some in (main, earned))
     level = job.hypothesis.simultaneous_level
     if kind_of(prediction.analysis) == "LargestDifference":
-        estimate = _of_spreads(ours.estimate, theirs.estimate, level)
+        estimate = _of_two(ours.estimate, theirs.estimate, level)
     else:
-        sample = _paired(job, arm, prediction)
-        if sample is None:
+        both = _matched(job, arm, prediction)
+        if both is None:
             return None
-        estimate = settle(_as_difference(prediction), sample, level, test=False).estimate
+        estimate = _estimate(prediction, *both, level)
     judgement = _judgement(estimate, getattr(arm.control, "margin", None))
     farther = _depth(ours.estimate.value, prediction.region) > _depth(
         theirs.estimate.value, prediction.region
@@ -114,7 +115,8 @@ def _difference(
     return Difference(prediction.name, estimate, judgement, judgement == DIFFERS and farther)
 
 
-def _paired(job: Job, arm: Arm, prediction: Prediction) -> Sample | None:
+def _matched(job: Job, arm: Arm, prediction: Prediction) -> tuple[Sample, Sample] | None:
+    """Values of the units that both have: of the analysis, and of the control."""
     assert arm.control is not None
     same_runs = arm.control.suite is None
     values: list[dict[Any, tuple[float, Manifest]]] = []
@@ -126,38 +128,50 @@ def _paired(job: Job, arm: Arm, prediction: Prediction) -> Sample | None:
                 key = label(prediction, unit)
             mine[key] = (as_number(value), unit[0])
         values.append(mine)
-    ours, theirs = values
-    both = [key for key in ours if key in theirs]
+    both = [key for key in values[0] if key in values[1]]
     if not both:
         return None
-    runs = [ours[key][1] for key in both]
-    return Sample(
-        values=np.array([ours[key][0] - theirs[key][0] for key in both]),
-        strata=[run.scale if prediction.unit == "run" else "" for run in runs],
-        log10_params=np.array([run.log10_params for run in runs], float),
+    runs = [values[0][key][1] for key in both]
+    strata = [run.scale if prediction.unit == "run" else "" for run in runs]
+    sizes = np.array([run.log10_params for run in runs], float)
+    ours, theirs = (
+        Sample(np.array([mine[key][0] for key in both]), strata, sizes) for mine in values
     )
+    return ours, theirs
 
 
-def _as_difference(prediction: Prediction) -> Prediction:
-    """The analysis of differences of units: their slope, or their mean, which the bounds of the values bound too."""
-    analysis: Mean | Slope = Mean()
+def _estimate(prediction: Prediction, ours: Sample, theirs: Sample, level: float) -> Estimate:
+    """The difference of means or of slopes, unit by unit (Student's t).
+
+    Of values with bounds from the two means' own intervals, which no pair of units that agree makes shorter than they
+    are.
+    """
     bounds = bounds_of(prediction.analysis)
+    if bounds is not None:
+        name, unit = prediction.name, prediction.unit
+        mean = Prediction(name, prediction.estimate, _ANY, Mean(bounds), unit)
+        one, other = (settle(mean, some, level, test=False).estimate for some in (ours, theirs))
+        return _of_two(one, other, level)
+    analysis: Mean | Slope = Mean()
     if kind_of(prediction.analysis) == "Slope":
         analysis = Slope(prediction.analysis.over)  # type: ignore[union-attr]
-    elif bounds is not None:
-        width = float(bounds[1] - bounds[0])
-        analysis = Mean((-width, width))
-    return Prediction(prediction.name, prediction.estimate, _ANY, analysis, prediction.unit)
+    less = Prediction(prediction.name, prediction.estimate, _ANY, analysis, prediction.unit)
+    paired = replace(ours, values=ours.values - theirs.values)
+    return settle(less, paired, level, test=False).estimate
 
 
-def _of_spreads(ours: Estimate, theirs: Estimate, level: float) -> Estimate:
-    """The difference of two largest differences; its error from the widths of their intervals, as if independent."""
-    ends = None
+def _of_two(ours: Estimate, theirs: Estimate, level: float) -> Estimate:
+    """The difference of two estimates by their own intervals, as if they were independent (MOVER, Zou and Donner 2008).
+
+    Units that vary together make it wider than it needs to be.
+    """
+    value, ends = ours.value - theirs.value, None
     if ours.interval is not None and theirs.interval is not None:
-        half = math.hypot(*(e.interval[1] - e.value for e in (ours, theirs) if e.interval))
-        ends = ours.value - theirs.value - half, ours.value - theirs.value + half
+        below = math.hypot(ours.value - ours.interval[0], theirs.interval[1] - theirs.value)
+        above = math.hypot(ours.interval[1] - ours.value, theirs.value - theirs.interval[0])
+        ends = value - below, value + above
     n = min(ours.n_runs, theirs.n_runs)
-    return Estimate(ours.value - theirs.value, ends, level, None, None, n, "difference of spreads")
+    return Estimate(value, ends, level, None, None, n, "difference by both intervals (MOVER)")
 
 
 def _judgement(difference: Estimate, margin: float | None) -> str:

@@ -47,12 +47,19 @@ def _carrying(verdict: Verdict, predictions: Sequence[PredictionResult]) -> list
 
 def _not_specific(controls: Sequence[ControlResult]) -> Iterator[Qualifier]:
     for control in controls:
-        if control.same:
-            said = listed([f"{d.prediction} {_shown(d.estimate)}" for d in control.differences[:3]])
-            yield Qualifier(
-                "not specific",
-                f"the control {control.name!r} shows as much (analysis less control: {said}): {control.shows}",
-            )
+        if not control.same:
+            continue
+        said = listed([f"{d.prediction} {_shown(d.estimate)}" for d in control.differences[:3]])
+        judgements = {d.judgement for d in control.differences}
+        how = "cannot be told apart from the control"
+        if judgements == {"the same"}:
+            how = "it is the same in the control"
+        elif "differs" in judgements:
+            how = "it is no less in the control"
+        yield Qualifier(
+            "not specific",
+            f"{how} {control.name!r} (analysis less control: {said}), as if {control.shows}",
+        )
 
 
 def _mixed(verdict: Verdict, predictions: Sequence[PredictionResult]) -> Iterator[Qualifier]:

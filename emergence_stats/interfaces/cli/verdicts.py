@@ -65,7 +65,7 @@ def test(
     """Test hypotheses. Exit status 1: refuted; 3: inconclusive; 0: supported."""
     from emergence_stats.evaluation.results import to_json
     from emergence_stats.reports.console import print_details, print_line
-    from emergence_stats.reports.words import SYMBOL, tally
+    from emergence_stats.reports.words import SYMBOL, kinds_text, tally
 
     session = session_of(context, quiet, timeout)
     began = time.perf_counter()
@@ -74,7 +74,8 @@ def test(
         typer.echo(to_json(results))
     elif quiet:
         for result in results:
-            typer.echo(f"{SYMBOL[result.verdict]} {result.name}: {result.verdict}")
+            kinds = f" with reservations: {kinds_text(result)}" if result.qualified else ""
+            typer.echo(f"{SYMBOL[result.verdict]} {result.name}: {result.verdict}{kinds}")
     else:
         console = session.console()
         for result in results:
@@ -304,12 +305,14 @@ def _without_runs(results: Sequence[Result]) -> str:
 
 
 def _check_text(results: Sequence[Result], changes: Sequence[Change]) -> str:
+    from emergence_stats.reports.words import tally
+
     lines = [line for change in changes for line in change.lines()]
     if changes:
         lines.append("if this is right, record it: emergence-stats check --update")
     else:
         lines.append(
-            f"{_counted(len(results), 'verdict')} {'is' if len(results) == 1 else 'are'} as recorded"
+            f"{_counted(len(results), 'verdict')} {'is' if len(results) == 1 else 'are'} as recorded: {tally(results)}"
         )
     return "\n".join(lines) + "\n"
 
@@ -318,6 +321,10 @@ def _check_json(results: list[Result], changes: list[Change]) -> str:
     document = {
         "schema_version": 1,
         "verdicts": {result.name: str(result.verdict) for result in results},
+        "qualifiers": {
+            result.name: [{"kind": q.kind, "text": q.text} for q in result.qualifiers]
+            for result in results
+        },
         "changes": [line for change in changes for line in change.lines()],
         "changed": [change.to_dict() for change in changes],
     }
