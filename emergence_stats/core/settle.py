@@ -96,7 +96,7 @@ def settle(
 ) -> Settled:
     """The estimate over units and its verdict; `level` is that of the interval.
 
-    Without `test`, the costliest part, no p-value. With fewer than `min_scales` scales there is no verdict.
+    Without `test` neither a p-value nor the distribution-free interval, which are the costliest part. With fewer than `min_scales` scales there is no verdict.
     """
     if not len(sample):
         return _nothing(math.nan, level, 0, "no run gives a value")
@@ -150,7 +150,7 @@ def _mean(prediction: Prediction, sample: Sample, level: float, test: bool) -> S
         why_no_interval=_why(means, found),
         stderr=found.stderr,
         df=found.df,
-        free_interval=_free(sample, found, bounds, level),
+        free_interval=_free(sample, found, bounds, level) if test else None,
         scales=scales if len(scales) > 1 else (),
     )
     if not prediction.of_every_scale:
@@ -169,7 +169,7 @@ def _mean(prediction: Prediction, sample: Sample, level: float, test: bool) -> S
         effect_size=_effect(prediction, sample, worst.value),
         method=f"{_method(bounds)} at each of {len(scales)} scales (intersection-union)",
         why_no_interval=None if whole else estimate.why_no_interval or _SINGLE,
-        free_interval=_free_hull(sample, bounds, level),
+        free_interval=_free_hull(sample, bounds, level) if test else None,
         stderr=None,
         df=None,
     )

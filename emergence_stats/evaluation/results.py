@@ -23,11 +23,12 @@ RESULT_VERSION = 1
 
 @dataclass(frozen=True)
 class UnitValue:
-    """The value of one unit: a run, or all runs of one seed."""
+    """The value of one unit: a run, or all runs of one seed; `trials`: of a share, how many cases it is of."""
 
     label: str
     run_ids: tuple[str, ...]
     value: float
+    trials: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,13 @@ class PredictionResult:
             "verdict": str(self.verdict),
             "reason": self.reason,
             "values": [
-                {"unit": v.label, "runs": list(v.run_ids), "value": v.value} for v in self.values
+                {
+                    "unit": v.label,
+                    "runs": list(v.run_ids),
+                    "value": v.value,
+                    **({"trials": v.trials} if v.trials is not None else {}),
+                }
+                for v in self.values
             ],
         }
 

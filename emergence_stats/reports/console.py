@@ -10,12 +10,15 @@ from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result
 from emergence_stats.reports.words import (
     MULTIPLICITY_COLUMNS,
+    OPINION_COLUMNS,
     PREDICTION_COLUMNS,
     comparison_texts,
     control_rows,
     control_text,
     deviations_text,
+    heterogeneity_text,
     multiplicity_rows,
+    opinion_rows,
     outcome,
     paper_text,
     pooled_text,
@@ -98,6 +101,8 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
         print_line(console, f"  amended: {change}")
     for deviation in result.plan.deviations:
         print_line(console, f"  deviation: {deviation}")
+    if result.opinions is not None:
+        _print_opinions(console, result)
     if verbose:
         for line in _run_lines(result):
             print_line(console, line)
@@ -128,6 +133,21 @@ def _print_predictions(
             print_line(
                 console, f"  {count} outside the region of {p.name}, worst: {worst}  (-v shows all)"
             )
+
+
+def _print_opinions(console: Console, result: Result) -> None:
+    """How scales differ, and what other packages say."""
+    assert result.opinions is not None
+    for name, found in result.opinions["heterogeneity"].items():
+        print_line(console, f"  {name}: {heterogeneity_text(found)}")
+    rows = opinion_rows(result)
+    if rows:
+        print_line(
+            console, "  second opinions, of packages that know nothing of regions, scales or bounds"
+        )
+        print_table(console, OPINION_COLUMNS, rows)
+    for package in result.opinions["missing"]:
+        print_line(console, f"  {package} is not installed, so its opinion is missing")
 
 
 def _control_lines(control: ControlResult, result: Result, verbose: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from emergence_stats.core.reported import reported_text
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result
+from emergence_stats.robustness.words import explained_texts as explained_texts
 from emergence_stats.support.words import number
 
 if TYPE_CHECKING:

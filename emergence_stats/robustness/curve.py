@@ -99,6 +99,30 @@ def curve_of(multiverse: Multiverse, prediction: str) -> Curve:
     return Curve(multiverse.name, prediction, choices, tuple(points))
 
 
+def explained_by_choice(curve: Curve) -> dict[str, float]:
+    """Share of the variance of the estimate over all analyses that each choice explains, by name, and "interactions" for
+    what they explain only together.
+
+    Analysis of variance of main effects (type II sums of squares, by statsmodels), over their sum: shares of analyses
+    that were left out are not made up for. Empty where all estimates agree, or nothing varies.
+    """
+    varied = [name for name in curve.choices if len({p.chosen[name] for p in curve.points}) > 1]
+    values = [point.value for point in curve.points]
+    if not varied or len(values) < 3 or max(values) - min(values) <= 1e-12 * max(map(abs, values)):
+        return {}
+    import pandas as pd
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
+    columns = {f"c{i}": [p.chosen[name] for p in curve.points] for i, name in enumerate(varied)}
+    frame = pd.DataFrame({"value": values, **columns})
+    table = anova_lm(ols(f"value ~ {' + '.join(f'C({c})' for c in columns)}", frame).fit(), typ=2)
+    squares = table["sum_sq"]
+    whole = float(squares.sum())
+    shares = {name: float(squares[f"C(c{i})"]) / whole for i, name in enumerate(varied)}
+    return {**shares, "interactions": float(squares["Residual"]) / whole}
+
+
 def _chosen_text(chosen: Mapping[str, int]) -> str:
     return ",".join(f"{choice}={number}" for choice, number in chosen.items())
 

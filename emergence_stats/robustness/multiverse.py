@@ -156,7 +156,12 @@ class Multiverse:
         return pd.DataFrame(rows)
 
     def summary(self) -> dict[str, Any]:
-        """JSON of the whole, without the single analyses."""
+        """JSON of the whole, without the single analyses.
+
+        Verdicts are those of the claim; `explained` is of the estimate of each prediction, which choice explains how much of
+        its variance over the analyses.
+        """
+        from emergence_stats.robustness.curve import curve_of, explained_by_choice
 
         def shares(keyword: str | None, value: Any) -> dict[str, float | None]:
             found = {str(v): self.share(v, keyword, value) for v in Verdict}
@@ -176,6 +181,10 @@ class Multiverse:
                 {**flip._asdict(), "value": _plain(flip.value), "verdict": str(flip.verdict)}
                 for flip in self.flips()
             ],
+            "explained": {
+                name: explained_by_choice(curve_of(self, name))
+                for name in self.registered.estimates
+            },
             "without": list(self.why_not),
         }
 

@@ -5,8 +5,8 @@ them by its own analysis; a run brings its values for all predictions, so that w
 does. Deviations from a scale's mean are widened by sqrt(m / (m - 1)), since m runs lie closer to
 their own mean than to the true one.
 
-The chances hold if the truth is what the pilots show. They do not include how far that may be wrong; a
-few pilots that agree promise too much.
+Where the truth lies is as uncertain as the pilots leave it: each simulated study has a truth of its own, the mean of as
+many pilots drawn anew. A few pilots that agree by chance still promise too much.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from emergence_stats.robustness.studies import Study, pilot_units, read_by_seed
 from emergence_stats.support.progress import Progress
 from emergence_stats.traces.store import Store
 
+_TIMES = (1, 2, 4)  # the planned runs
 _GRID = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 100, 150, 200)
 
 
@@ -40,7 +41,7 @@ def simulate(
     if not pilots:
         raise UsageError(f"{loaded.name}: the store has no run that the plan could use as a pilot")
     planned = len(hypothesis.design.seeds) if hypothesis.design is not None else None
-    longest = max(most, planned or 0)
+    longest = max(most, (planned or 0) * max(_TIMES))
     units = pilot_units(loaded.name, hypothesis, read_by_seed(hypothesis, store, pilots))
     study = Study(hypothesis, units, draws, longest)
     by_seeds: dict[int, Chances] = {}
@@ -52,7 +53,8 @@ def simulate(
             by_seeds[seeds] = study.chances(seeds)
         return by_seeds[seeds]
 
-    for seeds in [n for n in _GRID if n <= most] + ([planned] if planned else []):
+    times = [planned * factor for factor in _TIMES] if planned else []
+    for seeds in [n for n in _GRID if n <= most] + [n for n in times if n <= longest]:
         chances(seeds)
     for verdict in (Verdict.SUPPORTED, Verdict.REFUTED):
         for target in TARGETS:

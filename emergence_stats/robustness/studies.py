@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emergence_stats.core.analyses import bounds_of
 from emergence_stats.core.plan import Count, Hypothesis, Prediction
@@ -73,6 +74,8 @@ class Study:
     Such a unit is the mean of its scale plus a deviation of one of its pilots. A scale with a single
     pilot shows no deviation, and borrows those of the other scales. A study of n seeds is the beginning
     of the same study with more, so that chances change smoothly with n.
+
+    Where the pilots' mean lies is uncertain too: each study has a truth of its own, the mean of as many pilots drawn anew.
     """
 
     def __init__(
@@ -85,7 +88,8 @@ class Study:
             scale = pilot.runs[0].scale if unit == "run" else ""
             by_stratum.setdefault((unit, scale), []).append(pilot)
         deviations = {stratum: _deviations(some) for stratum, some in by_stratum.items()}
-        self.strata: list[tuple[list[Manifest], list[dict[int, Count | float]]]] = []
+        self.strata: list[_Stratum] = []
+        rng = np.random.default_rng(_SEED)
         for (unit, scale), some in by_stratum.items():
             own = deviations[unit, scale]
             borrowed = [d for (u, _), more in deviations.items() if u == unit for d in more]
@@ -94,45 +98,76 @@ class Study:
                     f"{len(pilots)} pilot {unit}s with a value: two of some scale are needed, to see "
                     "how much they differ"
                 )
-            centre = _centre(some)
-            units = [self._unit(centre, deviation) for deviation in own or borrowed]
-            self.strata.append((some[0].runs, units))
+            usable = own or borrowed
+            truth = rng.integers(0, len(usable), (draws, len(some)))
+            drawn = rng.integers(0, len(usable), (draws, most))
+            self.strata.append(_Stratum(some[0].runs, _centre(some), usable, truth, drawn))
         self.scales = {run.scale for pilot in pilots for run in pilot.runs}
-        rng = np.random.default_rng(_SEED)
-        self._drawn = [rng.integers(0, len(units), (draws, most)) for _, units in self.strata]
-
-    def _unit(
-        self, centre: dict[int, Count | float], deviation: dict[int, float]
-    ) -> dict[int, Count | float]:
-        return {
-            number: _possible(
-                self.hypothesis.predictions[number],
-                centre[number],
-                as_number(centre[number]) + deviation[number],
-            )
-            for number in centre.keys() & deviation.keys()
-        }
+        self.draws = draws
 
     def chances(self, seeds: int) -> Chances:
-        draws = len(self._drawn[0])
         counts = dict.fromkeys(Verdict, 0)
-        for draw in range(draws):
+        for draw in range(self.draws):
             counts[self._verdict(draw, seeds)] += 1
-        chance = {verdict: count / draws for verdict, count in counts.items()}
+        chance = {verdict: count / self.draws for verdict, count in counts.items()}
         return Chances(seeds, seeds * len(self.scales), chance)
 
     def _verdict(self, draw: int, seeds: int) -> Verdict:
+        """Of the first look that decides, if the plan looks early."""
+        for look in self._looks(seeds):
+            found = self._values(draw, look)
+            verdicts = [
+                settle(self.hypothesis, prediction, values, test=False).verdict
+                for prediction, values in zip(self.hypothesis.predictions, found, strict=True)
+            ]
+            verdict = COMBINE[self.hypothesis.combine](verdicts)
+            if verdict is not Verdict.INCONCLUSIVE:
+                break
+        return verdict
+
+    def _looks(self, seeds: int) -> list[int]:
+        design = self.hypothesis.design
+        if design is None or not getattr(design, "sequential", False):
+            return [seeds]
+        return [n for n in design.looks if n < seeds] + [seeds]
+
+    def _values(self, draw: int, seeds: int) -> list[Values]:
+        """The values of a study of so many seeds, by prediction.
+
+        Runs that a plan does not name are looked at together, so that looks are those of `_verdict`.
+        """
         found = [Values() for _ in self.hypothesis.predictions]
-        for (runs, units), drawn in zip(self.strata, self._drawn, strict=True):
-            for i in drawn[draw, :seeds]:
-                for number, value in units[i].items():
-                    found[number].values.append(value)
-                    found[number].runs.append(runs)
-        verdicts = [
-            settle(self.hypothesis, prediction, values, test=False).verdict
-            for prediction, values in zip(self.hypothesis.predictions, found, strict=True)
-        ]
-        return COMBINE[self.hypothesis.combine](verdicts)
+        for stratum in self.strata:
+            truth = stratum.shift(draw)
+            for i in stratum.drawn[draw, :seeds]:
+                deviation = stratum.deviations[i]
+                for number in stratum.centre.keys() & deviation.keys():
+                    centre = stratum.centre[number]
+                    at = as_number(centre) + truth.get(number, 0.0) + deviation[number]
+                    prediction = self.hypothesis.predictions[number]
+                    found[number].values.append(_possible(prediction, centre, at))
+                    found[number].runs.append(stratum.runs)
+        return found
+
+
+@dataclass(frozen=True)
+class _Stratum:
+    """The units of one scale: their centre and deviations by prediction number; which are drawn for each study, and for
+    its truth.
+    """
+
+    runs: list[Manifest]
+    centre: dict[int, Count | float]
+    deviations: list[dict[int, float]]
+    truth: NDArray[np.int64]
+    drawn: NDArray[np.int64]
+
+    def shift(self, draw: int) -> dict[int, float]:
+        """How far the truth of a study lies from the pilots' mean."""
+        some = [self.deviations[i] for i in self.truth[draw]]
+        return {
+            number: float(np.mean([d.get(number, 0.0) for d in some])) for number in self.centre
+        }
 
 
 def _centre(pilots: Sequence[Pilot]) -> dict[int, Count | float]:

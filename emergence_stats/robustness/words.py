@@ -21,11 +21,26 @@ def multiverse_statement(summary: Mapping[str, Any]) -> str:
     registered = Verdict(summary["registered"])
     n = summary["analyses"] - summary["empty"]
     share = summary["shares"][registered]
-    text = f"{registered} in {round((share or 0) * n)} of {n} analyses ({percent(share)})"
+    text = (
+        f"the claim is {registered} in {round((share or 0) * n)} of {n} analyses ({percent(share)})"
+    )
     if registered in _OPPOSITE:
         contrary = _OPPOSITE[registered]
         text += f", {contrary} in {round((summary['shares'][contrary] or 0) * n)}"
     return text
+
+
+def explained_texts(summary: Mapping[str, Any]) -> list[str]:
+    """Of each prediction, the choices that explain most of how its estimate varies, a line each."""
+    found = []
+    for name, shares in summary.get("explained", {}).items():
+        if shares:
+            most = sorted(shares.items(), key=lambda pair: -pair[1])
+            said = ", ".join(
+                f"{choice} {percent(share)}" for choice, share in most if share >= 0.005
+            )
+            found.append(f"variance of {name!r} over the analyses: {said}")
+    return found
 
 
 def flip_texts(summary: Mapping[str, Any]) -> list[str]:
@@ -64,7 +79,11 @@ def power_statement(power: Power) -> str:
     planned = power.at(power.planned) if power.planned is not None else None
     texts = []
     if planned is not None:
-        chances = ", ".join(f"{v} {planned.chance[v]:.0%}" for v in Verdict)
-        texts.append(f"with the {planned.runs} planned runs: {chances}")
+        for factor in (1, 2, 4):
+            row = power.at(planned.seeds * factor)
+            if row is not None:
+                chances = ", ".join(f"{v} {row.chance[v]:.0%}" for v in Verdict)
+                many = f"{factor} times the " if factor > 1 else "the "
+                texts.append(f"with {many}{planned.runs} planned runs: {chances}")
     texts += list(needed_texts(power))[:1]
     return "; ".join(texts)

@@ -22,7 +22,12 @@ def predict(hypothesis: Hypothesis, prediction: Prediction, collected: Values) -
     """The verdict on a prediction and everything that it rests on."""
     settled = settle(hypothesis, prediction, collected)
     units = tuple(
-        UnitValue(label(prediction, unit), tuple(run.run_id for run in unit), as_number(value))
+        UnitValue(
+            label(prediction, unit),
+            tuple(run.run_id for run in unit),
+            as_number(value),
+            float(value[1]) if isinstance(value, tuple) else None,
+        )
         for value, unit in zip(collected.values, collected.runs, strict=True)
     )
     return PredictionResult(

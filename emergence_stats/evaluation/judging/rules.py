@@ -6,7 +6,7 @@ by the core. What the core says of single scales is shown for both.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from emergence_stats.core.settle import Sample, Settled
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.judging.looks import settle_looks
 from emergence_stats.evaluation.values import Values, as_number
+
+_FIELDS = (
+    "value", "interval", "level", "p_value", "effect_size", "n_runs", "method", "why_no_interval", "stderr", "df",
+)  # fmt: skip
 
 
 def is_of_first_study(hypothesis: Hypothesis) -> bool:
@@ -71,9 +75,9 @@ def _by_the_first_study(
     hypothesis: Hypothesis, prediction: Prediction, collected: Values, test: bool
 ) -> Settled:
     sample, level = sample_of(prediction, collected), hypothesis.simultaneous_level
-    by_core = _of_scales(prediction, sample, level)
     if not collected.values:
         return core.settle(by_core_prediction(prediction), sample, level)
+    by_core = _of_scales(prediction, sample, level) if test else None
     from emergence_stats.verdicts import decide
 
     values = [Count(*v) if isinstance(v, tuple) else v for v in collected.values]
@@ -84,14 +88,13 @@ def _by_the_first_study(
         prediction.region if test else None,
         level,
     )
-    fields = {k: v for k, v in asdict(found).items() if k != "agreed_on"}
-    estimate = Estimate(
-        **fields,
-        free_interval=by_core.estimate.free_interval,
-        scales=by_core.estimate.scales,
-    )
+    fields = {k: getattr(found, k) for k in _FIELDS}
+    estimate, mixed = Estimate(**fields), tuple[str, ...]()
+    if by_core is not None:
+        free, scales = by_core.estimate.free_interval, by_core.estimate.scales
+        estimate, mixed = replace(estimate, free_interval=free, scales=scales), by_core.mixed
     settled = _with_enough_scales(
-        Settled(estimate, Verdict.INCONCLUSIVE, by_core.mixed),
+        Settled(estimate, Verdict.INCONCLUSIVE, mixed),
         collected,
         hypothesis.needs.min_scales,
     )
@@ -104,7 +107,7 @@ def _by_the_first_study(
 
 def _of_scales(prediction: Prediction, sample: Sample, level: float) -> Settled:
     """What the core says of the single scales of a prediction of the first study."""
-    return core.settle(by_core_prediction(prediction), sample, level, test=False)
+    return core.settle(by_core_prediction(prediction), sample, level)
 
 
 def by_core_prediction(prediction: Prediction) -> Prediction:

@@ -108,6 +108,8 @@ def _show_multiverse(session: Session, universe: Multiverse, verbose: bool) -> N
         if flips
         else "no single choice changes the verdict",
     )
+    for text in words.explained_texts(summary):
+        print_line(console, text)
     if universe.empty:
         print_line(console, f"{universe.empty} analyses have no interval and are left out")
     for absent in universe.why_not:

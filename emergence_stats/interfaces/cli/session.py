@@ -92,6 +92,13 @@ class Session:
 
         return attach(results, self.project, store)
 
+    def with_opinions(self, results: Sequence[Result], traces: str | None) -> list[Result]:
+        """The results with what other packages say, which takes a second to load."""
+        from emergence_stats.evaluation.opinions.gather import with_opinions
+
+        manifests = {run.manifest.run_id: run.manifest for run in self.store(traces).runs}
+        return with_opinions(results, manifests)
+
     def console(self, stderr: bool = False) -> Console:
         from rich.console import Console
 

@@ -70,6 +70,8 @@ def test(
     session = session_of(context, quiet, timeout)
     began = time.perf_counter()
     results = session.evaluate(names, traces, suite, controls)
+    if verbose:
+        results = session.with_opinions(results, traces)
     if as_json:
         typer.echo(to_json(results))
     elif quiet:
@@ -108,6 +110,8 @@ def report(
     if output is not None:
         check_folder(output)
     results = session.evaluate(names, traces, suite, controls)
+    if verbose or format_ is Format.html:
+        results = session.with_opinions(results, traces)
     if len(results) > 1:
         from emergence_stats.robustness.multiplicity import adjust
 
