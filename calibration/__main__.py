@@ -19,11 +19,11 @@ from calibration.study import ALLOWED, Outcome, enumerated_sign_flips, run, verd
 from calibration.values import DESIGNS, Cell, Design
 from calibration.worlds import FALSE, NULLS, TRUE, populate
 from emergence_stats.claims.project import Loaded, Project
+from emergence_stats.core.regions import Region
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.inference import clopper_pearson
-from emergence_stats.regions import Region
 from emergence_stats.reports.markdown import markdown_table
 from emergence_stats.robustness.studies import Pilot, Study
-from emergence_stats.verdicts import Verdict
 
 RATES = (0.5, 0.75, 0.9, 0.97)
 ICCS = (0.0, 0.2, 0.5, 0.8, 1.0)

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.values import Design, rates
-from emergence_stats.core import betting, bounded
-from emergence_stats.core.contrasts import mean_contrast
+from emergence_stats.core.intervals import betting, bounded
+from emergence_stats.core.intervals.contrasts import mean_contrast
 from emergence_stats.inference import mean
 from emergence_stats.reports.markdown import markdown_table
 

@@ -10,8 +10,8 @@ from scipy import stats
 
 from calibration import values
 from calibration.values import Cell, Design
+from emergence_stats.core.regions import Region
 from emergence_stats.inference import Estimate, clopper_pearson
-from emergence_stats.regions import Region
 
 
 class Bootstrap:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from emergence_stats.core.regions import Region
+from emergence_stats.core.verdicts import Verdict, decide
 from emergence_stats.inference import mean, slope
-from emergence_stats.regions import Region
-from emergence_stats.verdicts import Verdict, decide
 
 FEWEST = 10  # repeats of a configuration
 LEVEL = 0.95

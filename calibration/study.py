@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from calibration.values import Cell
-from emergence_stats.regions import Region
-from emergence_stats.verdicts import Verdict, decide
+from emergence_stats.core.regions import Region
+from emergence_stats.core.verdicts import Verdict, decide
 
 LEVEL = 0.95
 # The truth lies at the boundary of the region: at most alpha = .05, and three standard errors of

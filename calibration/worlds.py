@@ -16,10 +16,11 @@ from calibration.study import Outcome, run
 from calibration.traces import World, population
 from calibration.values import Cell, Design
 from emergence_stats.claims.project import Loaded
+from emergence_stats.core.analyses import kind_of
+from emergence_stats.core.plan import Count
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.values import as_number
-from emergence_stats.hypothesis import Count, Slope
 from emergence_stats.robustness.studies import Pilot, Study, pilot_units
-from emergence_stats.verdicts import Verdict
 
 POPULATION = 400
 
@@ -56,7 +57,7 @@ class Population:
         """One for each prediction of a mean or share over runs, the truth that of the population."""
         found = []
         for number, prediction in enumerate(self.loaded.hypothesis.predictions):
-            if isinstance(prediction.analysis, Slope) or prediction.unit == "seed":
+            if kind_of(prediction.analysis) == "Slope" or prediction.unit == "seed":
                 continue
             values = [p.values[number] for p in self.pilots if number in p.values]
             if len(values) < POPULATION // 2:
@@ -65,7 +66,7 @@ class Population:
                 Cell(
                     f"{self.loaded.name}: {prediction.name}",
                     design,
-                    prediction.analysis,
+                    prediction.analysis,  # type: ignore[arg-type]  # of the first study
                     float(np.mean([as_number(value) for value in values])),
                     _drawing(values, design.runs),
                 )
@@ -79,7 +80,7 @@ class Population:
         """Share of each verdict on the claim as it is declared, by number of runs."""
         if not self.pilots:
             return {n: {**dict.fromkeys(Verdict, 0.0), Verdict.INCONCLUSIVE: 1.0} for n in runs}
-        study = Study(self.loaded.hypothesis, self.pilots, repetitions, max(runs))
+        study = Study(self.loaded.hypothesis, self.pilots, repetitions, max(runs), uncertain=False)
         return {n: dict(study.chances(n).chance) for n in runs}
 
 

@@ -28,6 +28,7 @@ from emergence_stats.support.bare import bare_source
 
 _PACKAGE = Path(__file__).parent.parent
 _NAME = "emergence_stats"
+_SETTLES = ("settle.py", "looks.py")  # what judges a plan, which no claim has to import
 # Rooms and modules of this package that read, check, show or look after data without deciding a number.
 # Anything else that a hypothesis imports is part of what its registration freezes.
 _NOT_ANALYSIS = frozenset(
@@ -57,6 +58,8 @@ def code_digests(path: Path, names: Mapping[str, str] = MODULES) -> dict[str, st
         ).hexdigest()
         if file.suffix == ".py":
             waiting += _reached(file, source, path.parent, names)
+        if file == _PACKAGE / "core" / "plan.py":
+            waiting += [_PACKAGE / "core" / name for name in _SETTLES]
     return {_shown(file, path.parent): sha for file, sha in sorted(digests.items())}
 
 

@@ -101,7 +101,8 @@ class Design:
         for name in ("scales", "seeds"):
             if isinstance(getattr(self, name), str):
                 value = getattr(self, name)
-                raise HypothesisError(f"design: {name} is {value!r}, not a list: write [{value!r}]")
+                hint = f": write [{value!r}]" if name == "scales" else " of whole numbers"
+                raise HypothesisError(f"design: {name} is {value!r}, not a list{hint}")
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.scales or not self.seeds:
             raise HypothesisError("the design names no scales or no seeds")

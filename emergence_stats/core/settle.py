@@ -12,15 +12,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emergence_stats.core import betting, bounded, normal
 from emergence_stats.core.analyses import Slope, bounds_of, kind_of
-from emergence_stats.core.contrasts import Array, Contrast, agree, codes, contrast, mean_contrast
-from emergence_stats.core.estimates import Estimate, Interval, ScaleEstimate
+from emergence_stats.core.intervals import betting, bounded, normal
+from emergence_stats.core.intervals.contrasts import (
+    Array,
+    Contrast,
+    agree,
+    codes,
+    contrast,
+    mean_contrast,
+)
+from emergence_stats.core.intervals.estimates import Estimate, Interval, ScaleEstimate
+from emergence_stats.core.intervals.scales import Scales, average, by_scale, every_scale
+from emergence_stats.core.intervals.slopes import slope_contrast
+from emergence_stats.core.intervals.spreads import spread_estimate
 from emergence_stats.core.plan import Prediction
 from emergence_stats.core.regions import Region
-from emergence_stats.core.scales import Scales, average, by_scale, every_scale
-from emergence_stats.core.slopes import slope_contrast
-from emergence_stats.core.spreads import spread_estimate
 from emergence_stats.core.verdicts import Verdict, decide
 
 

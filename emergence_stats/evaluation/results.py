@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emergence_stats.claims.selection import RunUse
-from emergence_stats.core.estimates import Estimate, ScaleEstimate
+from emergence_stats.core.intervals.estimates import Estimate, ScaleEstimate
 from emergence_stats.core.plan import Claim
 from emergence_stats.core.regions import Region
 from emergence_stats.core.reported import reported_text

@@ -20,8 +20,7 @@ from emergence_stats.reports.pictures.claims import forest
 from emergence_stats.reports.pictures.robustness import power_curve, specification_curve
 from emergence_stats.reports.pictures.style import COLOUR, data_uri
 from emergence_stats.robustness import words
-from emergence_stats.robustness.curve import curve_of
-from emergence_stats.robustness.multiverse import Multiverse
+from emergence_stats.robustness.multiverse import Multiverse, curve_of
 from emergence_stats.robustness.power import Power
 
 if TYPE_CHECKING:

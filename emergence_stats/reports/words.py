@@ -13,7 +13,7 @@ from emergence_stats.robustness.words import explained_texts as explained_texts
 from emergence_stats.support.words import number
 
 if TYPE_CHECKING:
-    from emergence_stats.core.estimates import Estimate
+    from emergence_stats.core.intervals.estimates import Estimate
 
 # A word and a symbol, never colour alone.
 SYMBOL = {Verdict.SUPPORTED: "+", Verdict.REFUTED: "x", Verdict.INCONCLUSIVE: "?"}

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emergence_stats.core.verdicts import Verdict
-
-if TYPE_CHECKING:
-    from emergence_stats.robustness.multiverse import Multiverse
 
 
 @dataclass(frozen=True)
@@ -79,24 +76,6 @@ class Curve:
                 )
             )
         return cls(name, found["prediction"], choices, tuple(points))
-
-
-def curve_of(multiverse: Multiverse, prediction: str) -> Curve:
-    """The curve of one prediction, without the analyses that are left out."""
-    points = []
-    for analysis in multiverse.analyses:
-        estimate = analysis.estimates[prediction]
-        if not analysis.counts or not estimate.n_runs:
-            continue
-        chosen = {
-            choice: values.index(analysis.choices[choice])
-            for choice, values in multiverse.choices.items()
-        }
-        points.append(
-            Point(chosen, estimate.value, estimate.interval, analysis.verdicts[prediction])
-        )
-    choices = {choice: tuple(map(str, values)) for choice, values in multiverse.choices.items()}
-    return Curve(multiverse.name, prediction, choices, tuple(points))
 
 
 def explained_by_choice(curve: Curve) -> dict[str, float]:

@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emergence_stats.core.estimates import Estimate
+from emergence_stats.core.intervals.estimates import Estimate
 from emergence_stats.core.plan import SUITE, Hypothesis, keyword_defaults
 from emergence_stats.core.verdicts import Verdict
+from emergence_stats.robustness.curve import Curve, Point, explained_by_choice
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -161,7 +162,6 @@ class Multiverse:
         Verdicts are those of the claim; `explained` is of the estimate of each prediction, which choice explains how much of
         its variance over the analyses.
         """
-        from emergence_stats.robustness.curve import curve_of, explained_by_choice
 
         def shares(keyword: str | None, value: Any) -> dict[str, float | None]:
             found = {str(v): self.share(v, keyword, value) for v in Verdict}
@@ -192,6 +192,24 @@ class Multiverse:
         """JSON of the whole and of each analysis."""
         specifications = [a.to_dict() for a in self.analyses]
         return {"name": self.name, **self.summary(), "specifications": specifications}
+
+
+def curve_of(multiverse: Multiverse, prediction: str) -> Curve:
+    """The curve of one prediction, without the analyses that are left out."""
+    points = []
+    for analysis in multiverse.analyses:
+        estimate = analysis.estimates[prediction]
+        if not analysis.counts or not estimate.n_runs:
+            continue
+        chosen = {
+            choice: values.index(analysis.choices[choice])
+            for choice, values in multiverse.choices.items()
+        }
+        points.append(
+            Point(chosen, estimate.value, estimate.interval, analysis.verdicts[prediction])
+        )
+    choices = {choice: tuple(map(str, values)) for choice, values in multiverse.choices.items()}
+    return Curve(multiverse.name, prediction, choices, tuple(points))
 
 
 def _plain(value: Any) -> Any:

@@ -20,9 +20,9 @@ from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.judging.qualifiers import fragility
 from emergence_stats.evaluation.recorded import read_record
 from emergence_stats.evaluation.results import Recorded, Result
-from emergence_stats.robustness.curve import Curve, curve_of
+from emergence_stats.robustness.curve import Curve
 from emergence_stats.robustness.explore import runs_of_multiverse
-from emergence_stats.robustness.multiverse import Multiverse
+from emergence_stats.robustness.multiverse import Multiverse, curve_of
 from emergence_stats.robustness.power import Power
 from emergence_stats.robustness.words import flip_texts, multiverse_statement, power_statement
 from emergence_stats.support.files import only_one, write_whole

@@ -75,11 +75,18 @@ class Study:
     pilot shows no deviation, and borrows those of the other scales. A study of n seeds is the beginning
     of the same study with more, so that chances change smoothly with n.
 
-    Where the pilots' mean lies is uncertain too: each study has a truth of its own, the mean of as many pilots drawn anew.
+    Where the pilots' mean lies is uncertain too: each study has a truth of its own, the mean of as many pilots drawn anew;
+    not so if the pilots are the whole population (`uncertain` False).
     """
 
     def __init__(
-        self, hypothesis: Hypothesis, pilots: Sequence[Pilot], draws: int, most: int
+        self,
+        hypothesis: Hypothesis,
+        pilots: Sequence[Pilot],
+        draws: int,
+        most: int,
+        *,
+        uncertain: bool = True,
     ) -> None:
         self.hypothesis = hypothesis
         by_stratum: dict[tuple[str, str], list[Pilot]] = {}
@@ -99,7 +106,7 @@ class Study:
                     "how much they differ"
                 )
             usable = own or borrowed
-            truth = rng.integers(0, len(usable), (draws, len(some)))
+            truth = rng.integers(0, len(usable), (draws, len(some) if uncertain else 0))
             drawn = rng.integers(0, len(usable), (draws, most))
             self.strata.append(_Stratum(some[0].runs, _centre(some), usable, truth, drawn))
         self.scales = {run.scale for pilot in pilots for run in pilot.runs}
@@ -165,6 +172,8 @@ class _Stratum:
     def shift(self, draw: int) -> dict[int, float]:
         """How far the truth of a study lies from the pilots' mean."""
         some = [self.deviations[i] for i in self.truth[draw]]
+        if not some:
+            return {}
         return {
             number: float(np.mean([d.get(number, 0.0) for d in some])) for number in self.centre
         }

@@ -8,6 +8,7 @@ import pytest
 
 from emergence_stats.claims.project import Project
 from emergence_stats.claims.registration import register, state_of
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.errors import (
     EmergenceStatsError,
     HypothesisError,
@@ -18,7 +19,6 @@ from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.reports.markdown import to_markdown
 from emergence_stats.reports.words import control_text
 from emergence_stats.traces.store import Store
-from emergence_stats.verdicts import Verdict
 from tests.support import add_run, edit, edited
 
 CLAIM = '''

@@ -15,9 +15,8 @@ from emergence_stats import (
     Slope,
 )
 from emergence_stats.audit.outcomes import check_both_ways
-from emergence_stats.claims.project import Project
 from emergence_stats.errors import HypothesisError
-from tests.support import ROOT, edit, es, fill
+from tests.support import edit, es, fill
 
 
 def plan(*predictions, seeds=5, scales=("a", "b", "c", "d", "e"), combine="all", **options):
@@ -75,12 +74,6 @@ def test_too_few_scales_for_the_plan():
         check_both_ways(
             "claim", plan(prediction(Region.at_least(0.5), Share()), scales=("a",), min_scales=2)
         )
-
-
-def test_the_shipped_plans_can_come_out_both_ways():
-    project = Project(ROOT)
-    for name in project.sources:
-        check_both_ways(name, project.load(name).hypothesis)
 
 
 def test_register_refuses(project):

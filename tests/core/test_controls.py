@@ -25,10 +25,10 @@ from emergence_stats import (
 )
 from emergence_stats.claims.project import Loaded, Source
 from emergence_stats.controls import EqualNoise, MismatchedTasks, Placebo, Surrogate
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.errors import HypothesisError
 from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.onsets import roughness
-from emergence_stats.verdicts import Verdict
 from tests.support import add_run
 
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from emergence_stats.core import betting, bounded, normal
-from emergence_stats.core.contrasts import contrast, mean_contrast
+from emergence_stats.core.intervals import betting, bounded, normal
+from emergence_stats.core.intervals.contrasts import contrast, mean_contrast
 
 UNIT = (0.0, 1.0)
 numbers = st.floats(0, 1, allow_subnormal=False)

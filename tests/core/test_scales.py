@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from emergence_stats.core import bounded, normal
-from emergence_stats.core.contrasts import mean_contrast
+from emergence_stats.core.intervals import bounded, normal
+from emergence_stats.core.intervals.contrasts import mean_contrast
+from emergence_stats.core.intervals.scales import average, by_scale, every_scale, largest_difference
 from emergence_stats.core.regions import Region
-from emergence_stats.core.scales import average, by_scale, every_scale, largest_difference
 from emergence_stats.core.verdicts import Verdict
 
 LEVEL = 0.95

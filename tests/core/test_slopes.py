@@ -6,8 +6,8 @@ import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emergence_stats.core import normal
-from emergence_stats.core.slopes import slope_contrast
+from emergence_stats.core.intervals import normal
+from emergence_stats.core.intervals.slopes import slope_contrast
 
 SIZES = np.array([4.0, 5.0, 5.7, 6.2])
 

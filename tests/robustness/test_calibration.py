@@ -7,8 +7,8 @@ from calibration import rejected, traces, values, worlds
 from calibration.study import enumerated_sign_flips, run
 from calibration.values import Design
 from emergence_stats.claims.project import Project
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.robustness.studies import Study
-from emergence_stats.verdicts import Verdict
 from tests.support import ROOT
 
 FEW, PLAN = Design(1, 5), Design(5, 5)

@@ -9,20 +9,20 @@ import pytest
 from emergence_stats import Store
 from emergence_stats.claims.project import Project
 from emergence_stats.claims.registration import register
+from emergence_stats.core.verdicts import Verdict
 from emergence_stats.errors import RegistrationError, UsageError
 from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.reports.pictures.robustness import power_curve, specification_curve
 from emergence_stats.reports.pictures.style import check_suffix, save
 from emergence_stats.robustness.cache import ValueCache
-from emergence_stats.robustness.curve import Curve, curve_of
+from emergence_stats.robustness.curve import Curve
 from emergence_stats.robustness.explore import explore
 from emergence_stats.robustness.multiplicity import adjust, claim_p
-from emergence_stats.robustness.multiverse import choices_of, specifications
+from emergence_stats.robustness.multiverse import choices_of, curve_of, specifications
 from emergence_stats.robustness.power import Power
 from emergence_stats.robustness.recorded import attach, record_multiverse, record_power
 from emergence_stats.robustness.simulate import simulate
 from emergence_stats.robustness.words import flip_texts
-from emergence_stats.verdicts import Verdict
 from tests.support import add_run, edit, edited, es, failed
 
 CLAIM = '''

@@ -24,11 +24,7 @@ _DECIDING = (
     "claims/selection.py",
     *(f"evaluation/{name}.py" for name in ("evaluate", "jobs", "reading", "units", "values")),
     *(f"evaluation/judging/{name}.py" for name in (
-        "conclude", "controls", "looks", "missing", "predictions", "qualifiers", "rules",
-    )),
-    *(f"core/{name}.py" for name in (
-        "analyses", "betting", "bounded", "contrasts", "controls", "estimates", "normal", "plan", "regions",
-        "reported", "scales", "settle", "slopes", "spreads", "verdicts",
+        "conclude", "controls", "missing", "predictions", "qualifiers", "rules",
     )),
     *(f"{name}.py" for name in (
         "controls", "events", "hypothesis", "inference", "lags", "onsets", "regions", "runs", "verdicts",

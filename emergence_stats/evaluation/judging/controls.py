@@ -10,7 +10,7 @@ import numpy as np
 
 from emergence_stats.core.analyses import Mean, Slope, bounds_of, kind_of
 from emergence_stats.core.controls import Control
-from emergence_stats.core.estimates import Estimate
+from emergence_stats.core.intervals.estimates import Estimate
 from emergence_stats.core.plan import Prediction
 from emergence_stats.core.regions import Region
 from emergence_stats.core.settle import Sample, settle

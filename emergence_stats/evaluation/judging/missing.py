@@ -12,10 +12,10 @@ import numpy as np
 
 from emergence_stats.claims.selection import Selection
 from emergence_stats.core.analyses import bounds_of, kind_of
+from emergence_stats.core.looks import reached
 from emergence_stats.core.plan import Count, Design, Hypothesis, Prediction
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
-from emergence_stats.evaluation.judging.looks import reached
 from emergence_stats.evaluation.judging.rules import settle
 from emergence_stats.evaluation.results import PredictionResult
 from emergence_stats.evaluation.values import Values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from emergence_stats.core.analyses import ACROSS, kind_of
-from emergence_stats.core.estimates import Interval
+from emergence_stats.core.intervals.estimates import Interval
 from emergence_stats.core.plan import AVERAGE, Hypothesis, Prediction
 from emergence_stats.core.settle import Settled
 from emergence_stats.core.verdicts import COMBINE, Verdict

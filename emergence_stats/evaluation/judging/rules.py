@@ -12,11 +12,11 @@ import numpy as np
 
 from emergence_stats.core import settle as core
 from emergence_stats.core.analyses import ACROSS, kind_of
-from emergence_stats.core.estimates import Estimate
+from emergence_stats.core.intervals.estimates import Estimate
+from emergence_stats.core.looks import settle_looks
 from emergence_stats.core.plan import Count, Hypothesis, Prediction
 from emergence_stats.core.settle import Sample, Settled
 from emergence_stats.core.verdicts import Verdict
-from emergence_stats.evaluation.judging.looks import settle_looks
 from emergence_stats.evaluation.values import Values, as_number
 
 _FIELDS = (

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from emergence_stats.evaluation.opinions.gather import Opinion, Units
+from emergence_stats.evaluation.opinions.units import Opinion, Units
 
 
 def opinions(units: Units) -> Iterator[Opinion]:
@@ -17,8 +15,6 @@ def opinions(units: Units) -> Iterator[Opinion]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of plotting libraries that it imports
         import pingouin
-
-        from emergence_stats.evaluation.opinions.gather import Opinion
 
         p, x = units.prediction, units.values
         at = p.region.nearest_boundary(float(x.mean()))

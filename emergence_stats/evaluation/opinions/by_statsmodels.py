@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
 
+from emergence_stats.evaluation.opinions.units import Opinion, Units
 from emergence_stats.evaluation.results import PredictionResult
-
-if TYPE_CHECKING:
-    from emergence_stats.evaluation.opinions.gather import Opinion, Units
 
 
 def heterogeneity_of(prediction: PredictionResult) -> dict[str, Any] | None:
@@ -60,8 +58,6 @@ def opinions(units: Units) -> Iterator[Opinion]:
 def _mixed_model(units: Units) -> Iterator[Opinion]:
     from statsmodels.regression.mixed_linear_model import MixedLM
 
-    from emergence_stats.evaluation.opinions.gather import Opinion
-
     p, by = units.prediction, "statsmodels MixedLM"
     model = MixedLM(units.values, np.ones((len(units.values), 1)), groups=np.array(units.scales))
     with warnings.catch_warnings():
@@ -87,8 +83,6 @@ def _mixed_model(units: Units) -> Iterator[Opinion]:
 
 def _rate(units: Units) -> Opinion:
     from statsmodels.stats.proportion import proportion_confint
-
-    from emergence_stats.evaluation.opinions.gather import Opinion
 
     assert units.trials is not None
     p, n = units.prediction, float(units.trials.sum())

@@ -7,41 +7,15 @@ where these matter; where one says otherwise, somebody should look.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emergence_stats.evaluation.opinions.units import Opinion, Units
 from emergence_stats.evaluation.results import PredictionResult, Result
 from emergence_stats.traces.format import Manifest
-
-
-@dataclass(frozen=True)
-class Units:
-    """The values of a prediction's units (n,), their scales, and the trials of shares, None of other numbers."""
-
-    prediction: PredictionResult
-    values: NDArray[np.float64]
-    scales: Sequence[str]
-    trials: NDArray[np.float64] | None
-
-    @property
-    def n_scales(self) -> int:
-        return len(set(self.scales))
-
-
-@dataclass(frozen=True)
-class Opinion:
-    """`what` is estimated or tested, `by` which function; `says`: in words."""
-
-    prediction: str
-    what: str
-    by: str
-    value: float
-    interval: tuple[float, float] | None
-    says: str
 
 
 def with_opinions(results: Sequence[Result], manifests: Mapping[str, Manifest]) -> list[Result]:

@@ -87,7 +87,7 @@ def multiverse(
 def _draw_multiverse(universe: Multiverse, prediction: Prediction, output: Path) -> None:
     from emergence_stats.reports.pictures.robustness import specification_curve
     from emergence_stats.reports.pictures.style import save
-    from emergence_stats.robustness.curve import curve_of
+    from emergence_stats.robustness.multiverse import curve_of
 
     save(specification_curve(curve_of(universe, prediction.name), prediction.region), output)
 

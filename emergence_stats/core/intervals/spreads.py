@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from scipy.special import stdtr
 
-from emergence_stats.core.contrasts import Array, Contrast, codes
-from emergence_stats.core.estimates import Estimate
+from emergence_stats.core.intervals.contrasts import Array, Contrast, codes
+from emergence_stats.core.intervals.estimates import Estimate
+from emergence_stats.core.intervals.scales import largest_difference, pair_contrasts
 from emergence_stats.core.regions import Region
-from emergence_stats.core.scales import largest_difference, pair_contrasts
 
 _METHOD = "largest difference of {} scale means, Student's t of each pair"
 

@@ -19,7 +19,7 @@ import math
 
 from scipy.special import betainccinv, betaincinv, stdtrit
 
-from emergence_stats.core.contrasts import Contrast
+from emergence_stats.core.intervals.contrasts import Contrast
 
 _MOST = 1e12  # effective sample size, as far as the beta distribution can be inverted
 _HALVINGS = 80

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from emergence_stats.core.contrasts import RESOLUTION, Array, Contrast, codes, contrast
+from emergence_stats.core.intervals.contrasts import RESOLUTION, Array, Contrast, codes, contrast
 
 
 def slope_contrast(values: Array, covariate: Array, strata: Sequence[Hashable]) -> Contrast:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from emergence_stats.core.contrasts import Array, Contrast, codes, contrast
+from emergence_stats.core.intervals.contrasts import Array, Contrast, codes, contrast
 from emergence_stats.core.regions import Region
 from emergence_stats.core.verdicts import Verdict, decide
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emergence_stats.core.precursors import Times
+from emergence_stats.core.timing.precursors import Times
 from emergence_stats.runs import Undefined
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ import math
 
 from scipy.special import stdtr, stdtrit
 
-from emergence_stats.core.contrasts import Contrast
+from emergence_stats.core.intervals.contrasts import Contrast
 
 
 def interval(found: Contrast, level: float) -> tuple[float, float]:

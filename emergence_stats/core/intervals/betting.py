@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emergence_stats.core.contrasts import Array
+from emergence_stats.core.intervals.contrasts import Array
 
 _SHARES = 40  # of the largest share that could be bet without ruin
 _HALVINGS = 50
