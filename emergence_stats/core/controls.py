@@ -15,6 +15,7 @@ from typing import Any
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.errors import HypothesisError
 
+DIFFERS, SAME, UNKNOWN = "differs", "the same", "cannot be told apart"
 POSITIVE = {"supported": Verdict.SUPPORTED, "refuted": Verdict.REFUTED}
 
 
@@ -25,8 +26,9 @@ class Control:
 
     `predictions`: names of those that it is about; none: all. `measures`: what it reads besides what the hypothesis
     needs. `margin`: differences up to this size, in the unit of the estimates, are none; without one a control can
-    differ or not be told apart, and is never shown to be the same. `finds`: of a positive control the verdict that it
-    has to earn, "supported" or "refuted".
+    differ or not be told apart, and is never shown to be the same. `expects`: "differs", of a control that the claim has to
+    exceed, or "the same", of one that must make no difference, which needs a margin. `finds`: of a positive control the
+    verdict that it has to earn, "supported" or "refuted".
     """
 
     name: str
@@ -38,6 +40,7 @@ class Control:
     measures: Sequence[str] = ()
     margin: float | None = None
     finds: str | None = None
+    expects: str = DIFFERS
 
     def __post_init__(self) -> None:
         for name in ("predictions", "measures"):
@@ -54,6 +57,15 @@ class Control:
         ):
             raise HypothesisError(
                 f"control {self.name!r}: margin is {self.margin!r}, not a number above 0"
+            )
+        if self.expects not in (DIFFERS, SAME):
+            raise HypothesisError(
+                f"control {self.name!r}: expects is {self.expects!r}, not {DIFFERS!r} or {SAME!r}"
+            )
+        if self.expects == SAME and self.margin is None:
+            raise HypothesisError(
+                f"control {self.name!r} expects the same, which no runs can show to the last digit: give it a margin, the "
+                "largest difference that does not matter"
             )
         if self.finds is not None and self.finds not in POSITIVE:
             raise HypothesisError(

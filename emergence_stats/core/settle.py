@@ -21,6 +21,7 @@ from emergence_stats.core.intervals.contrasts import (
     codes,
     contrast,
     mean_contrast,
+    rounding,
 )
 from emergence_stats.core.intervals.estimates import Estimate, Interval, ScaleEstimate
 from emergence_stats.core.intervals.scales import Scales, average, by_scale, every_scale
@@ -362,6 +363,6 @@ def within_sd(sample: Sample) -> float | None:
     if counts.max() < 2:
         return None
     residuals = sample.values - (np.bincount(strata, sample.values) / counts)[strata]
-    if np.abs(residuals).max() <= 1e-9 * np.abs(sample.values).max():
+    if np.abs(residuals).max() <= rounding(sample.values):
         return 0.0
     return math.sqrt(float(residuals @ residuals) / float((counts - 1).sum()))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from emergence_stats.controls import EqualNoise, MismatchedTasks, Placebo, Surrogate
-from emergence_stats.core.controls import Control
+from emergence_stats.core.controls import DIFFERS, SAME, Control
 
 
 def shuffled_answers(
@@ -71,13 +71,14 @@ def surrogate(
 def equal_noise(
     *measures: str, predictions: Sequence[str] = (), margin: float | None = None
 ) -> Control:
-    """`measures` with noise added until all are as noisy as the noisiest."""
+    """`measures` with noise added until all are as noisy as the noisiest; with a margin, it has to make no difference."""
     return Control(
         "equal noise",
         "it does not rest on which measure is the cleaner one",
         change=EqualNoise(measures),
         predictions=predictions,
         margin=margin,
+        expects=DIFFERS if margin is None else SAME,
     )
 
 
@@ -88,6 +89,7 @@ def varied(
     measures: Sequence[str] = (),
     margin: float | None = None,
     finds: str | None = None,
+    expects: str = DIFFERS,
     **keywords: Any,
 ) -> Control:
     """The estimates with other keywords, for a control that they know themselves.
@@ -102,4 +104,5 @@ def varied(
         measures=measures,
         margin=margin,
         finds=finds,
+        expects=expects,
     )

@@ -143,6 +143,7 @@ class ControlResult:
     undefined: int = 0
     reason: str | None = None
     finds: str | None = None
+    expects: str = "differs"
 
     @property
     def found(self) -> bool | None:
@@ -156,6 +157,7 @@ class ControlResult:
             "verdict": str(self.verdict),
             "same": self.same,
             "finds": self.finds,
+            "expects": self.expects,
             "found": self.found,
             "suite": self.suite,
             "confirmatory": self.confirmatory,

@@ -103,6 +103,8 @@ def shows_text(control: ControlResult) -> str:
     """Whether the analysis exceeds a control, or whether a positive one is found."""
     if control.found is not None:
         return "positive control, found" if control.found else "positive control, not found"
+    if control.expects == "the same":
+        return "was to be the same, not shown" if control.same else "the same, as expected"
     return f"no: {control.shows}" if control.same else "yes"
 
 
@@ -200,6 +202,8 @@ def control_text(control: ControlResult, result: Result) -> str:
     if control.found is not None:
         said = "found" if control.found else "not found, so that the analysis is insensitive"
         return f"{text}; a positive control, {said}"
+    if control.same and control.expects == "the same":
+        return f"{text}; it was to make no difference, which is not shown"
     return f"{text}; the analysis does not exceed it: {control.shows}" if control.same else text
 
 

@@ -369,7 +369,7 @@ def test_a_module_that_declares_nonsense_is_named(project, old, new, word):
 @pytest.mark.parametrize(
     ("design", "word"),
     [
-        ('Design("sim", ["d32"], "2345")', "'2'"),
+        ('Design("sim", ["d32"], "2345")', "'2345'"),
         ('Design("sim", ["d32"], [1, True])', "True"),
         ('Design("sim", ["d32"], [1, 2, 1])', "seed 1 twice"),
         ('Design("sim", ["d32", "d32"], [1])', "scale 'd32' twice"),

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import betainccinv, betaincinv, stdtrit
+from scipy.special import betainccinv, betaincinv, ndtri, stdtrit
 
 from emergence_stats.core.intervals.contrasts import Contrast
 
@@ -82,10 +82,14 @@ def _korn_graubard(
 ) -> float:
     assert found.variance is not None
     variance = found.variance / width**2
-    if variance == 0 or not 0 < p < 1:
+    if variance == 0:
         return p
+    if not 0 < p < 1:  # with a variance that is borrowed: as what comes nearer to the bound has it
+        return 1.0 if side > 0 else 0.0
     runs = found.effective_runs
-    adjust = float(stdtrit(runs - 1, alpha) / stdtrit(found.df, alpha))
+    # One run alone has a variance that others lend it: then the size is that of many, adjusted for how well it is known.
+    own = float(stdtrit(runs - 1, alpha)) if runs > 1.5 else float(ndtri(alpha))
+    adjust = own / float(stdtrit(found.df, alpha))
     size = min(p * (1 - p) / variance * adjust**2, trials, _MOST)
     k = p * size
     if side > 0:

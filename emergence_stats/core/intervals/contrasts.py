@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Values nearer to one another than this share of their size agree: what differs is the order of a sum.
+# Values nearer to one another than this share of their size agree, and so do those nearer than `_SMALLEST`: what differs
+# is the order of a sum, in numbers of four bytes. Values that are all as small as that need a larger unit.
 RESOLUTION = 1e-6
+_SMALLEST = 1e-8
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def contrast(values: Array, stratum: NDArray[np.int64], of_scales: Array) -> Con
     if counts.max() < 2:
         return Contrast(value, None, math.nan, weights)
     residuals = values - means[stratum]
-    residuals[np.abs(residuals) <= RESOLUTION * np.abs(values).max()] = 0.0
+    residuals[np.abs(residuals) <= rounding(values)] = 0.0
     squares = np.bincount(stratum, residuals**2)
     single, its_df = counts < 2, counts - 1.0
     share = its_df / its_df.sum()  # of each scale in the pooled variance that single runs borrow
@@ -82,4 +84,9 @@ def contrast(values: Array, stratum: NDArray[np.int64], of_scales: Array) -> Con
 
 def agree(values: Array) -> bool:
     """Whether all values are the same, as far as numbers can tell."""
-    return bool(np.ptp(values) <= RESOLUTION * np.abs(values).max())
+    return bool(np.ptp(values) <= rounding(values))
+
+
+def rounding(values: Array) -> float:
+    """How far values may differ by rounding alone."""
+    return max(RESOLUTION * float(np.abs(values).max()), _SMALLEST)

@@ -12,7 +12,14 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from emergence_stats.core.intervals.contrasts import RESOLUTION, Array, Contrast, codes, contrast
+from emergence_stats.core.intervals.contrasts import (
+    Array,
+    Contrast,
+    agree,
+    codes,
+    contrast,
+    rounding,
+)
 
 
 def slope_contrast(values: Array, covariate: Array, strata: Sequence[Hashable]) -> Contrast:
@@ -24,7 +31,7 @@ def slope_contrast(values: Array, covariate: Array, strata: Sequence[Hashable]) 
     counts = np.bincount(stratum)
     at = np.bincount(stratum, covariate) / counts
     centred = at - at.mean()
-    if np.ptp(at) <= RESOLUTION * np.abs(at).max():
+    if agree(at):
         raise ValueError("all scales have one covariate, so that there is no slope")
     of_scales = centred / (centred @ centred)
     found = contrast(values, stratum, of_scales)
@@ -32,7 +39,7 @@ def slope_contrast(values: Array, covariate: Array, strata: Sequence[Hashable]) 
         return found
     means = np.bincount(stratum, values) / counts
     residuals = means - means.mean() - found.value * centred
-    residuals[np.abs(residuals) <= RESOLUTION * np.abs(means).max()] = 0.0
+    residuals[np.abs(residuals) <= rounding(means)] = 0.0
     df = len(means) - 2
     if df < 1:
         return Contrast(found.value, None, math.nan, found.weights)

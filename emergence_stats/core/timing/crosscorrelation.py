@@ -35,10 +35,11 @@ def cross_correlation_lag(
     if len(grid) - 1 - shifts < FEWEST:
         raise Undefined("the two traces have too little in common for lags of that size")
     x, y = np.diff(np.interp(grid, t, values)), np.diff(np.interp(grid, s, behaviour))
-    lags = np.arange(-shifts, shifts + 1)
-    found = np.array([_correlation(x, y, int(lag)) for lag in lags])
-    if not np.isfinite(found).all():
+    size = float(np.sqrt((x @ x) * (y @ y)))
+    if not size > 0:
         raise Undefined("one of the two traces does not change")
+    lags = np.arange(-shifts, shifts + 1)
+    found = np.array([_product(x, y, int(lag)) / size for lag in lags])
     at = int(np.abs(found).argmax())
     if at in (0, len(lags) - 1):
         raise Undefined("the largest correlation lies at an end of the lags that were tried")
@@ -48,12 +49,11 @@ def cross_correlation_lag(
     return float((lags[at] + between) * spacing)
 
 
-def _correlation(x: Floats, y: Floats, lag: int) -> float:
-    """Pearson's correlation of x, `lag` places later, with y, over what they have in common; NaN if one is flat."""
+def _product(x: Floats, y: Floats, lag: int) -> float:
+    """Of x, `lag` places later, with y, over what they have in common.
+
+    Not a correlation of its own: tails of two changes are alike at any lag.
+    """
     if lag >= 0:
-        x, y = x[lag:], y[: len(y) - lag]
-    else:
-        x, y = x[:lag], y[-lag:]
-    x, y = x - x.mean(), y - y.mean()
-    size = np.sqrt((x @ x) * (y @ y))
-    return float(x @ y / size) if size > 0 else float("nan")
+        return float(x[lag:] @ y[: len(y) - lag])
+    return float(x[:lag] @ y[-lag:])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from emergence_stats.core.analyses import Mean, Slope, bounds_of, kind_of
-from emergence_stats.core.controls import Control
+from emergence_stats.core.controls import DIFFERS, SAME, UNKNOWN, Control
 from emergence_stats.core.intervals.estimates import Estimate
 from emergence_stats.core.plan import Prediction
 from emergence_stats.core.regions import Region
@@ -22,7 +22,6 @@ from emergence_stats.evaluation.results import ControlResult, Difference, Predic
 from emergence_stats.evaluation.values import as_number, label
 from emergence_stats.traces.format import Manifest
 
-DIFFERS, SAME, UNKNOWN = "differs", "the same", "cannot be told apart"
 _ANY = Region.at_least(0.0)  # means and differences are estimated here, and not tested
 
 
@@ -49,7 +48,7 @@ def conclude_control(
         name=arm.control.name,
         shows=arm.control.shows,
         verdict=combined(job.hypothesis, earned),
-        same=finds is None and shows_as_much(differences, predictions, verdict),
+        same=finds is None and speaks_against(arm.control, differences, predictions, verdict),
         suite=arm.selection.suite,
         confirmatory=bool(used) and arm.concluded().is_confirmatory(job.state),
         predictions=earned,
@@ -58,6 +57,7 @@ def conclude_control(
         undefined=len(arm.undefined),
         reason=reason,
         finds=finds,
+        expects=getattr(arm.control, "expects", DIFFERS),
     )
 
 
@@ -72,16 +72,19 @@ def finds_of(job: Job, control: Control) -> str | None:
     return getattr(control, "finds", None)
 
 
-def shows_as_much(
+def speaks_against(
+    control: Control,
     differences: tuple[Difference, ...],
     predictions: tuple[PredictionResult, ...],
     verdict: Verdict,
 ) -> bool:
-    """Whether no prediction that carries a verdict exceeds the control."""
+    """Whether no prediction that carries a verdict exceeds the control, or some differs that was to be the same."""
     if verdict is Verdict.INCONCLUSIVE:
         return False
     carrying = {p.name for p in predictions if p.verdict is verdict}
     about = [d for d in differences if d.prediction in carrying]
+    if getattr(control, "expects", DIFFERS) == SAME:
+        return any(d.judgement != SAME for d in about)
     return bool(about) and not any(d.exceeds for d in about)
 
 

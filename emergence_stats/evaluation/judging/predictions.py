@@ -83,7 +83,7 @@ def _at_bound(prediction: Prediction, values: list[float]) -> int:
 
 def _reason(prediction: Prediction, settled: Settled) -> str:
     estimate, region = settled.estimate, prediction.region
-    if estimate.interval is None:
+    if estimate.interval is None and settled.verdict is Verdict.INCONCLUSIVE:
         return estimate.why_no_interval or "no interval"
     name = prediction.name
     where = f"{name}: {number(estimate.value)} {_ends(estimate.interval)}"
@@ -93,7 +93,8 @@ def _reason(prediction: Prediction, settled: Settled) -> str:
         return f"{where} inside {region}"
     if settled.verdict is Verdict.REFUTED:
         return f"{where} outside {region}"
-    if settled.mixed and region.contains_interval(*estimate.interval):
+    ends = estimate.interval
+    if settled.mixed and ends is not None and region.contains_interval(*ends):
         those = [
             f"{s.scale} {number(s.value)} {_ends(s.together)}"
             for s in estimate.scales

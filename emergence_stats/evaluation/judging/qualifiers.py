@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from emergence_stats.core.controls import SAME
 from emergence_stats.core.intervals.estimates import Estimate
 from emergence_stats.core.verdicts import Verdict, decide
 from emergence_stats.evaluation.judging.missing import Missing
@@ -51,6 +52,13 @@ def _not_specific(controls: Sequence[ControlResult]) -> Iterator[Qualifier]:
             continue
         said = listed([f"{d.prediction} {_shown(d.estimate)}" for d in control.differences[:3]])
         judgements = {d.judgement for d in control.differences}
+        if control.expects == SAME:
+            yield Qualifier(
+                "not specific",
+                f"the control {control.name!r} was to make no difference beyond its margin, and that is not shown (analysis less "
+                f"control: {said})",
+            )
+            continue
         how = "cannot be told apart from the control"
         if judgements == {"the same"}:
             how = "it is the same in the control"
