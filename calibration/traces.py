@@ -20,6 +20,7 @@ from emergence_stats.traces.format import Manifest
 Floats = NDArray[np.float64]
 
 TASKS = ("copy", "reverse", "compare", "parity", "add", "mod", "sort", "mul")
+HARD = ("add", "mod", "mul", "parity")
 LEVELS = 3
 LAYERS = 4
 LAST = 4000
@@ -35,6 +36,11 @@ class World:
     deeper blocks fall earlier; otherwise the order of blocks is drawn anew for each task-level. `drift`:
     how much the log floor grows over the scales. `late`: share of task-levels that have not emerged at
     the end.
+
+    Further truths, by scale where they are tuples, repeated where there are more scales: `bend` is added to the log floor,
+    and `turned` scales have the opposite order of blocks. `signs` "specific": recovery only where the task-level emerges.
+    `hard`: whether hard tasks emerge. `lags` of the LLC and the Hessian behind the emergence of each task-level, None for
+    measures that know nothing of it: the Hessian changes about step 1,900 then, as a schedule does, and the LLC is noise.
     """
 
     name: str
@@ -45,6 +51,12 @@ class World:
     top_down: bool = False
     drift: float = 0.0
     late: float = 0.1
+    bend: tuple[float, ...] = (0.0,)
+    turned: tuple[bool, ...] = (False,)
+    signs: str = "always"
+    hard: bool = True
+    lags: tuple[float, ...] | None = None
+    measured: bool = False
 
     def steps(self) -> NDArray[np.int64]:
         spaced = np.geomspace(2, LAST, self.checkpoints - 2).round().astype(np.int64)
@@ -64,15 +76,22 @@ def simulated_run(world: World, scale: int, scales: int, seed: int) -> Run:
     emergence = middle + of_task + spread * effects
     recovery = emergence - np.log(2) if world.related else rng.normal(np.log(400), 0.5, n)
     recovery = np.maximum(recovery, np.log(40))
+    if not world.hard:
+        emergence[np.isin(task, HARD)] = 30.0  # never
+    if world.signs == "specific":
+        recovery[emergence > np.log(LAST)] = 30.0
     steps = world.steps()
     log_step = np.log(np.maximum(steps, 0.5))
     accuracy = 1 / (1 + np.exp(-(log_step - emergence[:, None]) / 0.15))
     accuracy = np.round(accuracy * 200) / 200  # of 200 samples
-    floor = np.exp(np.log(2.0) + world.drift * (scale / max(scales - 1, 1) - 0.5))
+    bend = world.bend[scale % len(world.bend)]
+    floor = np.exp(np.log(2.0) + bend + world.drift * (scale / max(scales - 1, 1) - 0.5))
     floor = floor * np.exp(rng.normal(0, 0.05, n))
     order = np.tile(np.arange(LAYERS)[::-1], (n, 1))
     if not world.top_down:
         order = np.argsort(rng.random((n, LAYERS)), axis=1)
+    if world.turned[scale % len(world.turned)]:
+        order = LAYERS - 1 - order
     half = np.log(5.0) + 0.35 * order + rng.normal(0, 0.1, (n, 1))  # (n, layers)
     down = 1 / (1 + np.exp(-(log_step - half[..., None]) / 0.2))
     up = 1 / (1 + np.exp(-(log_step - recovery[:, None, None]) / 0.2))
@@ -93,7 +112,23 @@ def simulated_run(world: World, scale: int, scales: int, seed: int) -> Run:
             rankme.reshape(n * LAYERS, -1),
         ),
     }
+    if world.measured:
+        lag = None if world.lags is None else world.lags[scale % len(world.lags)]
+        for name, found in _deep(rng, lag, emergence, log_step).items():
+            traces[name] = _traces(name, task, level, np.full(n, -1), steps, found)
     return Run(_manifest(world, scale, scales, seed), _EMPTY).replacing(traces)
+
+
+def _deep(
+    rng: np.random.Generator, lag: float | None, emergence: Floats, log_step: Floats
+) -> dict[str, Floats]:
+    """The LLC and the Hessian of each task-level (n, k)."""
+    n = len(emergence)
+    own = (np.full(n, np.log(1900.0)) if lag is None else emergence + lag) + rng.normal(0, 0.1, n)
+    change = 1 / (1 + np.exp(-(log_step - own[:, None]) / 0.2))
+    noise = rng.normal(0, 0.05, (2, n, len(log_step)))
+    llc = noise[0] if lag is None else 5 + change + noise[0]
+    return {"llc": llc, "hessian_top": np.exp(2 + change + noise[1])}
 
 
 def population(world: World, scales: int, seeds: int) -> list[Run]:

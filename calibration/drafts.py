@@ -1,0 +1,195 @@
+"""`python -m calibration.drafts > docs/second_study.md`: the drafts of the second study on worlds that deceive, and on
+the runs of the first study.
+
+The worlds are simulated. Each says which verdicts are true in it; a draft that supports what is false there, or refutes
+what is true, is marked.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from calibration.traces import World, simulated_run
+from emergence_stats.claims.project import Loaded, Project
+from emergence_stats.core.verdicts import COMBINE, Verdict
+from emergence_stats.evaluation.evaluate import evaluate
+from emergence_stats.evaluation.judging.rules import settle
+from emergence_stats.evaluation.results import Result
+from emergence_stats.evaluation.values import Values
+from emergence_stats.reports.markdown import markdown_table
+from emergence_stats.reports.words import kinds_text, value_text
+from emergence_stats.robustness.studies import pilot_units
+from emergence_stats.traces.store import Store
+
+ROOT = Path(__file__).parent.parent
+SEEDS, SCALES = 40, 5
+TRUE, FALSE = "true", "false"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A world, what is true of the drafts in it (`truth`), and how many of its runs are `broken`: the first seeds of the
+    largest scale lose their traces."""
+
+    world: World
+    truth: Mapping[str, str]
+    broken: int = 0
+    scales: int = SCALES
+
+
+_HONEST = World(
+    "all claims are true",
+    icc=0.1,
+    related=True,
+    top_down=True,
+    signs="specific",
+    lags=(0.0,),
+    measured=True,
+    late=0.3,
+)
+
+
+def _but(name: str, **further: object) -> World:
+    from dataclasses import replace
+
+    return replace(_HONEST, name=name, **further)  # type: ignore[arg-type]
+
+
+CASES = (
+    Case(_HONEST, {
+        "universal_collapse": TRUE, "top_down": TRUE, "llc_synchronous": TRUE, "hessian_lags": FALSE,
+        "scale_invariant_floors": TRUE, "concordance_limits": FALSE,
+    }),
+    Case(_but("floors fall and rise again over scales", bend=(0.35, 0.0, -0.35, 0.0, 0.35)), {
+        "scale_invariant_floors": FALSE, "top_down": TRUE,
+    }),
+    Case(_but("the order of blocks turns round at one scale", turned=(False, False, True, False, False)), {
+        "top_down": FALSE, "universal_collapse": TRUE,
+    }),
+    Case(_but("opposite lags at two scales", lags=(-0.45, 0.5)), {
+        "llc_synchronous": FALSE, "hessian_lags": FALSE,
+    }, scales=2),
+    Case(_but("the Hessian is the schedule and the LLC is noise", lags=None), {
+        "llc_synchronous": FALSE, "hessian_lags": FALSE,
+    }, scales=2),
+    Case(_but("hard tasks never emerge", hard=False, signs="always"), {"precursor_rates": FALSE}),
+    Case(_but("recovery is always there", related=False, signs="always"), {"precursor_rates": FALSE}),
+    Case(_but("a tenth of the runs is broken"), {"top_down": TRUE, "universal_collapse": TRUE}, broken=SEEDS // 2),
+)  # fmt: skip
+
+
+def drafts() -> list[Loaded]:
+    """The drafts, in the order of their names."""
+    project = Project(ROOT / "hypotheses" / "second_study")
+    return [project.load(name) for name in project.sources]
+
+
+def verdicts(case: Case, loaded: Sequence[Loaded], seeds: int) -> dict[str, Verdict]:
+    """What each draft that the case is about says of so many runs a scale."""
+    some = [one for one in loaded if one.name in case.truth]
+    found: dict[str, list[Values]] = {
+        one.name: [Values() for _ in one.hypothesis.predictions] for one in some
+    }
+    for scale in range(case.scales):
+        for seed in range(seeds):
+            if scale == case.scales - 1 and seed < case.broken * seeds // SEEDS:
+                continue
+            run = simulated_run(case.world, scale, case.scales, seed)
+            for one in some:
+                for pilot in pilot_units(one.name, one.hypothesis, [[run]]):
+                    for number, value in pilot.values.items():
+                        found[one.name][number].values.append(value)
+                        found[one.name][number].runs.append(pilot.runs)
+    return {
+        one.name: COMBINE[one.hypothesis.combine](
+            settle(one.hypothesis, p, values, test=False).verdict
+            for p, values in zip(one.hypothesis.predictions, found[one.name], strict=True)
+        )
+        for one in some
+    }
+
+
+def deceived(truth: str, verdict: Verdict) -> bool:
+    """Whether a verdict says the opposite of the truth."""
+    return (truth == FALSE and verdict is Verdict.SUPPORTED) or (
+        truth == TRUE and verdict is Verdict.REFUTED
+    )
+
+
+def _worlds(loaded: Sequence[Loaded]) -> Iterator[list[str]]:
+    for case in CASES:
+        for name, verdict in verdicts(case, loaded, SEEDS).items():
+            truth = case.truth[name]
+            mark = " **DECEIVED**" if deceived(truth, verdict) else ""
+            yield [case.world.name, name, truth, f"{verdict}{mark}"]
+
+
+def _first(results: Sequence[Result]) -> dict[str, Result]:
+    return {result.name: result for result in results}
+
+
+def _beside() -> Iterator[list[str]]:
+    """Both studies on the runs that are shipped."""
+    store = Store.open(str(ROOT / "data"))
+    first = _first(_all(Project(ROOT), store))
+    for draft in _all(Project(ROOT / "hypotheses" / "second_study"), store):
+        before = first[draft.name]
+        said = f"{before.verdict}" + (f" ({kinds_text(before)})" if before.qualified else "")
+        now = f"{draft.verdict}" + (f" ({kinds_text(draft)})" if draft.qualifiers else "")
+        deciding = next(
+            (p for p in draft.predictions if p.verdict is draft.verdict), draft.predictions[0]
+        )
+        yield [
+            draft.name,
+            said,
+            now,
+            f"{deciding.name} {value_text(deciding.estimate)}",
+            draft.reason,
+        ]
+
+
+def _all(project: Project, store: Store) -> list[Result]:
+    return evaluate([project.load(name) for name in project.sources], store)
+
+
+def document() -> Iterator[str]:
+    loaded = drafts()
+    yield "# The second study, drafted"
+    yield ""
+    yield (
+        "Claims with the estimands of the second study (`hypotheses/second_study/`), on the new core. They are not registered; "
+        "every run of the first study is a pilot of theirs, so that what they say of these runs is **exploratory**. Printed by "
+        "`python -m calibration.drafts`."
+    )
+    yield ""
+    yield "## On simulated worlds"
+    yield ""
+    yield (
+        f"What is true of a claim in a world, and what the draft says of {SEEDS} simulated runs at each of its scales. "
+        "*Inconclusive* deceives nobody."
+    )
+    yield ""
+    yield from markdown_table(("world", "draft", "truth", "verdict"), list(_worlds(loaded)))
+    yield ""
+    yield "## Beside the first study (exploratory)"
+    yield ""
+    yield (
+        "The registered verdict of the first study with its reservations, and the draft's on all of its runs, pilots and "
+        "confirmatory ones together. `cd hypotheses/second_study && emergence-stats test NAME` shows each in full."
+    )
+    yield ""
+    columns = ("claim", "first study, registered", "draft, exploratory", "estimate", "why")
+    yield from markdown_table(columns, list(_beside()))
+
+
+def main() -> None:
+    for line in document():
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The Hessian moves after emergence.
+
+Estimands as in `llc_synchronous`: the median lag of its largest eigenvalue (logarithm) behind accuracy, event by event,
+and the slope of its onset on emergence. Supported if the lag is above 0 at every scale and the slope above 0.25. A change
+that comes at one time, whatever emerges, has slope 0 and refutes the claim, though on average it comes after emergence.
+"""
+
+import functools
+import math
+
+from emergence_stats import Claim, Hypothesis, Needs, Prediction, Region, placebo
+
+from ._lags import median_lag, slope_on_emergence
+from ._paper import DEEP, PAPER
+
+hessian_lags = Hypothesis(
+    claim=Claim(
+        "The largest eigenvalue of the Hessian changes after emergence.",
+        paper=PAPER,
+        reported={"v1": "lag (notes: leads in 17%)", "v3": "lag"},
+    ),
+    needs=Needs(
+        ["hessian_top", "accuracy", "rankme"], further=["log_prob"], layers="final", min_scales=2
+    ),
+    predictions=[
+        Prediction(
+            "median lag",
+            functools.partial(median_lag, measure="hessian_top"),
+            Region.above(0.0),
+            scope="every scale",
+        ),
+        Prediction(
+            "slope on emergence",
+            functools.partial(slope_on_emergence, measure="hessian_top"),
+            Region.above(0.25),
+            scope="average",
+        ),
+    ],
+    design=DEEP,
+    controls=[placebo("hessian_top", by="weight_norm"), placebo("hessian_top", by="lr")],
+    multiverse={
+        "onset": ["sigmoid", "half-way"],
+        "behaviour": ["accuracy", "log_prob"],
+        "reach": [math.log(1.5), math.log(2)],
+    },
+)
