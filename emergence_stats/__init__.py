@@ -26,6 +26,7 @@ MODULES: dict[str, str] = {
     "Hypothesis": "core.plan",
     "LargestDifference": "core.analyses",
     "Mean": "core.analyses",
+    "Median": "core.analyses",
     "Needs": "core.plan",
     "Pooled": "core.plan",
     "Prediction": "core.plan",

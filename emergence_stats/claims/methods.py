@@ -188,6 +188,11 @@ def method_text(p: Prediction) -> str:
             "The largest difference between the means of two scales; the interval holds for every pair of scales at once "
             "(Student's t of each pair, errors from seeds within scales)."
         )
+    if kind == "Median":
+        return (
+            f"{_scope_text(p)}Median over {units} of a scale, with the interval and the test of signs, which hold for values "
+            "of any distribution."
+        )
     if kind == "Slope":
         return (
             f"Change when parameters grow {p.analysis.over:g}-fold: slope of scale means on log parameters, with Student's "  # type: ignore[union-attr]

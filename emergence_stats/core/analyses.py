@@ -41,6 +41,15 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Median:
+    """Median over the runs of each scale of a number a run, by the sign test, for values that few runs carry far away.
+
+    It is about every scale: medians of scales have no distribution-free mean. Six runs a scale are the fewest that give an
+    interval at 95%.
+    """
+
+
+@dataclass(frozen=True)
 class Slope:
     """Change of a number a run when the parameters grow `over`-fold (slope on log10 parameters).
 
@@ -59,7 +68,7 @@ class LargestDifference:
     """The largest difference between the means of two scales: invariance over scales is that it is small."""
 
 
-Analysis = Mean | Share | Slope | LargestDifference
+Analysis = Mean | Median | Share | Slope | LargestDifference
 ACROSS = ("Slope", "LargestDifference")  # these compare scales, so that none has an estimate alone
 
 

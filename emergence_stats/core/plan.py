@@ -14,8 +14,7 @@ from emergence_stats.core.analyses import (
     Analysis,
     LargestDifference,
     Mean,
-    Share,
-    Slope,
+    Median,
     bounds_of,
     kind_of,
 )
@@ -162,7 +161,7 @@ class Prediction:
             raise HypothesisError(f"{where}: estimate is not a function")
         if not isinstance(self.region, Region):
             raise HypothesisError(f"{where}: region is {self.region!r}")
-        if not isinstance(self.analysis, Mean | Share | Slope | LargestDifference):
+        if not isinstance(self.analysis, Analysis):
             raise HypothesisError(f"{where}: analysis is {self.analysis!r}")
         if self.unit not in ("run", "seed"):
             raise HypothesisError(f"{where}: unit is {self.unit!r}")
@@ -176,6 +175,8 @@ class Prediction:
     def _check_scope(self, where: str) -> None:
         if self.scope not in (None, EVERY, AVERAGE):
             raise HypothesisError(f"{where}: scope is {self.scope!r}, not {EVERY!r} or {AVERAGE!r}")
+        if isinstance(self.analysis, Median) and self.unit == "run" and self.scope != EVERY:
+            raise HypothesisError(f"{where}: a Median is about every scale; say scope={EVERY!r}")
         if self.scope is None:
             return
         if self.unit == "seed":

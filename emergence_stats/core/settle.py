@@ -24,6 +24,7 @@ from emergence_stats.core.intervals.contrasts import (
     rounding,
 )
 from emergence_stats.core.intervals.estimates import Estimate, Interval, ScaleEstimate
+from emergence_stats.core.intervals.medians import median_interval, median_p
 from emergence_stats.core.intervals.scales import Scales, average, by_scale, every_scale
 from emergence_stats.core.intervals.slopes import slope_contrast
 from emergence_stats.core.intervals.spreads import spread_estimate
@@ -114,6 +115,8 @@ def settle(
         return _nothing(math.nan, level, len(sample), why)
     if kind == "LargestDifference":
         settled = _spread(prediction, sample, level, test)
+    elif kind == "Median":
+        settled = _median(prediction, sample, level, test)
     elif kind == "Slope":
         settled = _slope(prediction, sample, level, test)
     else:
@@ -285,6 +288,53 @@ def _why(means: _Procedure, found: Contrast) -> str | None:
     if len(found.weights) == 1:
         return "1 unit of replication: an interval needs two"
     return _SINGLE
+
+
+# --- medians ----------------------------------------------------------------------------------
+
+
+def _median(prediction: Prediction, sample: Sample, level: float, test: bool) -> Settled:
+    strata, region = np.array(sample.strata), prediction.region
+    names = sorted(
+        dict.fromkeys(sample.strata), key=lambda s: float(sample.log10_params[strata == s].mean())
+    )
+    simultaneous = 1 - (1 - level) / len(names)
+    mine = {name: sample.values[strata == name] for name in names}
+    scales = tuple(
+        ScaleEstimate(
+            str(name),
+            float(np.median(x)),
+            len(x),
+            median_interval(x, level),
+            median_interval(x, simultaneous),
+            None,
+        )
+        for name, x in mine.items()
+    )
+    found = Scales({s.scale: s.interval for s in scales}, {s.scale: s.together for s in scales})
+    known = [s.interval for s in scales if s.interval is not None]
+    whole = len(known) == len(scales)
+    worst = _least_inside(scales, region)
+    p = None
+    if test and whole:
+        ends = [(end, side) for end, side in ((region.lo, -1), (region.hi, 1)) if end is not None]
+        p = max(median_p(x, end, side) for x in mine.values() for end, side in ends)
+    estimate = Estimate(
+        value=float(np.median([s.value for s in scales])),
+        interval=(min(e[0] for e in known), max(e[1] for e in known)) if whole else None,
+        level=level,
+        p_value=p,
+        effect_size=_effect(prediction, sample, worst.value),
+        n_runs=len(sample),
+        method=f"median by the sign test at each of {len(scales)} scales (intersection-union)",
+        why_no_interval=None
+        if whole
+        else "a scale has too few units for an interval of its median",
+        scales=scales if len(scales) > 1 else (),
+    )
+    outside = [str(name) for name in found.outside(region)]
+    mixed = tuple(outside) if len(outside) < len(scales) else ()
+    return Settled(estimate, every_scale(found, region), mixed, worst.scale)
 
 
 # --- across scales ----------------------------------------------------------------------------

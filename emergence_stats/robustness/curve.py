@@ -89,6 +89,11 @@ def explained_by_choice(curve: Curve) -> dict[str, float]:
     values = [point.value for point in curve.points]
     if not varied or len(values) < 3 or max(values) - min(values) <= 1e-12 * max(map(abs, values)):
         return {}
+    levels = {name: len({p.chosen[name] for p in curve.points}) for name in varied}
+    if len(values) <= 1 + sum(
+        n - 1 for n in levels.values()
+    ):  # nothing is left to tell the choices apart by
+        return {varied[0]: 1.0, "interactions": 0.0} if len(varied) == 1 else {}
     import pandas as pd
     from statsmodels.formula.api import ols
     from statsmodels.stats.anova import anova_lm

@@ -37,6 +37,7 @@ CORE = {
                 "bounded",
                 "contrasts",
                 "estimates",
+                "medians",
                 "normal",
                 "scales",
                 "slopes",

@@ -10,6 +10,7 @@ from emergence_stats import (
     Hypothesis,
     LargestDifference,
     Mean,
+    Median,
     Needs,
     Prediction,
     Region,
@@ -48,6 +49,7 @@ def declared(*predictions, **further):
             lambda: Prediction("p", value, POSITIVE, unit="seed", scope="every scale"),
             "a seed has all",
         ),
+        (lambda: Prediction("p", value, POSITIVE, Median()), "a Median is about every scale"),
         (lambda: Prediction("p", value, Region.at_least(0), LargestDifference()), "every size"),
         (lambda: Prediction("p", value, Region.at_most(-1), LargestDifference()), "no size"),
         (

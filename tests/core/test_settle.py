@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emergence_stats.core.analyses import LargestDifference, Mean, Share, Slope
+from emergence_stats.core.analyses import LargestDifference, Mean, Median, Share, Slope
 from emergence_stats.core.looks import settle_looks
 from emergence_stats.core.plan import Design, Prediction
 from emergence_stats.core.regions import Region
@@ -173,6 +173,37 @@ def test_a_bounded_mean_has_an_interval_that_assumes_nothing():
     assert e.free_interval[0] < e.interval[0]
     assert e.interval[1] < e.free_interval[1]
     assert settle(prediction(Region.at_least(0.5)), some, LEVEL).estimate.free_interval is None
+
+
+def test_a_median_is_that_of_the_sign_test():
+    """R: wilcox-free, BSDA::SIGN.test; here by the binomial distribution of scipy."""
+    from scipy.stats import binomtest
+
+    rng = np.random.default_rng(2)
+    some = sample({"a": rng.lognormal(size=12), "b": rng.lognormal(size=9)})
+    plan = prediction(Region.at_least(0.1), Median(), "every scale")
+    settled = settle(plan, some, LEVEL)
+    for one in settled.estimate.scales:
+        x = some.values[np.array(some.strata) == one.scale]
+        for end in one.interval:
+            assert end in x
+        outside = np.nextafter(one.interval[0], -np.inf)
+        assert binomtest(int((x > outside).sum()), len(x), 0.5, "greater").pvalue <= 0.025
+        inside = np.nextafter(one.interval[0], np.inf)
+        assert binomtest(int((x > inside).sum()), len(x), 0.5, "greater").pvalue > 0.025
+    few = settle(plan, sample({"a": [1.0] * 5, "b": [1.0] * 9}), LEVEL)
+    assert few.verdict is Verdict.INCONCLUSIVE
+    assert "too few units" in few.estimate.why_no_interval
+
+
+@given(samples(), st.floats(0.05, 0.95))
+@settings(max_examples=200, deadline=None)
+def test_the_sign_test_and_its_interval_say_the_same(some, at):
+    many = Sample(np.tile(some.values, 8), list(some.strata) * 8, np.tile(some.log10_params, 8))
+    for region in (Region.above(at), Region.below(at)):
+        settled = settle(prediction(region, Median(), "every scale"), many, LEVEL)
+        e = settled.estimate
+        assert (e.p_value <= (1 - LEVEL) / 2) == region.contains_interval(*e.interval)
 
 
 # --- looking early ----------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def test_a_result_is_a_table_a_picture_and_frames(project):
 def test_a_multiverse_is_a_table_a_picture_and_a_frame(varied_project, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(varied_project / "cache"))
     found = es.multiverse("learns", jobs=1)
-    assert str(found) == "learns: supported in 3 of 3 analyses (100%), refuted in 0"
+    assert str(found) == "learns: the claim is supported in 3 of 3 analyses (100%), refuted in 0"
     assert "3 of 3 analyses" in found._repr_html_()
     assert "data:image/svg+xml" in found._repr_html_()
     assert found.plot().axes

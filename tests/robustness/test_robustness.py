@@ -329,7 +329,7 @@ def test_records_are_shown_while_they_hold_and_no_longer(root):
     (shown,) = attach(found, project, store)
     assert shown.multiverse.numbers["analyses"] == 24
     assert shown.multiverse.statement == (
-        "supported in 4 of 24 analyses (17%), refuted in 16; changed by threshold = 2.0: refuted, "
+        "the claim is supported in 4 of 24 analyses (17%), refuted in 16; changed by threshold = 2.0: refuted, "
         "scale = 0.1: refuted, scale = None: inconclusive"
     )
     lock = (root / "hypotheses" / "robustness.lock").read_text()
