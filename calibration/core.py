@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration import judgements
 from calibration.values import Design, rates
 from emergence_stats.core.intervals import betting, bounded
 from emergence_stats.core.intervals.contrasts import mean_contrast
@@ -130,6 +131,35 @@ def document(repetitions: int) -> Iterator[str]:
     make = partial(row, repetitions=repetitions)
     rows = [make(world, design) for design in DESIGNS for world in WORLDS]
     yield from markdown_table(("values of runs", "runs", *METHODS), rows)
+    yield from _judgements(repetitions)
+
+
+def _judgements(repetitions: int) -> Iterator[str]:
+    yield ""
+    yield "## Whole predictions"
+    yield ""
+    yield (
+        f"Worlds in which a claim is false, or true at the boundary, and how often it is supported in {repetitions:,} studies: "
+        "at most .05. An analysis that is marked is offered all the same, since nothing in the values of few runs tells that "
+        "such a world is the true one (Bahadur and Savage 1956): its method says that it assumes values without far "
+        "deviations. Where these are possible, bounds (the table above) or the median are right."
+    )
+    yield ""
+    columns = ("world", "runs", "first study", "analysis of the core", "supported")
+    yield from markdown_table(columns, list(judgements.cells(repetitions)))
+    yield ""
+    shared, not_shared = judgements.looking_early(repetitions)
+    yield (
+        f"**Looking early**: of a mean at the boundary, three looks (4, 8 and 12 seeds at two scales) support in {shared:.3f} of "
+        f"studies; they would in {not_shared:.3f} if each look took the whole error."
+    )
+    yield ""
+    clean, filled = judgements.missing_for_their_outcome(repetitions)
+    yield (
+        f'**Runs that are missing for their outcome**: where runs below 0.55 break, of 30 with a mean of 0.5, "at least 0.6" is '
+        f"supported in {clean:.3f} of studies by those that are left. The report says so: with the lowest values that the missing "
+        f"runs could have had it is supported in {filled:.3f}."
+    )
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ differ; the average of scales of which one lies outside the region for certain s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +25,14 @@ from emergence_stats.core.intervals.contrasts import (
 )
 from emergence_stats.core.intervals.estimates import Estimate, Interval, ScaleEstimate
 from emergence_stats.core.intervals.medians import median_interval, median_p
-from emergence_stats.core.intervals.scales import Scales, average, by_scale, every_scale
+from emergence_stats.core.intervals.scales import (
+    Scales,
+    average,
+    by_scale,
+    every_scale,
+    largest_difference,
+    pair_contrasts,
+)
 from emergence_stats.core.intervals.slopes import slope_contrast
 from emergence_stats.core.intervals.spreads import spread_estimate
 from emergence_stats.core.plan import Prediction
@@ -56,7 +63,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Settled:
-    """`mixed`: scales that lie outside the region for certain, where the verdict is not that it is refuted.
+    """`mixed`: scales that contradict the prediction, where the verdict is not that it is refuted.
     `deciding`: for every scale, the scale that is least inside."""
 
     estimate: Estimate
@@ -167,8 +174,9 @@ def _mean(prediction: Prediction, sample: Sample, level: float, test: bool) -> S
     if not prediction.of_every_scale:
         if test:
             estimate = replace(estimate, p_value=means.p_value(found, region))
-        verdict, contradicting = average(estimate.interval, per_scale, region)
-        mixed = contradicting or ([] if verdict is Verdict.REFUTED else per_scale.outside(region))
+        verdict, mixed = average(
+            estimate.interval, _contradicting(sample, per_scale, region, level), region
+        )
         return Settled(estimate, verdict, tuple(map(str, mixed)) if len(scales) > 1 else ())
     known = [ends for ends in own if ends is not None]
     whole = len(known) == len(own)
@@ -188,6 +196,24 @@ def _mean(prediction: Prediction, sample: Sample, level: float, test: bool) -> S
     outside = per_scale.outside(region)
     mixed = outside if len(outside) < len(scales) else []
     return Settled(estimate, verdict, tuple(map(str, mixed)), worst.scale)
+
+
+def _contradicting(
+    sample: Sample, per_scale: Scales, region: Region, level: float
+) -> list[Hashable]:
+    """Scales that lie outside a region for certain; and where scales differ for certain, those that lie outside."""
+    outside = per_scale.outside(region)
+    if sample.n_scales > 1:
+        spread = largest_difference(sample.values, sample.strata, level).interval
+        if spread is not None and spread[0] > 0:
+            strata = np.array(sample.strata)
+            outside += [
+                name
+                for name in per_scale.alone
+                if name not in outside
+                and not region.contains(float(sample.values[strata == name].mean()))
+            ]
+    return outside
 
 
 def _trials(sample: Sample) -> float:
@@ -374,8 +400,36 @@ def _slope(prediction: Prediction, sample: Sample, level: float, test: bool) -> 
         found.stderr,
         found.df,
     )
-    verdict = Verdict.INCONCLUSIVE if ends is None else decide(ends, prediction.region)
-    return Settled(estimate, verdict)
+    if ends is None:
+        return Settled(estimate, Verdict.INCONCLUSIVE)
+    verdict = decide(ends, prediction.region)
+    bent = _bends(sample, per_decade, prediction.region, level)
+    if verdict is Verdict.REFUTED or not bent:
+        return Settled(estimate, verdict)
+    return Settled(estimate, Verdict.INCONCLUSIVE, bent)
+
+
+def _bends(sample: Sample, per_decade: float, region: Region, level: float) -> tuple[str, ...]:
+    """Pairs of scales between which the slope lies outside a region for certain, simultaneously over all pairs.
+
+    Of a straight line no pair does, but for the error. Values that fall and rise again have pairs on either side, and their
+    slope describes none.
+    """
+    stratum, names = codes(sample.strata), list(dict.fromkeys(sample.strata))
+    at = np.bincount(stratum, sample.log10_params / per_decade) / np.bincount(stratum)
+    pairs = pair_contrasts(sample.values, stratum)
+    simultaneous, line = 1 - (1 - level) / len(pairs), _Procedure(None)
+    found = []
+    for (one, other), difference in pairs:
+        ends = line.interval(difference, simultaneous)
+        if ends is None or agree(at[[one, other]]):
+            continue
+        run = float(at[one] - at[other])
+        lo, hi = sorted((ends[0] / run, ends[1] / run))
+        if region.misses_interval(lo, hi):
+            first, last = (one, other) if run < 0 else (other, one)
+            found.append(f"{names[first]} to {names[last]}")
+    return tuple(found)
 
 
 def _spread(prediction: Prediction, sample: Sample, level: float, test: bool) -> Settled:

@@ -37,7 +37,7 @@ class PredictionResult:
 
     `units_compare`: whether the region is on the scale of the units' values. For a slope it is
     not: no single run has one. `scope`: "every scale", "average", or "across scales" where scales are compared.
-    `mixed`: scales that lie outside the region for certain though the prediction is not refuted. `deciding`: of a
+    `mixed`: scales that contradict it though the prediction is not refuted. `deciding`: of a
     prediction about every scale, the one that is least inside. `at_bound`: units whose value is an end of the range that
     was searched.
     """

@@ -76,7 +76,7 @@ def scale_texts(prediction: PredictionResult) -> list[str]:
     """The estimate at each scale, in a line each; empty if the prediction compares scales or has one."""
     return [
         f"{s.scale}: {number(s.value)} {ends_text(s.interval)}, {s.n_units} {prediction.unit}{'s' if s.n_units != 1 else ''}"
-        + (", outside for certain" if s.scale in prediction.mixed else "")
+        + (", outside the region" if s.scale in prediction.mixed else "")
         for s in prediction.estimate.scales
     ]
 
@@ -105,7 +105,9 @@ def shows_text(control: ControlResult) -> str:
         return "positive control, found" if control.found else "positive control, not found"
     if control.expects == "the same":
         return "was to be the same, not shown" if control.same else "the same, as expected"
-    return f"no: {control.shows}" if control.same else "yes"
+    if control.same:
+        return f"no: {control.shows}"
+    return "yes" if any(d.exceeds for d in control.differences) else "not shown"
 
 
 def reported_rows(result: Result) -> list[tuple[str, str]]:

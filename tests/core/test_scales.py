@@ -46,7 +46,7 @@ def test_lags_that_contradict_one_another_are_not_synchronous_on_average():
     ends = normal.interval(mean_contrast(values, strata), LEVEL)
     assert region.contains_interval(*ends)  # what the mean alone would say
     found = by_scale(values, strata, LEVEL, students)
-    assert average(ends, found, region) == (Verdict.INCONCLUSIVE, ["s0", "s1"])
+    assert average(ends, found.outside(region), region) == (Verdict.INCONCLUSIVE, ["s0", "s1"])
     assert every_scale(found, region) is Verdict.REFUTED
 
 
@@ -65,7 +65,7 @@ def test_every_scale_and_the_average(means, every, mean):
     found = by_scale(values, strata, LEVEL, students)
     assert every_scale(found, region) is every
     ends = normal.interval(mean_contrast(values, strata), LEVEL)
-    assert average(ends, found, region)[0] is mean
+    assert average(ends, found.outside(region), region)[0] is mean
 
 
 def test_a_scale_without_an_interval_supports_nothing():
@@ -85,7 +85,7 @@ def test_support_at_every_scale_is_never_mixed(means, least):
     if every_scale(found, region) is Verdict.SUPPORTED:
         assert found.outside(region) == []
         ends = bounded.interval(mean_contrast(values, strata), (0.0, 1.0), LEVEL)
-        assert average(ends, found, region)[0] is not Verdict.REFUTED
+        assert average(ends, found.outside(region), region)[0] is not Verdict.REFUTED
 
 
 def test_floors_that_fall_and_rise_again_are_not_invariant():

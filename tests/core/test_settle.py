@@ -108,7 +108,14 @@ def test_floors_that_fall_and_rise_again_are_not_invariant():
     region = Region.at_most(math.log(1.25))
     symmetric = Sample(floors.values, floors.strata, np.repeat([4.0, 4.5, 5.0, 5.5, 6.0], 10))
     slope = settle(prediction(Region.between(-0.22, 0.22), Slope(100)), symmetric, LEVEL)
-    assert slope.verdict is Verdict.SUPPORTED
+    assert Region.between(-0.22, 0.22).contains_interval(*slope.estimate.interval)
+    assert slope.verdict is Verdict.INCONCLUSIVE
+    assert "a to c" in slope.mixed
+    line = Sample(
+        symmetric.log10_params + floors.values * 0.01, floors.strata, symmetric.log10_params
+    )
+    straight = settle(prediction(Region.between(0.9, 1.1), Slope(10)), line, LEVEL)
+    assert straight.verdict is Verdict.SUPPORTED
     settled = settle(prediction(region, LargestDifference()), symmetric, LEVEL)
     assert settled.verdict is Verdict.REFUTED
     assert set(settled.estimate.pair) <= {"a", "c", "e"}

@@ -72,13 +72,18 @@ def every_scale(found: Scales, region: Region) -> Verdict:
     return Verdict.INCONCLUSIVE
 
 
-def average(ends: Interval | None, found: Scales, region: Region) -> tuple[Verdict, list[Hashable]]:
-    """The verdict on the mean over scales, and the scales that contradict a support, which is then none."""
+def average(
+    ends: Interval | None, contradicting: list[Hashable], region: Region
+) -> tuple[Verdict, list[Hashable]]:
+    """The verdict on the mean over scales, which supports nothing while scales contradict it, and these scales; none
+    where it is refuted.
+    """
     if ends is None:
-        return Verdict.INCONCLUSIVE, []
+        return Verdict.INCONCLUSIVE, contradicting
     verdict = decide(ends, region)
-    mixed = found.outside(region) if verdict is Verdict.SUPPORTED else []
-    return (Verdict.INCONCLUSIVE if mixed else verdict), mixed
+    if verdict is Verdict.REFUTED:
+        return verdict, []
+    return (Verdict.INCONCLUSIVE if contradicting else verdict), contradicting
 
 
 @dataclass(frozen=True)

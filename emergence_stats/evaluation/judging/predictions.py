@@ -99,8 +99,8 @@ def _reason(prediction: Prediction, settled: Settled) -> str:
             f"{s.scale} {number(s.value)} {_ends(s.together)}"
             for s in estimate.scales
             if s.scale in settled.mixed
-        ]
-        return f"mixed across scales: {where} inside {region} on average, but outside for certain at {listed(those)}"
+        ] or list(settled.mixed)
+        return f"mixed across scales: {where} inside {region} as a whole, but scales contradict it: {listed(those)}"
     # No number of runs that would settle it: at one standard error of the estimate it may be a seventh or twice that.
     # `emergence-stats power` simulates the chances.
     return f"{where} reaches across the edge of {region}"

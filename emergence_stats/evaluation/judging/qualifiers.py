@@ -73,11 +73,9 @@ def _not_specific(controls: Sequence[ControlResult]) -> Iterator[Qualifier]:
 def _mixed(verdict: Verdict, predictions: Sequence[PredictionResult]) -> Iterator[Qualifier]:
     for p in _carrying(verdict, predictions):
         if p.mixed and p.verdict is not Verdict.REFUTED:
-            scales = {s.scale: s for s in p.estimate.scales}
-            said = listed([f"{name} ({number(scales[name].value)})" for name in p.mixed])
-            yield Qualifier(
-                "mixed across scales", f"{p.name} lies outside {p.region} for certain at {said}"
-            )
+            values = {s.scale: f"{s.scale} ({number(s.value)})" for s in p.estimate.scales}
+            said = listed([values.get(name, name) for name in p.mixed])
+            yield Qualifier("mixed across scales", f"{p.name} lies outside {p.region} at {said}")
 
 
 def _insensitive(controls: Sequence[ControlResult]) -> Iterator[Qualifier]:
