@@ -74,6 +74,10 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
         parts = sorted(mine[0]["seconds_by_measure"].items(), key=lambda part: -part[1])
         if parts:
             yield f"    of these: {', '.join(f'{name} {spent:.0f} s' for name, spent in parts)}"
+    if "looks" in plan:
+        looks = plan["looks"]
+        kind = "confirmatory" if looks["confirmatory"] else "exploratory"
+        yield f"so far {looks['verdict']} ({kind}): {looks['reason']}"
     missing = [run for run in runs if run["state"] == "missing"]
     if not missing:
         yield "nothing is missing"

@@ -20,6 +20,7 @@ from emergence_stats.claims.registration.seen import (
     moment,
     repeats_among,
 )
+from emergence_stats.core.looks import wanted
 from emergence_stats.core.plan import Hypothesis
 from emergence_stats.errors import UsageError
 from emergence_stats.traces.format import Manifest
@@ -286,7 +287,7 @@ def _incomplete(hypothesis: Hypothesis, selection: Selection, store: Store) -> I
         (manifests[run_id].scale, manifests[run_id].seed)
         for run_id in selection.with_status("counted", "refused")
     ]
-    planned = hypothesis.design.runs()
+    planned = wanted(hypothesis.design, there)
     missing = sorted(set(planned) - set(there))
     if missing:
         scale, seed = missing[0]

@@ -26,6 +26,15 @@ def reached(design: Design, there: Iterable[tuple[str, int]]) -> list[int]:
     ]
 
 
+def wanted(design: Design, there: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The runs that a plan wants by now: of the last look that is reached, or of the first; all, if it looks once."""
+    if not getattr(design, "sequential", False):  # plans of the first study have none
+        return design.runs()
+    looks = reached(design, there)
+    until = looks[-1] if looks else design.looks[0]
+    return [(scale, seed) for scale in design.scales for seed in design.seeds[:until]]
+
+
 def settle_looks(
     prediction: Prediction,
     sample: Sample,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from emergence_stats.claims.selection import Selection, deviations
+from emergence_stats.core.looks import reached
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
 from emergence_stats.evaluation.judging.controls import conclude_control
@@ -34,6 +35,7 @@ def conclude(job: Job, store: Store) -> Result:
     missing = list(missing_of(job, selection, predictions))
     qualifiers = qualifiers_of(verdict, predictions, controls, missing)
     reason = _reason(job, selection, verdict, predictions)
+    reason += _looks_text(job, verdict)
     not_found = _not_found(job, verdict, controls)
     if not_found is not None:
         verdict, reason = Verdict.INCONCLUSIVE, f"{not_found}; else {verdict}: {reason}"
@@ -76,6 +78,22 @@ def _not_found(job: Job, verdict: Verdict, controls: tuple[ControlResult, ...]) 
         if control.found is False and control.finds != str(verdict):
             return f"the positive control {control.name!r} is not found ({control.reason or control.verdict})"
     return None
+
+
+def _looks_text(job: Job, verdict: Verdict) -> str:
+    """Of a plan that looks early: which look was the last, and whether to stop."""
+    design = job.hypothesis.design
+    if design is None or not getattr(design, "sequential", False):
+        return ""
+    made = next(iter(job.main.collected.values())).made or frozenset()
+    looks, n = reached(design, made), len(design.looks)
+    if not looks:
+        return f"; go on: the first of {n} looks is at {design.looks[0]} seeds a scale"
+    if verdict is not Verdict.INCONCLUSIVE:
+        return f"; stop now: decided by look {len(looks)} of {n}"
+    if len(looks) == n:
+        return f"; stop now: that was the last of {n} looks"
+    return f"; go on: look {len(looks)} of {n} does not decide, the next is at {design.looks[len(looks)]} seeds a scale"
 
 
 def _not_looked_at(job: Job) -> tuple[Qualifier, ...]:

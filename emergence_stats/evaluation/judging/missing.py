@@ -12,8 +12,8 @@ import numpy as np
 
 from emergence_stats.claims.selection import Selection
 from emergence_stats.core.analyses import bounds_of, kind_of
-from emergence_stats.core.looks import reached
-from emergence_stats.core.plan import Count, Design, Hypothesis, Prediction
+from emergence_stats.core.looks import wanted
+from emergence_stats.core.plan import Count, Hypothesis, Prediction
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
 from emergence_stats.evaluation.judging.rules import settle
@@ -67,7 +67,8 @@ def missing_of(
     design = job.hypothesis.design
     if design is None or selection.suite != design.suite or not selection.planned:
         return
-    planned = _planned(design, job)
+    made = next(iter(job.main.collected.values())).made or frozenset()
+    planned = wanted(design, made)
     for prediction, result in zip(job.hypothesis.predictions, predictions, strict=True):
         collected = job.main.collected[prediction.name]
         if not collected.values:
@@ -75,16 +76,6 @@ def missing_of(
         absent = _absent(prediction, planned, collected)
         if absent:
             yield _with_fills(job.hypothesis, prediction, collected, absent, result)
-
-
-def _planned(design: Design, job: Job) -> list[tuple[str, int]]:
-    """The runs that the plan wants by now: those of the last look that is reached, if it looks early."""
-    if not getattr(design, "sequential", False):
-        return design.runs()
-    made = next(iter(job.main.collected.values())).made or frozenset()
-    looks = reached(design, made)
-    until = looks[-1] if looks else design.looks[0]
-    return [(scale, seed) for scale in design.scales for seed in design.seeds[:until]]
 
 
 def _absent(

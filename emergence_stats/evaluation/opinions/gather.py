@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
+from importlib import util
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ def with_opinions(results: Sequence[Result], manifests: Mapping[str, Manifest]) 
 
 
 def _of(result: Result, manifests: Mapping[str, Manifest]) -> dict[str, Any]:
-    missing = [name for name in ("statsmodels", "pingouin") if find_spec(name) is None]
+    missing = [name for name in ("statsmodels", "pingouin") if util.find_spec(name) is None]
     heterogeneity: dict[str, Any] = {}
     others: list[dict[str, Any]] = []
     for prediction in result.predictions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,11 +31,27 @@ def plan(
     from emergence_stats.claims.planning import plan_lines, plan_of
 
     session = session_of(context)
-    found = plan_of(session.one(name), traces or session.project.traces, suite)
+    loaded = session.one(name)
+    found = plan_of(loaded, traces or session.project.traces, suite)
+    design = loaded.hypothesis.design
+    if getattr(design, "sequential", False) and found["confirmatory"] and _any_there(found):
+        from emergence_stats.evaluation.evaluate import evaluate
+
+        result = evaluate([loaded], session.store(traces))[0]
+        found["looks"] = {
+            "at": list(design.looks) if design is not None else [],
+            "verdict": str(result.verdict),
+            "confirmatory": result.confirmatory,
+            "reason": result.reason,
+        }
     if as_json:
         print_json({"schema_version": 1, **found})
     else:
         typer.echo("\n".join(plan_lines(found)))
+
+
+def _any_there(found: dict[str, Any]) -> bool:
+    return any(run["state"] == "there" for run in found["runs"])
 
 
 @app.command()
