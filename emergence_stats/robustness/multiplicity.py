@@ -34,19 +34,11 @@ def adjust(results: Sequence[Result]) -> list[Result]:
     known = np.array([x for x in p if x is not None])
     if known.size == 0:
         return list(results)
-    from scipy.stats import false_discovery_control
+    from statsmodels.stats.multitest import multipletests
 
-    adjusted = iter(zip(known, holm(known), false_discovery_control(known), strict=True))
+    holm, fdr = (multipletests(known, method=method)[1] for method in ("holm", "fdr_bh"))
+    adjusted = iter(zip(known, holm, fdr, strict=True))
     return [
         result if x is None else replace(result, adjusted=Adjusted(*map(float, next(adjusted))))
         for result, x in zip(results, p, strict=True)
     ]
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's adjusted p-values of (n,): the k-th smallest times n - k + 1, non-decreasing, at most 1."""
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted

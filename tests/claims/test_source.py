@@ -12,6 +12,7 @@ from emergence_stats.claims.project import Project
 from emergence_stats.claims.registration import register, state_of
 from emergence_stats.claims.source import code_digests
 from emergence_stats.errors import RegistrationError
+from emergence_stats.support.bare import bare_source
 from tests.support import HYPOTHESIS
 
 # What takes part in every verdict; and what a star import of the public names reaches besides.
@@ -265,3 +266,28 @@ def test_a_helper_edited_between_two_calls_of_a_process_is_the_new_one(project):
     after = Project(project).load("learns").module
     assert (before.inner.value, before._own.value) == (1, 1)
     assert (after.inner.value, after._own.value) == (22, 22)
+
+
+# --- the core ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ("x = 1\n", "x = 1  # one\n", True),
+        ("def f():\n    return 1\n", 'def f():\n    """One."""\n    return 1\n', True),
+        ("def f():\n    return 1\n", "# head\n\n\ndef f():\n\n    return (1)\n", False),
+        ("f(1,\n  2)\n", "f(1, 2)\n", True),
+        ("x = 1\n", "x = 2\n", False),
+        ("if a:\n    b()\nc()\n", "if a:\n    b()\n    c()\n", False),
+        ("x = 'a'\n", "x = 'b'\n", False),
+        ("f('a')\n", "f('a', 'b')\n", False),
+    ],
+)
+def test_comments_docstrings_and_layout_change_no_digest_of_the_core(before, after, same):
+    assert (bare_source(before.encode()) == bare_source(after.encode())) is same
+
+
+def test_what_judges_a_plan_is_frozen_with_it(project):
+    with_import(project)
+    assert set(code_digests(project / "hypotheses" / "learns.py")) >= CORE
