@@ -30,6 +30,8 @@ calibrate: $(VENV)/dev
 	mv docs/calibration.md.new docs/calibration.md
 	$(BIN)/python -m calibration.core > docs/calibration_core.md.new
 	mv docs/calibration_core.md.new docs/calibration_core.md
+	$(BIN)/python -m calibration.drafts > docs/second_study.md.new
+	mv docs/second_study.md.new docs/second_study.md
 
 # Eight writers of one store, killed at random, beside four readers, for a minute; then commands, fifty times each.
 soak: $(VENV)/dev

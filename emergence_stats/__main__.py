@@ -22,6 +22,7 @@ GUARDED = frozenset(
         "list",
         "multiverse",
         "plan",
+        "pool",
         "power",
         "register",
         "report",

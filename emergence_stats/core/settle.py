@@ -189,8 +189,6 @@ def _mean(prediction: Prediction, sample: Sample, level: float, test: bool) -> S
         method=f"{_method(bounds)} at each of {len(scales)} scales (intersection-union)",
         why_no_interval=None if whole else estimate.why_no_interval or _SINGLE,
         free_interval=_free_hull(sample, bounds, level) if test else None,
-        stderr=None,
-        df=None,
     )
     verdict = every_scale(per_scale, region)
     outside = per_scale.outside(region)

@@ -37,7 +37,8 @@ def final_value(run, last=3):
     predictions=[
         # The region in which the claim is true: at_least, at_most, above, below, between. Fix it before you
         # look at the runs that are to decide.
-        es.Prediction("final {measure}", final_value, es.Region.at_least(0.5)),
+        # scope: "average" over scales, or "every scale". Values with bounds: es.Mean((0.0, 1.0)) as the next argument.
+        es.Prediction("final {measure}", final_value, es.Region.at_least(0.5), scope="average"),
     ],
     # The runs that decide, fixed beforehand; without it any number would do, and a report says so.
     # design=es.Design("{suite}", scales={scales}, seeds=range(10, 20)),

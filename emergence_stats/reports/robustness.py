@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emergence_stats.core.verdicts import Verdict
-from emergence_stats.reports.words import SYMBOL, value_text
+from emergence_stats.reports.words import SYMBOL, ends_text, value_text
 from emergence_stats.robustness.words import percent
+from emergence_stats.support.words import number
 
 if TYPE_CHECKING:
+    from emergence_stats.evaluation.opinions.pooling import Pooled
     from emergence_stats.robustness.multiverse import Analysis, Multiverse
     from emergence_stats.robustness.power import Power
 
@@ -60,3 +62,29 @@ def power_rows(power: Power) -> Table:
         for row in power.rows
     ]
     return columns, rows
+
+
+POOL_COLUMNS = ("prediction", "set", "units", "estimate", "Q", "I2")
+
+
+def pool_rows(pooled: Sequence[Pooled]) -> list[tuple[str, ...]]:
+    """The estimate of each set, and of all by random effects."""
+    rows: list[tuple[str, ...]] = []
+    for p in pooled:
+        for name, e in p.sets.items():
+            rows.append((p.prediction, name, str(e.n_runs), value_text(e), "", ""))
+        if p.mean is None:
+            rows.append(
+                (
+                    p.prediction,
+                    "all, random effects",
+                    "",
+                    "fewer than two sets with an error",
+                    "",
+                    "",
+                )
+            )
+        else:
+            text = f"{number(p.mean)} {ends_text(p.interval)}"
+            rows.append((p.prediction, "all, random effects", "", text, number(p.q), percent(p.i2)))
+    return rows

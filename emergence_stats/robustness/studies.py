@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emergence_stats.claims.project import Loaded
 from emergence_stats.core.analyses import bounds_of
+from emergence_stats.core.intervals.estimates import Estimate
 from emergence_stats.core.plan import Count, Hypothesis, Prediction
 from emergence_stats.core.verdicts import COMBINE, Verdict
 from emergence_stats.errors import UsageError
@@ -213,3 +215,18 @@ def _possible(prediction: Prediction, value: Count | float, at: float) -> Count 
         return Count(min(max(at, 0.0), 1.0) * value[1], value[1])
     bounds = bounds_of(prediction.analysis)
     return at if bounds is None else min(max(at, bounds[0]), bounds[1])
+
+
+def estimates_of_sets(
+    loaded: Loaded, store: Store, sets: Mapping[str, Sequence[RunFile]]
+) -> list[dict[str, Estimate]]:
+    """For each prediction the estimate of each set of runs."""
+    hypothesis = loaded.hypothesis
+    found: list[dict[str, Estimate]] = [{} for _ in hypothesis.predictions]
+    for name, runs in sets.items():
+        pilots = pilot_units(loaded.name, hypothesis, read_by_seed(hypothesis, store, runs))
+        for number, prediction in enumerate(hypothesis.predictions):
+            mine = [p for p in pilots if number in p.values]
+            values = Values([p.values[number] for p in mine], [p.runs for p in mine])
+            found[number][name] = settle(hypothesis, prediction, values, test=False).estimate
+    return found

@@ -17,7 +17,8 @@ import numpy as np
 from emergence_stats.core.intervals.contrasts import Array
 
 _SHARES = 40  # of the largest share that could be bet without ruin
-_HALVINGS = 50
+_STEPS = 200
+_CLOSE = 1e-11
 
 
 def interval(
@@ -34,15 +35,26 @@ def interval(
 
 def _lower_end(x: Array, share: Array, alpha: float) -> float:
     """The largest m that betting on a higher mean rules out, 0 if it rules out none."""
+    goal = -float(np.log(alpha))
     low, high = 0.0, float(np.mean(share * x))
-    if _log_wealth(x, share, 0.0) < -np.log(alpha):
+    above = _log_wealth(x, share, low) - goal
+    if above < 0:
         return 0.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if _log_wealth(x, share, middle) >= -np.log(alpha):
-            low = middle
+    below = _log_wealth(x, share, high) - goal  # at the mean nothing is won
+    last = 0
+    for _ in range(_STEPS):  # Illinois: false position, halving the end that stays
+        middle = (low * below - high * above) / (below - above)
+        at = _log_wealth(x, share, middle) - goal
+        if abs(at) < _CLOSE or high - low < _CLOSE:
+            return middle
+        if at >= 0:
+            low, above = middle, at
+            below /= 2 if last > 0 else 1
+            last = 1
         else:
-            high = middle
+            high, below = middle, at
+            above /= 2 if last < 0 else 1
+            last = -1
     return low
 
 

@@ -13,10 +13,12 @@ from emergence_stats.interfaces.cli.options import (
     AllOption,
     JobsOption,
     JsonOption,
+    Names,
     OptionalNames,
     PictureOption,
     RecordOption,
     SuiteOption,
+    TimeoutOption,
     TracesOption,
 )
 from emergence_stats.interfaces.cli.session import Session, print_json, session_of
@@ -208,3 +210,35 @@ def _prediction(loaded: Loaded, name: str | None) -> Prediction:
     if name is not None and name not in predictions:
         raise UsageError(f"{loaded.name} has no prediction {name!r}, only {', '.join(predictions)}")
     return predictions[name or next(iter(predictions))]
+
+
+@app.command()
+def pool(
+    context: typer.Context,
+    names: Names,
+    traces: TracesOption = None,
+    as_json: JsonOption = False,
+    timeout: TimeoutOption = None,
+) -> None:
+    """One claim over all its registrations and suites, by random effects. Not a verdict."""
+    from emergence_stats.evaluation.opinions.pooling import pool as pooled
+    from emergence_stats.evaluation.opinions.pooling import sets_of
+    from emergence_stats.reports.console import print_line, print_table
+    from emergence_stats.reports.robustness import POOL_COLUMNS, pool_rows
+    from emergence_stats.robustness.studies import estimates_of_sets
+
+    session = session_of(context, timeout=timeout)
+    store, documents = session.store(traces), []
+    for loaded in session.load(names):
+        sets = sets_of(loaded, store)
+        found = list(pooled(loaded.hypothesis, estimates_of_sets(loaded, store, sets)))
+        if as_json:
+            documents.append({"name": loaded.name, "predictions": [p.to_dict() for p in found]})
+            continue
+        console = session.console()
+        print_line(
+            console, f"{loaded.name}: sets of runs that no other set shares; pilots are not pooled"
+        )
+        print_table(console, POOL_COLUMNS, pool_rows(found))
+    if as_json:
+        print_json({"schema_version": 1, "pooled": documents})
