@@ -1,0 +1,95 @@
+"""A small calibration of the core: worlds in which a claim is false, or true at the boundary, and drafts that are deceived.
+
+The same worlds have to catch the analysis of the first study: a band that nothing fails says nothing.
+"""
+
+import math
+
+import pytest
+
+from calibration import judgements
+from calibration.core import UNIT, WORLDS, Design, mean_contrast
+from calibration.drafts import CASES, deceived, drafts, verdicts
+from emergence_stats.core.intervals import bounded
+from emergence_stats.core.verdicts import Verdict
+from emergence_stats.inference import mean
+
+STUDIES = 300
+BAND = 0.05 + 3 * math.sqrt(0.05 * 0.95 / STUDIES)
+# An interval of a mean without bounds is not for these, and its method says so.
+UNBOUNDED = ("lognormal", "4% of runs")
+CAUGHT = (
+    "normal, one scale with a single run",
+    "opposite scales, -0.45 and 0.50",
+    "one scale of five at the boundary",
+    "fall and rise again two-fold over scales",
+    "two scales apart by the margin",
+    "all 0.1, one run a scale",
+)
+
+
+@pytest.mark.parametrize("row", judgements.rows(), ids=lambda row: f"{row.world}, {row.runs}")
+def test_what_is_false_is_seldom_supported(row):
+    first, core = judgements.supported(row, STUDIES)
+    for name, share in core.items():
+        if name != "mean" or not row.world.startswith(UNBOUNDED):
+            assert share <= BAND, name
+    if row.world in CAUGHT:
+        assert first > BAND
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_a_bounded_mean_is_seldom_certain_of_something_false(world):
+    import numpy as np
+
+    rng = np.random.default_rng(4)
+    design, below, above = Design(1, 10), 0, 0
+    for _ in range(STUDIES):
+        values = np.clip(world.draw(rng, design.runs), 0, 1)
+        lo, hi = bounded.interval(mean_contrast(values, design.strata), UNIT, 0.95)
+        below, above = below + (hi < world.truth), above + (lo > world.truth)
+    assert max(below, above) / STUDIES <= 0.025 + 3 * math.sqrt(0.025 * 0.975 / STUDIES)
+
+
+def test_the_first_study_is_certain_of_runs_that_it_has_not_seen():
+    import numpy as np
+
+    world = next(w for w in WORLDS if w.name.startswith("near 0.8, but 4%"))
+    rng, wrong = np.random.default_rng(4), 0
+    for _ in range(STUDIES):
+        values = np.clip(world.draw(rng, 10), 0, 1)
+        wrong += mean(values.tolist(), [""] * 10, None, 0.95, UNIT).interval[0] > world.truth
+    assert wrong / STUDIES > 0.3
+
+
+def test_looking_early_is_paid_for():
+    shared, not_shared = judgements.looking_early(STUDIES)
+    assert shared <= BAND
+    assert not_shared >= shared
+
+
+def test_runs_that_are_missing_for_their_outcome_support_nothing_in_the_worst_case():
+    _, filled = judgements.missing_for_their_outcome(STUDIES)
+    assert filled == 0
+
+
+# --- drafts -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    return drafts()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.world.name)
+def test_no_world_deceives_a_draft(case, loaded):
+    found = verdicts(case, loaded, seeds=8)
+    for name, verdict in found.items():
+        assert not deceived(case.truth[name], verdict), name
+
+
+def test_a_draft_says_what_is_true_where_all_is(loaded):
+    found = verdicts(CASES[0], loaded, seeds=12)
+    for name in ("top_down", "llc_synchronous", "scale_invariant_floors"):
+        assert found[name] is Verdict.SUPPORTED
+    assert found["hessian_lags"] is Verdict.REFUTED
