@@ -8,9 +8,10 @@ exploratory whatever the registration says.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from emergence_stats.claims.registration import State, identity
 from emergence_stats.claims.registration.seen import (
@@ -218,7 +219,7 @@ def deviations(
     registration, design = state.registration, hypothesis.design
     if registration is None:
         return
-    yield from of_registrations([entry["registered"] for entry in registration.entries])
+    yield from of_registrations(registration.entries)
     yield from state.doubts
     if store.unfinished:
         yield (
@@ -252,8 +253,14 @@ def deviations(
         yield from _incomplete(hypothesis, selection, store)
 
 
-def of_registrations(times: list[str]) -> Iterator[str]:
+def of_registrations(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What is to be said of the times of a lock's entries."""
+    for entry in entries:
+        if "recomputed" in entry:
+            yield (
+                f"the core changed after the registration, and was found to give the same numbers on {entry['recomputed'][:10]}"
+            )
+    times = [entry["registered"] for entry in entries if "recomputed" not in entry]
     if len(times) > 1:
         yield f"registered {len(times)} times, first {times[0]}"
     for number, (before, after) in enumerate(itertools.pairwise(map(moment, times)), 2):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -161,6 +162,30 @@ def change_of(old: Mapping[str, Any], result: Result) -> Change | None:
     return Change(
         result.name, "; ".join(parts), before, after, tuple(details), tuple(why), tuple(changed)
     )
+
+
+def moved(old: Mapping[str, Any], result: Result) -> str | None:
+    """What number of a record is another now, however little; None if none is."""
+    new = snapshot(result)
+    if old.get("verdict") != new["verdict"] or old.get("counted") != new["counted"]:
+        return "the verdict, or the runs that it rests on, are not as recorded"
+    before, after = old.get("predictions", {}), new["predictions"]
+    if before.keys() != after.keys():
+        return "the predictions are not those that are recorded"
+    for name, entry in before.items():
+        pairs = [
+            (entry["estimate"], after[name]["estimate"]),
+            *zip(entry["interval"], after[name]["interval"], strict=True),
+        ]
+        for a, b in pairs:
+            same = (
+                a == b
+                if a is None or b is None
+                else math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+            )
+            if not same:
+                return f"{name}: {shown(entry)} is recorded, and it is {shown(after[name])} now"
+    return None
 
 
 def _changed_predictions(

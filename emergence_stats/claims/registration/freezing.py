@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration.canonical import digest
+from emergence_stats.claims.registration.cells import cells_digest
 from emergence_stats.claims.registration.history import lost_entries, removed_lock
 from emergence_stats.claims.registration.lock import LOCK_VERSION, Registration, read_lock
 from emergence_stats.claims.registration.plan import (
@@ -79,6 +80,7 @@ def _append(
         "git_commit": revision(loaded.source.lock.parent),
         "store": store,
         "core": VERSION,
+        "cells": cells_digest(),
         "plan": plan.digest,
         "declaration": plan.declaration,
         "code": plan.code,
@@ -93,6 +95,58 @@ def _append(
     entries.append(entry)
     timestamps = registration.timestamps if registration else {}
     return _write(loaded, Registration(loaded.source.lock, tuple(entries), timestamps))
+
+
+CORE = "emergence_stats/core/"
+
+
+def recompute(loaded: Loaded, same: Callable[[], str | None]) -> Registration:
+    """Take over a change of the core's source that moves no number, and return the registration.
+
+    What it says of a fixed set of simulated values has to be what the latest entry holds (`cells`), and `same` has to find
+    that the runs which are there give the recorded numbers: it says what differs, or None. Then an entry is appended with
+    the new digests, the runs seen and the time of the one before, and when it was recomputed. Raises `RegistrationError` if
+    more than the core changed, or a number did.
+    """
+    with only_one(loaded.source.lock.parent):
+        registration = read_lock(loaded.source.lock)
+        if registration is None:
+            raise RegistrationError(
+                f"{loaded.name} is not registered, so there is nothing to recompute"
+            )
+        before, plan = registration.latest, current_plan(loaded)
+        changes = list(changes_since(before, loaded, plan))
+        if not changes:
+            return registration
+        others = [line for line in changes if not line.startswith(f"source {CORE}")]
+        if others:
+            raise RegistrationError(
+                f"{loaded.name}: more than the core changed ({others[0]}); register it again"
+            )
+        if before.get("cells") is None:
+            raise RegistrationError(
+                f"{loaded.name}: its registration holds nothing to compare the core with"
+            )
+        if before["cells"] != cells_digest():
+            raise RegistrationError(
+                f"{loaded.name}: the core says something else of the simulated values that the registration holds; register it "
+                "again"
+            )
+        differing = same()
+        if differing is not None:
+            raise RegistrationError(f"{loaded.name}: {differing}; register it again")
+        entry = {k: v for k, v in before.items() if k != "digest"} | {
+            "core": VERSION,
+            "plan": plan.digest,
+            "code": plan.code,
+            "deciding": deciding_code(),
+            "recomputed": datetime.now(UTC).isoformat(timespec="seconds"),
+            "git_commit": revision(loaded.source.lock.parent),
+            "previous": before["digest"],
+        }
+        entry["digest"] = digest(entry)
+        entries = (*registration.entries, entry)
+        return _write(loaded, Registration(loaded.source.lock, entries, registration.timestamps))
 
 
 def add_timestamp(

@@ -145,8 +145,9 @@ def _wrong_field(entry: Mapping[str, Any]) -> str | None:
             PurePosixPath(file).is_absolute() or ".." in file.split("/") for file in table
         ):
             return f"{name}, which names files outside the project,"
-    if not isinstance(entry.get("git_commit"), str | None):
-        return "git_commit"
+    for name in ("git_commit", "core", "cells", "recomputed"):
+        if not isinstance(entry.get(name), str | None):
+            return name
     runs = entry.get("runs")
     if not isinstance(runs, list) or not all(
         isinstance(run, dict) and "run_id" in run for run in runs

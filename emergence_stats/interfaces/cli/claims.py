@@ -130,10 +130,19 @@ def register(
         str | None,
         typer.Option(metavar="URL", help="Have this authority (RFC 3161) stamp the registration."),
     ] = None,
+    recompute: Annotated[
+        bool,
+        typer.Option(
+            "--recompute",
+            help="Take over a change of the framework's core, if it moves no number: recompute and compare.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Freeze hypotheses: hash plan and source, list the runs seen. --check verifies them."""
     session = session_of(context)
+    if recompute and (check_ or timestamp is not None):
+        raise UsageError("--recompute goes with neither --check nor --timestamp")
     if check_:
         if timestamp is not None:
             raise UsageError("--check writes nothing, so it takes no --timestamp")
@@ -143,7 +152,7 @@ def register(
         raise UsageError("name the hypotheses to register (or --check to verify all)")
     rows = []
     for loaded in session.load(names):
-        rows.append(_register(session, loaded, traces))
+        rows.append((_recompute if recompute else _register)(session, loaded, traces))
         if timestamp is not None:
             rows[-1]["timestamp"] = _stamp(session, loaded, timestamp)
     if as_json:
@@ -220,6 +229,34 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
         shown = Path(uri).resolve().relative_to(root).as_posix()
     before = locks.read_lock(loaded.source.lock)
     after = locks.register(loaded, seen, shown, values)
+    return {
+        "name": loaded.name,
+        "plan": after.latest["plan"],
+        "registered": after.latest["registered"],
+        "runs_seen": len(after.latest["runs"]),
+        "entries": len(after.entries),
+        "new": before is None or len(after.entries) > len(before.entries),
+    }
+
+
+def _recompute(session: Session, loaded: Loaded, traces: str | None) -> dict[str, Any]:
+    from emergence_stats.claims import registration as locks
+    from emergence_stats.evaluation import recorded
+
+    def same() -> str | None:
+        path = session.project.folder / "verdicts.lock"
+        old = recorded.read(path).get(loaded.name) if path.exists() else None
+        result = session.evaluate([loaded.name], traces, None)[0]
+        if old is None:
+            return (
+                "no verdict is recorded that the new numbers could be compared with"
+                if result.counted
+                else None
+            )
+        return recorded.moved(old, result)
+
+    before = locks.read_lock(loaded.source.lock)
+    after = locks.recompute(loaded, same)
     return {
         "name": loaded.name,
         "plan": after.latest["plan"],
