@@ -156,7 +156,7 @@ def _judgements(repetitions: int) -> Iterator[str]:
     yield ""
     clean, filled = judgements.missing_for_their_outcome(repetitions)
     yield (
-        f'**Runs that are missing for their outcome**: where runs below 0.55 break, of 30 with a mean of 0.5, "at least 0.6" is '
+        f'**Runs that are missing for their outcome**: where runs below 0.55 break, of 200 with a mean of 0.5, "at least 0.6" is '
         f"supported in {clean:.3f} of studies by those that are left. The report says so: with the lowest values that the missing "
         f"runs could have had it is supported in {filled:.3f}."
     )

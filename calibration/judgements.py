@@ -217,12 +217,12 @@ def missing_for_their_outcome(repetitions: int) -> tuple[float, float]:
     plan = Prediction("p", float, Region.at_least(0.6), Mean((0.0, 1.0)))
     clean = filled = 0
     for _ in range(repetitions):
-        values = rng.uniform(0.2, 0.8, 30)
+        values = rng.uniform(0.2, 0.8, 200)
         kept = values[values > 0.55]
         if len(kept) < 2:
             continue
         clean += _supports(plan, kept)
-        filled += _supports(plan, np.r_[kept, np.zeros(30 - len(kept))])
+        filled += _supports(plan, np.r_[kept, np.zeros(200 - len(kept))])
     return clean / repetitions, filled / repetitions
 
 

@@ -69,7 +69,8 @@ def test_looking_early_is_paid_for():
 
 
 def test_runs_that_are_missing_for_their_outcome_support_nothing_in_the_worst_case():
-    _, filled = judgements.missing_for_their_outcome(STUDIES)
+    left, filled = judgements.missing_for_their_outcome(30)
+    assert left > 0.9
     assert filled == 0
 
 
