@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from emergence_stats.core.verdicts import Verdict
 
@@ -82,8 +85,8 @@ def explained_by_choice(curve: Curve) -> dict[str, float]:
     """Share of the variance of the estimate over all analyses that each choice explains, by name, and "interactions" for
     what they explain only together.
 
-    Analysis of variance of main effects (type II sums of squares, by statsmodels), over their sum: shares of analyses
-    that were left out are not made up for. Empty where all estimates agree, or nothing varies.
+    Analysis of variance of main effects, over the sum of all: what analyses that were left out would have added is not made
+    up for. Empty where all estimates agree, or nothing varies.
     """
     varied = [name for name in curve.choices if len({p.chosen[name] for p in curve.points}) > 1]
     values = [point.value for point in curve.points]
@@ -94,10 +97,30 @@ def explained_by_choice(curve: Curve) -> dict[str, float]:
         n - 1 for n in levels.values()
     ):  # nothing is left to tell the choices apart by
         return {varied[0]: 1.0, "interactions": 0.0} if len(varied) == 1 else {}
+    if len(values) == math.prod(levels.values()):  # every combination once: choices are orthogonal
+        return _orthogonal(curve, varied)
+    return _type_two(curve, varied)
+
+
+def _orthogonal(curve: Curve, varied: Sequence[str]) -> dict[str, float]:
+    """Of a full factorial: between the means of each choice's values, and what is left."""
+    values = np.array([point.value for point in curve.points])
+    whole = float(((values - values.mean()) ** 2).sum())
+    shares = {}
+    for name in varied:
+        _, chosen = np.unique([p.chosen[name] for p in curve.points], return_inverse=True)
+        means = np.bincount(chosen, values) / np.bincount(chosen)
+        shares[name] = float(((means[chosen] - values.mean()) ** 2).sum()) / whole
+    return {**shares, "interactions": max(1.0 - sum(shares.values()), 0.0)}
+
+
+def _type_two(curve: Curve, varied: Sequence[str]) -> dict[str, float]:
+    """Where analyses are missing: type II sums of squares, by statsmodels."""
     import pandas as pd
     from statsmodels.formula.api import ols
     from statsmodels.stats.anova import anova_lm
 
+    values = [point.value for point in curve.points]
     columns = {f"c{i}": [p.chosen[name] for p in curve.points] for i, name in enumerate(varied)}
     frame = pd.DataFrame({"value": values, **columns})
     table = anova_lm(ols(f"value ~ {' + '.join(f'C({c})' for c in columns)}", frame).fit(), typ=2)

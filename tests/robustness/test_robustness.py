@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from emergence_stats import Store
@@ -15,7 +16,7 @@ from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.reports.pictures.robustness import power_curve, specification_curve
 from emergence_stats.reports.pictures.style import check_suffix, save
 from emergence_stats.robustness.cache import ValueCache
-from emergence_stats.robustness.curve import Curve
+from emergence_stats.robustness.curve import Curve, Point, explained_by_choice
 from emergence_stats.robustness.explore import explore
 from emergence_stats.robustness.multiplicity import adjust, claim_p
 from emergence_stats.robustness.multiverse import choices_of, curve_of, specifications
@@ -398,3 +399,47 @@ def test_values_of_a_multiverse_are_numbers(root):
     found = explored(root).to_dict()
     json.dumps(found, allow_nan=False)
     assert all(np.isfinite(v) for v in found["shares"].values())
+
+
+# --- which choice moves the estimate ----------------------------------------------------------
+
+
+def factorial(seed=0, drop=0):
+    """A curve of three choices with main effects and noise; the last analyses dropped."""
+    rng = np.random.default_rng(seed)
+    points = []
+    for a in range(3):
+        for b in range(2):
+            for c in range(4):
+                value = 2.0 * a + 0.5 * b + rng.normal(0, 0.3)
+                chosen = {"a": a, "b": b, "c": c}
+                points.append(Point(chosen, value, (value - 1, value + 1), Verdict.SUPPORTED))
+    choices = {"a": ("0", "1", "2"), "b": ("0", "1"), "c": ("0", "1", "2", "3")}
+    return Curve("x", "p", choices, tuple(points[: len(points) - drop]))
+
+
+@pytest.mark.parametrize("drop", [0, 5])
+def test_shares_of_variance_are_those_of_an_analysis_of_variance(drop):
+    from statsmodels.formula.api import ols
+    from statsmodels.stats.anova import anova_lm
+
+    curve = factorial(drop=drop)
+    frame = pd.DataFrame([{**p.chosen, "value": p.value} for p in curve.points])
+    table = anova_lm(ols("value ~ C(a) + C(b) + C(c)", frame).fit(), typ=2)["sum_sq"]
+    shares = explained_by_choice(curve)
+    for name in "abc":
+        assert shares[name] == pytest.approx(table[f"C({name})"] / table.sum())
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["a"] > 0.8
+
+
+def test_one_choice_explains_all_of_its_variance_and_none_explains_nothing():
+    curve = factorial()
+    only = Curve(
+        "x",
+        "p",
+        curve.choices,
+        tuple(p for p in curve.points if (p.chosen["b"], p.chosen["c"]) == (0, 0)),
+    )
+    assert explained_by_choice(only) == {"a": 1.0, "interactions": 0.0}
+    assert explained_by_choice(Curve("x", "p", curve.choices, only.points[:1])) == {}
