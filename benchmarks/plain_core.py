@@ -66,7 +66,8 @@ def bounded(value, total, df, n_effective, bounds, trials, alpha):
         ends = [stats.beta.ppf(alpha, k, size - k + 1), stats.beta.ppf(1 - alpha, k + 1, size - k)]
     elif v > 0:
         ends = [0.0, 1.0]
-    lower, upper = min(ends[0], p * (1 - unseen)), max(ends[1], p + (1 - p) * unseen)
+    lower = max(p - math.hypot(p - ends[0], p * unseen), 0.0)
+    upper = min(p + math.hypot(ends[1] - p, (1 - p) * unseen), 1.0)
     return low + width * lower, low + width * upper
 
 
@@ -164,7 +165,7 @@ def largest_difference(prediction, scale_of):
         total, df = error_of(raw, weights)
         size = abs(fmean(groups[a]) - fmean(groups[b]))
         uppers.append(size + stats.t.ppf(1 - alpha, df) * math.sqrt(total))
-        lowers.append(size - stats.t.ppf(1 - alpha / len(pairs), df) * math.sqrt(total))
+        lowers.append(size - stats.t.ppf(1 - alpha / (2 * len(pairs)), df) * math.sqrt(total))
     return max(*lowers, 0.0), max(uppers)
 
 

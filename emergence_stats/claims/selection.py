@@ -54,6 +54,7 @@ class Selection:
     `suite`: the suite that was chosen, None if the user has to choose, with `why_nothing`. `copies`: of the runs
     that count, those whose values are those of a run that the plan had seen, with that run's run_id; `repeats`:
     those whose values are those of another that counts. `early`: those dated before the registration.
+    `doubled`: whether two runs that count have one scale and seed.
     `unseen`: whether no plan had seen the runs that count. `planned`: whether they are those that the
     design names, if there is one.
     """
@@ -66,6 +67,7 @@ class Selection:
     copies: Mapping[str, str] = field(default_factory=dict)
     repeats: Mapping[str, str] = field(default_factory=dict)
     early: frozenset[str] = frozenset()
+    doubled: bool = False
 
     def with_status(self, *statuses: str) -> list[str]:
         """run_ids whose status is one of these."""
@@ -103,7 +105,8 @@ class Selection:
     def is_confirmatory(self, state: State) -> bool:
         """Whether a verdict on these runs is confirmatory: plan as registered, only its runs, all unseen."""
         whole = state.status == "registered" and self.unseen and self.planned
-        return whole and not self.copies and not self.early and bool(self.with_status("counted"))
+        alone = not self.copies and not self.repeats and not self.doubled
+        return whole and alone and not self.early and bool(self.with_status("counted"))
 
 
 def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str | None) -> Selection:
@@ -154,7 +157,15 @@ def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str |
         unseen=state.registration is not None and (bool(unseen) or not seen),
         planned=design is None or (of_plan and bool(unseen)),
         early=frozenset(early & set(unseen)),
+        doubled=_doubled(store, unseen),
     )
+
+
+def _doubled(store: Store, run_ids: Collection[str]) -> bool:
+    """Whether two of these runs have one scale and seed."""
+    wanted = set(run_ids)
+    keys = [(r.manifest.scale, r.manifest.seed) for r in store.runs if r.manifest.run_id in wanted]
+    return len(set(keys)) < len(keys)
 
 
 def _choose_suite(
@@ -304,7 +315,7 @@ def _incomplete(hypothesis: Hypothesis, selection: Selection, store: Store) -> I
         )
     twice = len(there) - len(set(there))
     if twice:
-        yield f"{twice} runs have the scale and seed of another"
+        yield f"{twice} runs have the scale and seed of another, so the result is exploratory"
 
 
 def _repeated(counted: list[Manifest], selection: Selection) -> Iterator[str]:
@@ -320,7 +331,7 @@ def _repeated(counted: list[Manifest], selection: Selection) -> Iterator[str]:
         run_id, other = repeats[0]
         yield (
             f"{len(repeats)} of the unseen runs repeat the training of another: the same scale, seed and "
-            f"configuration ({run_id} as {other}{', ...' if len(repeats) > 1 else ''})"
+            f"configuration ({run_id} as {other}{', ...' if len(repeats) > 1 else ''}), so the result is exploratory"
         )
     known = {run_id for run_id, _ in repeats}
     others = {k: v for k, v in selection.repeats.items() if k not in known}
@@ -328,7 +339,7 @@ def _repeated(counted: list[Manifest], selection: Selection) -> Iterator[str]:
         run_id, other = next(iter(others.items()))
         yield (
             f"{len(others)} of the unseen runs have the values of another ({run_id} as "
-            f"{other}{', ...' if len(others) > 1 else ''})"
+            f"{other}{', ...' if len(others) > 1 else ''}), so the result is exploratory"
         )
 
 

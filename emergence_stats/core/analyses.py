@@ -28,6 +28,8 @@ class Mean:
                 raise HypothesisError(f"bounds {self.bounds!r} are not (low, high)")
             if not all(isinstance(x, int | float) and math.isfinite(x) for x in self.bounds):
                 raise HypothesisError(f"bounds {self.bounds!r} are not two finite numbers")
+            if max(map(abs, self.bounds)) > 1e100:
+                raise HypothesisError(f"bounds {self.bounds!r} are too far from 0 to compute with")
             if not self.bounds[0] < self.bounds[1]:
                 raise HypothesisError(f"bounds {self.bounds} are not (low, high)")
             object.__setattr__(self, "bounds", tuple(self.bounds))

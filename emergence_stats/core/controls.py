@@ -47,6 +47,8 @@ class Control:
             if isinstance(getattr(self, name), str):
                 raise HypothesisError(f"control {self.name!r}: {name} is a list of names")
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.suite is not None and not isinstance(self.suite, str):
+            raise HypothesisError(f"control {self.name!r}: suite is {self.suite!r}, not a name")
         object.__setattr__(self, "keywords", MappingProxyType(dict(self.keywords)))
         if not self.keywords and self.change is None and self.suite is None:
             raise HypothesisError(f"control {self.name!r} changes nothing")

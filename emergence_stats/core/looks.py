@@ -68,7 +68,8 @@ def settle_looks(
         if settled.verdict is not Verdict.INCONCLUSIVE or look == at[-1]:
             break
     how = f"{settled.estimate.method}; look {design.looks.index(look) + 1} of {len(design.looks)}"
-    return replace(settled, estimate=replace(settled.estimate, method=f"{how} ({look} seeds)"))
+    estimate = replace(settled.estimate, method=f"{how} ({look} seeds)")
+    return replace(settled, estimate=estimate, look=design.looks.index(look) + 1)
 
 
 def _first(sample: Sample, mask: np.ndarray) -> Sample:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from emergence_stats.errors import HypothesisError
 
 LAYER_NAMES = ("all", "blocks", "final")
 SUITE = "suite"  # in a multiverse: a choice of data, not a keyword
+_MOST_CERTAIN = 0.999999  # beyond, tails are shorter than any number of runs can tell
 EVERY, AVERAGE = "every scale", "average"
 _OF_CONTROL = ("name", "shows", "keywords", "change", "suite", "predictions", "measures")
 
@@ -72,12 +73,20 @@ class Needs:
     min_scales: int = 1
 
     def __post_init__(self) -> None:
-        if isinstance(self.measures, str) or not self.measures:
+        for name in ("measures", "further"):
+            value = getattr(self, name)
+            if isinstance(value, str) or not isinstance(value, Iterable):
+                raise HypothesisError(f"needs: {name} is {value!r}, not a list of names")
+            if not all(isinstance(one, str) for one in value):
+                raise HypothesisError(f"needs: {name} is {value!r}, which holds what is no name")
+        if not self.measures:
             raise HypothesisError("needs: measures is a list of at least one name")
+        for name in ("min_layers", "min_scales"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise HypothesisError(f"needs: {name} is {value!r}, not a whole number")
         if self.layers not in LAYER_NAMES:
             raise HypothesisError(f"needs: layers is {self.layers!r}, not one of {LAYER_NAMES}")
-        if isinstance(self.further, str):
-            raise HypothesisError("needs: further is a list of names")
         object.__setattr__(self, "measures", tuple(self.measures))
         object.__setattr__(self, "further", tuple(self.further))
 
@@ -97,6 +106,10 @@ class Design:
     looks: Sequence[int] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.suite, str) or not self.suite:
+            raise HypothesisError(f"design: suite is {self.suite!r}, not a name")
+        if not isinstance(self.sequential, bool):
+            raise HypothesisError(f"design: sequential is {self.sequential!r}, not True or False")
         for name in ("scales", "seeds"):
             if isinstance(getattr(self, name), str):
                 value = getattr(self, name)
@@ -157,6 +170,8 @@ class Prediction:
 
     def __post_init__(self) -> None:
         where = f"prediction {self.name!r}"
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise HypothesisError(f"a prediction's name is {self.name!r}, not text")
         if not callable(self.estimate):
             raise HypothesisError(f"{where}: estimate is not a function")
         if not isinstance(self.region, Region):
@@ -196,12 +211,7 @@ class Prediction:
         if possible is None:
             return
         lo, hi = possible
-        out = (self.region.lo is not None and self.region.lo > hi) or (
-            self.region.hi is not None and self.region.hi < lo
-        )
-        whole = (self.region.lo is None or self.region.lo < lo) and (
-            self.region.hi is None or self.region.hi > hi
-        )
+        out, whole = self.region.misses_interval(lo, hi), self.region.contains_interval(lo, hi)
         if out or whole:
             what = "none" if out else "all"
             raise HypothesisError(
@@ -245,6 +255,12 @@ class Hypothesis:
     multiverse: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        kinds = {"claim": Claim, "needs": Needs, "design": Design | None, "pooled": Pooled | None}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise HypothesisError(
+                    f"{name} is {getattr(self, name)!r}, not a {name.capitalize()}(...)"
+                )
         object.__setattr__(self, "predictions", tuple(self.predictions))
         if not self.predictions:
             raise HypothesisError("there is no prediction, so nothing to test")
@@ -253,8 +269,10 @@ class Hypothesis:
         names = [p.name for p in self.predictions]
         if len(set(names)) < len(names):
             raise HypothesisError(f"prediction names repeat: {', '.join(names)}")
-        if not isinstance(self.level, float) or not 0 < self.level < 1:
-            raise HypothesisError(f"level is {self.level!r}; a confidence is between 0 and 1")
+        if not isinstance(self.level, float) or not 0 < self.level <= _MOST_CERTAIN:
+            raise HypothesisError(
+                f"level is {self.level!r}; a confidence is between 0 and {_MOST_CERTAIN:g}"
+            )
         if self.combine not in COMBINE:
             raise HypothesisError(f"combine is {self.combine!r}; it is 'all' or 'any'")
         self._check_scopes()

@@ -59,6 +59,9 @@ class Region:
         return cls(lo=lo, hi=hi)
 
     def contains(self, value: float) -> bool:
+        """Whether a value is inside; what is no number is not."""
+        if math.isnan(value):
+            return False
         if self.lo is not None and (value < self.lo or (self.lo_open and value == self.lo)):
             return False
         return self.hi is None or not (value > self.hi or (self.hi_open and value == self.hi))

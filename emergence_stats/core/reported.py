@@ -42,8 +42,16 @@ class Reported:
                 continue
             if not isinstance(value, int | float) or isinstance(value, bool):
                 raise HypothesisError(f"Reported: {name} is {value!r}, not a number")
-            if not math.isfinite(value):
-                raise HypothesisError(f"Reported: {name} is {value}, not a finite number")
+            if not math.isfinite(value) or abs(value) > 1e100:
+                raise HypothesisError(
+                    f"Reported: {name} is {value}, not a finite number, or too large"
+                )
+        if self.runs is not None and (not isinstance(self.runs, int) or self.runs < 1):
+            raise HypothesisError(f"Reported: runs is {self.runs!r}, not a number of runs")
+        if not isinstance(self.text, str):
+            raise HypothesisError(f"Reported: text is {self.text!r}")
+        if any(n is not None and n != int(n) for n in (self.successes, self.trials)):
+            raise HypothesisError("Reported: successes and trials are numbers of cases, so whole")
         counted = self.successes is not None or self.trials is not None
         if counted == (self.estimate is not None):
             raise HypothesisError("Reported: give successes and trials, or an estimate")

@@ -7,6 +7,7 @@ differ; the average of scales of which one lies outside the region for certain s
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
@@ -64,12 +65,15 @@ class Sample:
 @dataclass(frozen=True)
 class Settled:
     """`mixed`: scales that contradict the prediction, where the verdict is not that it is refuted.
-    `deciding`: for every scale, the scale that is least inside."""
+    `deciding`: for every scale, the scale that is least inside. `look`: of a plan that looks early, the number of the look
+    that the estimate is of, from 1. `lent`: scales with one unit, whose error the others lend."""
 
     estimate: Estimate
     verdict: Verdict
     mixed: tuple[str, ...] = ()
     deciding: str | None = None
+    look: int | None = None
+    lent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,21 @@ class _Procedure:
             return None
         tests = []
         for end, side in ((region.lo, -1), (region.hi, 1)):
-            if end is None:
+            if end is None or self._at_bound(end, side, region):
                 continue
             if self.bounds is None:
                 tests.append(normal.p_value(found, end, side))
             elif self.bounds[0] <= end <= self.bounds[1]:
                 tests.append(bounded.p_value(found, self.bounds, end, side, self.trials))
         return max(tests) if tests else 0.0
+
+    def _at_bound(self, end: float, side: int, region: Region) -> bool:
+        """Whether an end of a region is closed and the bound itself, so that nothing lies beyond it."""
+        if self.bounds is None:
+            return False
+        if side < 0:
+            return end <= self.bounds[0] and not region.lo_open
+        return end >= self.bounds[1] and not region.hi_open
 
     def tells(self, found: Contrast) -> bool:
         """Whether anything tells the error of a contrast."""
@@ -128,12 +140,21 @@ def settle(
         settled = _slope(prediction, sample, level, test)
     else:
         settled = _mean(prediction, sample, level, test)
+    settled = replace(settled, lent=_lent(sample))
     n_scales = max(sample.n_scales, 1)
     if prediction.unit == "run" and n_scales < min_scales:
         why = f"{n_scales} scale{'s' if n_scales != 1 else ''}, but the plan needs {min_scales}"
         bare = replace(settled.estimate, interval=None, p_value=None, why_no_interval=why)
         return Settled(bare, Verdict.INCONCLUSIVE, settled.mixed)
     return settled
+
+
+def _lent(sample: Sample) -> tuple[str, ...]:
+    """Scales with one unit, where others have more."""
+    counts = Counter(sample.strata)
+    if max(counts.values()) < 2:
+        return ()
+    return tuple(str(name) for name, n in counts.items() if n == 1)
 
 
 _ONE_SCALE = "all runs have one scale: a difference of scales needs two"
@@ -341,8 +362,13 @@ def _median(prediction: Prediction, sample: Sample, level: float, test: bool) ->
     worst = _least_inside(scales, region)
     p = None
     if test and whole:
-        ends = [(end, side) for end, side in ((region.lo, -1), (region.hi, 1)) if end is not None]
-        p = max(median_p(x, end, side) for x in mine.values() for end, side in ends)
+        ends = ((region.lo, -1, region.lo_open), (region.hi, 1, region.hi_open))
+        p = max(
+            median_p(x, end, side, is_open)
+            for x in mine.values()
+            for end, side, is_open in ends
+            if end is not None
+        )
     estimate = Estimate(
         value=float(np.median([s.value for s in scales])),
         interval=(min(e[0] for e in known), max(e[1] for e in known)) if whole else None,

@@ -39,7 +39,8 @@ class PredictionResult:
     not: no single run has one. `scope`: "every scale", "average", or "across scales" where scales are compared.
     `mixed`: scales that contradict it though the prediction is not refuted. `deciding`: of a
     prediction about every scale, the one that is least inside. `at_bound`: units whose value is an end of the range that
-    was searched.
+    was searched. `look`: of a plan that looks early, the number of the look that the estimate is of. `lent`: scales with one
+    unit, whose error the others lend.
     """
 
     name: str
@@ -55,6 +56,8 @@ class PredictionResult:
     mixed: tuple[str, ...] = ()
     deciding: str | None = None
     at_bound: int = 0
+    look: int | None = None
+    lent: tuple[str, ...] = ()
 
     def outside(self) -> list[UnitValue]:
         """The units outside the claim region, the farthest first."""

@@ -11,7 +11,7 @@ from emergence_stats.claims.registration.seen import sketch
 from emergence_stats.core.plan import Count, Prediction, keyword_defaults
 from emergence_stats.evaluation.jobs import Arm, Job
 from emergence_stats.evaluation.reading import Declared, read_for
-from emergence_stats.evaluation.values import label, value_of
+from emergence_stats.evaluation.values import counted, label, value_of
 from emergence_stats.runs import Run, Undefined
 from emergence_stats.support.foreign import code_of_a_claim
 from emergence_stats.support.reads import at_work
@@ -46,7 +46,8 @@ def _collect(job: Job, runs: Sequence[Run]) -> None:
                 where = f"{job.loaded.name}, as the paper counts, {run.run_id}: the count"
                 try:
                     with code_of_a_claim(where, Undefined):
-                        job.pooled.append(job.hypothesis.pooled.count(run))
+                        value = job.hypothesis.pooled.count(run)
+                    job.pooled.append(counted(value, where))
                 except Undefined:
                     continue  # the prediction reports it
 

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from emergence_stats.core.analyses import kind_of
+from emergence_stats.core.analyses import bounds_of, kind_of
 from emergence_stats.core.plan import Count, Prediction
 from emergence_stats.errors import HypothesisError
 from emergence_stats.runs import Run, Undefined
 from emergence_stats.support.foreign import code_of_a_claim
 from emergence_stats.traces.format import Manifest
+
+_LARGEST = 1e100
 
 
 @dataclass
@@ -48,17 +50,48 @@ def value_of(
     with code_of_a_claim(f"{where}: the estimate", Undefined):
         value = prediction.estimate(unit[0] if prediction.unit == "run" else unit, **keywords)
     if kind_of(prediction.analysis) == "Share":
-        if not isinstance(value, tuple) or len(value) != 2:
-            raise HypothesisError(f"{where}: Share needs a Count, but the estimate gave {value!r}")
-        if not 0 <= value[0] <= value[1] or not value[1] > 0:
-            raise HypothesisError(f"{where}: {value[0]!r} of {value[1]!r} is not a share")
-        return Count(float(value[0]), float(value[1]))
+        return _count(value, where)
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise HypothesisError(f"{where}: the estimate gave {value!r}, not a number") from None
     if not math.isfinite(number):
         raise HypothesisError(
             f"{where}: the estimate gave {number}; raise Undefined if a run has no value"
         )
+    if abs(number) > _LARGEST:
+        raise HypothesisError(
+            f"{where}: the estimate gave {number:g}, which is too large to compute with"
+        )
+    bounds = bounds_of(prediction.analysis)
+    if bounds is not None:
+        slack = 1e-9 * (bounds[1] - bounds[0])
+        if not bounds[0] - slack <= number <= bounds[1] + slack:
+            raise HypothesisError(
+                f"{where}: the estimate gave {number:g}, outside the bounds [{bounds[0]:g}, {bounds[1]:g}] that the plan says its "
+                "values have"
+            )
     return number
+
+
+def _count(value: Any, where: str) -> Count:
+    """What an estimate gave, as a share. Raises `HypothesisError` if it is none."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise HypothesisError(f"{where}: Share needs a Count, but the estimate gave {value!r}")
+    try:
+        successes, trials = (float(x) for x in value if not isinstance(x, str))
+    except (TypeError, ValueError, OverflowError):
+        raise HypothesisError(f"{where}: {value!r} holds what is no number") from None
+    if not (0 <= successes <= trials and 0 < trials <= _LARGEST):
+        raise HypothesisError(f"{where}: {value[0]!r} of {value[1]!r} is not a share")
+    return Count(successes, trials)
+
+
+def counted(value: Any, where: str) -> Count | float:
+    """What a statistic as the paper counts it gave for one run. Raises `HypothesisError` if it is no number."""
+    if isinstance(value, tuple):
+        return _count(value, where)
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise HypothesisError(f"{where} gave {value!r}, neither a Count nor a number") from None

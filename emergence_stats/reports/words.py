@@ -90,7 +90,7 @@ def comparison_texts(result: Result) -> list[str]:
             text += f" {ends_text(c.their_interval)}"
         text += f", ours is {number(c.ours)} ({c.prediction})"
         if c.agrees is None:
-            text += ": no error is reported, so that nothing says whether they agree"
+            text += ": one of them has no error, so that nothing says whether they agree"
         else:
             text += (
                 f": {'agrees' if c.agrees else 'does not agree'} (expected {ends_text(c.expected)})"

@@ -72,7 +72,10 @@ def test_runs_that_agree_on_a_bound_have_the_exact_interval_of_as_many_trials(ru
 def test_in_the_middle_of_the_range_it_is_students():
     values = np.random.default_rng(0).normal(0.5, 0.15, 400).clip(0, 1)
     t = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert ends(values, [""] * 400) == pytest.approx((t.low, t.high), abs=5e-4)
+    found = ends(values, [""] * 400)
+    assert found == pytest.approx((t.low, t.high), abs=2e-3)
+    assert found[0] <= t.low  # and a little for runs that were not seen
+    assert found[1] >= t.high
 
 
 @given(studies(), numbers, st.sampled_from([1, -1]), st.sampled_from([0.8, 0.95, 0.99, 0.995]))
@@ -113,7 +116,8 @@ def test_trials_limit_what_runs_tell():
     few = ends(values, [""] * 4, trials=4)
     many = ends(values, [""] * 4)
     exact = stats.binomtest(2, 4).proportion_ci(0.95)
-    assert few == pytest.approx((exact.low, exact.high), abs=1e-2)
+    assert few[0] <= exact.low
+    assert few[1] >= exact.high
     assert few[0] < many[0]
 
 

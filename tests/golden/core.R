@@ -26,7 +26,7 @@ out("borrowed", of_scales$lower.CL[3], of_scales$upper.CL[3])
 # --- Two scales: the difference of their means (Welch), and its p against a margin ------------
 a <- y[s == "a"]
 b <- y[s == "b"]
-out("difference", t.test(b, a)$conf.int)
+out("difference", t.test(b, a, conf.level = 0.975)$conf.int[1], t.test(b, a)$conf.int[2])
 out("difference_p", t.test(b, a, mu = 0.4, alternative = "less")$p.value)
 
 # --- A slope of scale means with errors from runs within scales -------------------------------

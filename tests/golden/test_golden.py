@@ -1,6 +1,5 @@
 """Our numbers against R's (`tests/golden/golden.R`) and against scipy's, statsmodels' and pingouin's."""
 
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -110,9 +109,7 @@ def events(times, seen, task=None):
 
 def test_concordance_with_ties_and_censoring(monkeypatch):
     """survival::concordance: ties of geometry count half, ties of emergence and early censoring none."""
-    module = import_module(
-        "." + "concordance_limits", Project(ROOT).load("top_down").module.__package__
-    )
+    module = Project(ROOT).load("concordance_limits").module
     geometry = [10, 20, 20, 35, 50, 80, 15, 60]
     emerged = [100, 240, 180, 300, 700, 400, 400, 900]
     seen = [1, 1, 1, 1, 0, 1, 1, 0]
@@ -135,9 +132,7 @@ def test_concordance_is_lifelines():
 
 
 def test_spearmans_rho():
-    module = import_module(
-        "." + "coarse_difficulty", Project(ROOT).load("top_down").module.__package__
-    )
+    module = Project(ROOT).load("coarse_difficulty").module
     x, y = np.array([3, 1, 4, 1, 5, 9, 2, 6.0]), np.array([2, 7, 1, 8, 2, 8, 1, 8.0])
     rho = np.corrcoef(module.ranks(x), module.ranks(y))[0, 1]
     assert rho == pytest.approx(R["spearman"][0])

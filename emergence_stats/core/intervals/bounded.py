@@ -1,6 +1,6 @@
 """The mean of values on a bounded range: shares, rank correlations, concordance.
 
-Two intervals, and the longer side of each counts:
+Two doubts, and an end of the interval lies as far from the mean as both together (the root of their squares):
 
 - that of Korn and Graubard (1998): Clopper and Pearson's at the effective sample size p(1 - p) / variance, adjusted for
   the degrees of freedom of the variance. It lies to the sides of p as a rate's does, and in the middle of the range it
@@ -10,7 +10,9 @@ Two intervals, and the longer side of each counts:
   all runs agree on a bound, this is Clopper and Pearson's interval of n trials.
 
 The first alone is certain of something false where runs agree, or where few deviate and none was seen
-(docs/calibration.md). Both vary continuously with the values, so their union does.
+(docs/calibration.md). The longer of the two is no better than 10% on one side where a share of runs lies at a bound that
+is about as rare as what goes unseen; together they are at most 4.2% (`python -m calibration.core`). Both vary continuously
+with the values.
 """
 
 from __future__ import annotations
@@ -71,10 +73,10 @@ def _end(
     """One end of the interval, with error `alpha` on its side."""
     lo, width = bounds[0], bounds[1] - bounds[0]
     p = min(max((found.value - lo) / width, 0.0), 1.0)
-    unseen = -math.expm1(math.log(alpha) / found.effective_runs)
-    reach = p + (1 - p) * unseen if side > 0 else p * (1 - unseen)
-    end = _korn_graubard(p, found, width, alpha, trials, side)
-    return lo + width * (max(end, reach) if side > 0 else min(end, reach))
+    unseen = -math.expm1(math.log(alpha) / found.effective_runs) * (1 - p if side > 0 else p)
+    seen = abs(_korn_graubard(p, found, width, alpha, trials, side) - p)
+    end = p + side * math.hypot(seen, unseen)
+    return lo + width * min(max(end, 0.0), 1.0)
 
 
 def _korn_graubard(

@@ -69,7 +69,10 @@ def contrast(values: Array, stratum: NDArray[np.int64], of_scales: Array) -> Con
     if counts.max() < 2:
         return Contrast(value, None, math.nan, weights)
     residuals = values - means[stratum]
-    residuals[np.abs(residuals) <= rounding(values)] = 0.0
+    # All of a scale, or none: zeros among others would make these too small.
+    largest = np.zeros(len(counts))
+    np.maximum.at(largest, stratum, np.abs(residuals))
+    residuals[(largest <= rounding(values))[stratum]] = 0.0
     squares = np.bincount(stratum, residuals**2)
     single, its_df = counts < 2, counts - 1.0
     share = its_df / its_df.sum()  # of each scale in the pooled variance that single runs borrow

@@ -24,12 +24,13 @@ def median_interval(values: Array, level: float) -> Interval | None:
     return None if k == 0 else (float(x[k - 1]), float(x[n - k]))
 
 
-def median_p(values: Array, at: float, side: int) -> float:
+def median_p(values: Array, at: float, side: int, is_open: bool = True) -> float:
     """One-sided sign test: `side` -1 against a median of at most `at`, 1 against one of at least `at`.
 
-    Values at `at` speak for neither, and count against: at most (1 - level) / 2 where and only where the interval at
-    `level` excludes `at` on that side.
+    Values at `at` count against, unless `at` itself is allowed (`is_open` False): at most (1 - level) / 2 where and only
+    where the interval at `level` lies on the other side of `at`.
     """
     n = len(values)
-    against = int((values <= at).sum()) if side < 0 else int((values >= at).sum())
+    beyond = values < at if side < 0 else values > at
+    against = int((beyond | (values == at)).sum() if is_open else beyond.sum())
     return float(bdtr(against, n, 0.5))

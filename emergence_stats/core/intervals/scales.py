@@ -91,7 +91,7 @@ class Spread:
     """The largest difference between the means of two scales.
 
     `interval`: the upper end holds for every pair at once without correction (intersection-union), the lower end is of
-    the pair that differs most, simultaneous over all (Bonferroni). `pair`: the two, the larger mean first.
+    the pair that differs most, simultaneous over all pairs and both directions (Bonferroni). `pair`: the two, the larger mean first.
     """
 
     value: float
@@ -116,7 +116,7 @@ def largest_difference(values: Array, strata: Sequence[Hashable], level: float) 
         return Spread(value, None, pair)
     tail = (1 - level) / 2
     upper = max(abs(c.value) + _half(c, tail) for c in contrasts)
-    lower = max(abs(c.value) - _half(c, tail / len(pairs)) for c in contrasts)
+    lower = max(abs(c.value) - _half(c, tail / (2 * len(pairs))) for c in contrasts)
     return Spread(value, (max(lower, 0.0), upper), pair)
 
 

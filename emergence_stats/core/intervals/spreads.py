@@ -40,15 +40,15 @@ def _p_value(pairs: Sequence[Contrast], region: Region) -> float:
     """Of the null hypothesis that the largest difference lies outside the region.
 
     That all are below an end: the largest p of the pairs (intersection-union). That some is above one: the smallest,
-    times their number (Bonferroni).
+    times their number and two directions (Bonferroni).
     """
     tests = []
     if region.hi is not None:
         end = region.hi
         tests.append(max(_tail(c, end) for c in pairs))
-    if region.lo is not None and region.lo > 0:
+    if region.lo is not None and (region.lo > 0 or (region.lo == 0 and region.lo_open)):
         end = region.lo
-        tests.append(min(1.0, len(pairs) * min(_above(c, end) for c in pairs)))
+        tests.append(min(1.0, 2 * len(pairs) * min(_above(c, end) for c in pairs)))
     return max(tests) if tests else 0.0
 
 

@@ -8,7 +8,7 @@ from emergence_stats.claims.selection import Selection, deviations
 from emergence_stats.core.looks import reached
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
-from emergence_stats.evaluation.judging.controls import conclude_control
+from emergence_stats.evaluation.judging.controls import conclude_control, finds_of
 from emergence_stats.evaluation.judging.missing import missing_of
 from emergence_stats.evaluation.judging.predictions import combined, predict_all
 from emergence_stats.evaluation.judging.qualifiers import qualifiers_of
@@ -35,7 +35,7 @@ def conclude(job: Job, store: Store) -> Result:
     missing = list(missing_of(job, selection, predictions))
     qualifiers = qualifiers_of(verdict, predictions, controls, missing)
     reason = _reason(job, selection, verdict, predictions)
-    reason += _looks_text(job, verdict)
+    reason += _looks_text(job, verdict, predictions)
     not_found = _not_found(job, verdict, controls)
     if not_found is not None:
         verdict, reason = Verdict.INCONCLUSIVE, f"{not_found}; else {verdict}: {reason}"
@@ -80,7 +80,7 @@ def _not_found(job: Job, verdict: Verdict, controls: tuple[ControlResult, ...]) 
     return None
 
 
-def _looks_text(job: Job, verdict: Verdict) -> str:
+def _looks_text(job: Job, verdict: Verdict, predictions: tuple[PredictionResult, ...]) -> str:
     """Of a plan that looks early: which look was the last, and whether to stop."""
     design = job.hypothesis.design
     if design is None or not getattr(design, "sequential", False):
@@ -90,20 +90,23 @@ def _looks_text(job: Job, verdict: Verdict) -> str:
     if not looks:
         return f"; go on: the first of {n} looks is at {design.looks[0]} seeds a scale"
     if verdict is not Verdict.INCONCLUSIVE:
-        return f"; stop now: decided by look {len(looks)} of {n}"
+        deciding = max((p.look for p in predictions if p.look is not None), default=len(looks))
+        later = ", and what was made after it is not looked at" if deciding < len(looks) else ""
+        return f"; stop now: decided by look {deciding} of {n}{later}"
     if len(looks) == n:
         return f"; stop now: that was the last of {n} looks"
     return f"; go on: look {len(looks)} of {n} does not decide, the next is at {design.looks[len(looks)]} seeds a scale"
 
 
 def _not_looked_at(job: Job) -> tuple[Qualifier, ...]:
-    """Positive controls that were left out on request."""
+    """Controls that were left out on request."""
     if job.controls:
         return ()
-    names = [c.name for c in job.hypothesis.controls if getattr(c, "finds", None) is not None]
     return tuple(
-        Qualifier("insensitive", f"the positive control {name!r} was not looked at")
-        for name in names
+        Qualifier("not specific", f"the control {c.name!r} was not looked at")
+        if finds_of(job, c) is None
+        else Qualifier("insensitive", f"the positive control {c.name!r} was not looked at")
+        for c in job.hypothesis.controls
     )
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from emergence_stats.core.analyses import Mean, Slope, bounds_of, kind_of
+from emergence_stats.core.analyses import Analysis, Mean, Median, Slope, bounds_of, kind_of
 from emergence_stats.core.controls import DIFFERS, SAME, UNKNOWN, Control
-from emergence_stats.core.intervals.estimates import Estimate
-from emergence_stats.core.plan import Prediction
+from emergence_stats.core.intervals.estimates import Estimate, Interval
+from emergence_stats.core.plan import EVERY, Prediction
 from emergence_stats.core.regions import Region
 from emergence_stats.core.settle import Sample, settle
 from emergence_stats.core.verdicts import Verdict
@@ -22,6 +22,7 @@ from emergence_stats.evaluation.results import ControlResult, Difference, Predic
 from emergence_stats.evaluation.values import as_number, label
 from emergence_stats.traces.format import Manifest
 
+_ENOUGH = 0.9  # of the units of a control of the same runs
 _ANY = Region.at_least(0.0)  # means and differences are estimated here, and not tested
 
 
@@ -48,7 +49,8 @@ def conclude_control(
         name=arm.control.name,
         shows=arm.control.shows,
         verdict=combined(job.hypothesis, earned),
-        same=finds is None and speaks_against(arm.control, differences, predictions, verdict),
+        same=finds is None
+        and speaks_against(arm.control, differences, predictions, verdict, _compared(job, arm)),
         suite=arm.selection.suite,
         confirmatory=bool(used) and arm.concluded().is_confirmatory(job.state),
         predictions=earned,
@@ -77,15 +79,36 @@ def speaks_against(
     differences: tuple[Difference, ...],
     predictions: tuple[PredictionResult, ...],
     verdict: Verdict,
+    compared: float = 1.0,
 ) -> bool:
-    """Whether no prediction that carries a verdict exceeds the control, or some differs that was to be the same."""
+    """Whether no prediction that carries a verdict exceeds the control, or some differs that was to be the same.
+
+    `compared`: the share of units in which the two could be compared. A control that was not compared, or in some units
+    only, clears nothing: which units have a value of it may depend on what it shows.
+    """
     if verdict is Verdict.INCONCLUSIVE:
         return False
     carrying = {p.name for p in predictions if p.verdict is verdict}
+    if control.predictions and carrying.isdisjoint(control.predictions):
+        return False
     about = [d for d in differences if d.prediction in carrying]
+    if not about or compared < _ENOUGH:
+        return True
     if getattr(control, "expects", DIFFERS) == SAME:
         return any(d.judgement != SAME for d in about)
-    return bool(about) and not any(d.exceeds for d in about)
+    return not any(d.exceeds for d in about)
+
+
+def _compared(job: Job, arm: Arm) -> float:
+    """In which share of its units a control of the same runs has a value; 1 for one of another suite, which has runs of
+    its own.
+    """
+    assert arm.control is not None
+    if arm.control.suite is not None:
+        return 1.0
+    ours = sum(len(job.main.collected[name].values) for name in arm.collected)
+    theirs = sum(len(found.values) for found in arm.collected.values())
+    return theirs / ours if ours else 0.0
 
 
 def _difference(
@@ -110,12 +133,20 @@ def _difference(
             return None
         estimate = _estimate(prediction, *both, level)
     judgement = _judgement(estimate, getattr(arm.control, "margin", None))
-    farther = _depth(ours.estimate.value, prediction.region) > _depth(
-        theirs.estimate.value, prediction.region
-    )
-    if ours.verdict is Verdict.REFUTED:  # a refuted claim exceeds a control that is less outside
-        farther = not farther
+    farther = _is_farther(ours, theirs)
     return Difference(prediction.name, estimate, judgement, judgement == DIFFERS and farther)
+
+
+def _is_farther(ours: PredictionResult, theirs: PredictionResult) -> bool:
+    """Whether the analysis lies farther inside the region than the control, or farther outside if that is its verdict.
+
+    Of a region with two ends, on whatever side the control lies: it has to lie outside.
+    """
+    region = ours.region
+    if region.lo is not None and region.hi is not None and ours.verdict is not Verdict.REFUTED:
+        return not region.contains(theirs.estimate.value)
+    deeper = _depth(ours.estimate.value, region) > _depth(theirs.estimate.value, region)
+    return not deeper if ours.verdict is Verdict.REFUTED else deeper
 
 
 def _matched(job: Job, arm: Arm, prediction: Prediction) -> tuple[Sample, Sample] | None:
@@ -144,37 +175,76 @@ def _matched(job: Job, arm: Arm, prediction: Prediction) -> tuple[Sample, Sample
 
 
 def _estimate(prediction: Prediction, ours: Sample, theirs: Sample, level: float) -> Estimate:
-    """The difference of means or of slopes, unit by unit (Student's t).
+    """The difference of means, medians or slopes, at every scale if that is what the prediction is about.
 
-    Of values with bounds from the two means' own intervals, which no pair of units that agree makes shorter than they
-    are.
+    Unit by unit (Student's t, the sign test); of values with bounds also from the two means' own intervals, which no pair of
+    units that agree makes shorter than they are, and the longer of the two.
     """
-    bounds = bounds_of(prediction.analysis)
-    if bounds is not None:
-        name, unit = prediction.name, prediction.unit
-        mean = Prediction(name, prediction.estimate, _ANY, Mean(bounds), unit)
-        one, other = (settle(mean, some, level, test=False).estimate for some in (ours, theirs))
-        return _of_two(one, other, level)
-    analysis: Mean | Slope = Mean()
+    scope = EVERY if getattr(prediction, "of_every_scale", False) else None
+    paired = replace(ours, values=ours.values - theirs.values)
+    analysis: Analysis = Mean()
     if kind_of(prediction.analysis) == "Slope":
         analysis = Slope(prediction.analysis.over)  # type: ignore[union-attr]
-    less = Prediction(prediction.name, prediction.estimate, _ANY, analysis, prediction.unit)
-    paired = replace(ours, values=ours.values - theirs.values)
-    return settle(less, paired, level, test=False).estimate
+    elif kind_of(prediction.analysis) == "Median":
+        analysis = Median()
+    less = Prediction(prediction.name, prediction.estimate, _ANY, analysis, prediction.unit, scope)
+    pairs = settle(less, paired, level, test=False).estimate
+    bounds = bounds_of(prediction.analysis)
+    if bounds is None:
+        return pairs
+    mean = Prediction(
+        prediction.name, prediction.estimate, _any_of(bounds), Mean(bounds), prediction.unit, scope
+    )
+    one, other = (settle(mean, some, level, test=False).estimate for some in (ours, theirs))
+    return _longer(_at_scales(one, other, level, scope), pairs)
+
+
+def _any_of(bounds: tuple[float, float]) -> Region:
+    """Some region of these values: none is tested."""
+    return Region.at_least((bounds[0] + bounds[1]) / 2)
+
+
+def _at_scales(ours: Estimate, theirs: Estimate, level: float, scope: str | None) -> Estimate:
+    """The difference of two estimates; at every scale the hull of the differences at each."""
+    whole = _of_two(ours, theirs, level)
+    if scope is None or not ours.scales:
+        return whole
+    by_scale = {s.scale: s for s in theirs.scales}
+    ends = [
+        _mover(s.value, s.interval, by_scale[s.scale].value, by_scale[s.scale].interval)
+        for s in ours.scales
+    ]
+    known = [e for e in ends if e is not None]
+    hull = (min(e[0] for e in known), max(e[1] for e in known)) if len(known) == len(ends) else None
+    return replace(whole, interval=hull)
+
+
+def _longer(one: Estimate, pairs: Estimate) -> Estimate:
+    """The hull of two intervals; the first where pairs tell no error."""
+    if one.interval is None or pairs.interval is None:
+        return one
+    lo, hi = min(one.interval[0], pairs.interval[0]), max(one.interval[1], pairs.interval[1])
+    return replace(one, interval=(lo, hi))
 
 
 def _of_two(ours: Estimate, theirs: Estimate, level: float) -> Estimate:
-    """The difference of two estimates by their own intervals, as if they were independent (MOVER, Zou and Donner 2008).
-
-    Units that vary together make it wider than it needs to be.
-    """
-    value, ends = ours.value - theirs.value, None
-    if ours.interval is not None and theirs.interval is not None:
-        below = math.hypot(ours.value - ours.interval[0], theirs.interval[1] - theirs.value)
-        above = math.hypot(ours.interval[1] - ours.value, theirs.value - theirs.interval[0])
-        ends = value - below, value + above
+    """The difference of two estimates by their own intervals (MOVER)."""
+    ends = _mover(ours.value, ours.interval, theirs.value, theirs.interval)
     n = min(ours.n_runs, theirs.n_runs)
-    return Estimate(value, ends, level, None, None, n, "difference by both intervals (MOVER)")
+    how = "difference by both intervals (MOVER)"
+    return Estimate(ours.value - theirs.value, ends, level, None, None, n, how)
+
+
+def _mover(
+    ours: float, our_ends: Interval | None, theirs: float, their_ends: Interval | None
+) -> Interval | None:
+    """Ends of a difference of two numbers, as if they were independent (Zou and Donner 2008)."""
+    if our_ends is None or their_ends is None:
+        return None
+    value = ours - theirs
+    below = math.hypot(ours - our_ends[0], their_ends[1] - theirs)
+    above = math.hypot(our_ends[1] - ours, theirs - their_ends[0])
+    return value - below, value + above
 
 
 def _judgement(difference: Estimate, margin: float | None) -> str:

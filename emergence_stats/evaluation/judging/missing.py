@@ -75,7 +75,8 @@ def missing_of(
             continue
         absent = _absent(prediction, planned, collected)
         if absent:
-            yield _with_fills(job.hypothesis, prediction, collected, absent, result)
+            kept = _whole_units(collected, absent)
+            yield _with_fills(job.hypothesis, prediction, kept, absent, result)
 
 
 def _absent(
@@ -83,15 +84,23 @@ def _absent(
 ) -> list[_Stand]:
     size = {run.scale: run.log10_params for unit in collected.runs for run in unit}
     if prediction.unit == "seed":
-        seeds = {unit[0].seed for unit in collected.runs}
-        wanted = dict.fromkeys(seed for _, seed in planned)
-        return [_Stand("", seed, 0.0) for seed in wanted if seed not in seeds]
+        there = {(run.scale, run.seed) for unit in collected.runs for run in unit}
+        lacking = dict.fromkeys(seed for scale, seed in planned if (scale, seed) not in there)
+        return [_Stand("", seed, 0.0) for seed in lacking]
     there = {(unit[0].scale, unit[0].seed) for unit in collected.runs}
     return [
         _Stand(scale, seed, size.get(scale, 0.0))
         for scale, seed in planned
         if (scale, seed) not in there
     ]
+
+
+def _whole_units(collected: Values, absent: list[_Stand]) -> Values:
+    """Without the units of seeds that lack a run at some scale: their value is of what was left."""
+    seeds = {stand.seed for stand in absent if not stand.scale}
+    kept = [i for i, unit in enumerate(collected.runs) if unit[0].seed not in seeds]
+    values, runs = ([x[i] for i in kept] for x in (collected.values, collected.runs))
+    return Values(values, runs, collected.made)
 
 
 def _with_fills(
@@ -109,7 +118,7 @@ def _with_fills(
     for end in bounds:
         values: list[float | Count] = [float(end)] * len(absent)
         if kind_of(prediction.analysis) == "Share":
-            trials = float(np.median([value[1] for value in collected.values]))
+            trials = float(np.median([value[1] for value in collected.values] or [1.0]))
             values = [Count(end * trials, trials)] * len(absent)
         runs = [*collected.runs, *([stand] for stand in absent)]
         filled = Values([*collected.values, *values], runs, collected.made)  # type: ignore[arg-type]

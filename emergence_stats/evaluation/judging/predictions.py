@@ -44,6 +44,8 @@ def predict(hypothesis: Hypothesis, prediction: Prediction, collected: Values) -
         mixed=settled.mixed,
         deciding=settled.deciding,
         at_bound=_at_bound(prediction, [u.value for u in units]),
+        look=settled.look,
+        lent=settled.lent,
     )
 
 

@@ -50,6 +50,12 @@ def _not_specific(controls: Sequence[ControlResult]) -> Iterator[Qualifier]:
     for control in controls:
         if not control.same:
             continue
+        if control.reason is not None or not control.differences:
+            why = control.reason or "no unit of the analysis has one in the control"
+            yield Qualifier(
+                "not specific", f"the control {control.name!r} was not compared ({why})"
+            )
+            continue
         said = listed([f"{d.prediction} {_shown(d.estimate)}" for d in control.differences[:3]])
         judgements = {d.judgement for d in control.differences}
         if control.expects == SAME:
@@ -60,7 +66,9 @@ def _not_specific(controls: Sequence[ControlResult]) -> Iterator[Qualifier]:
             )
             continue
         how = "cannot be told apart from the control"
-        if judgements == {"the same"}:
+        if any(d.exceeds for d in control.differences):
+            how = f"{control.undefined} units have no value to compare with in the control"
+        elif judgements == {"the same"}:
             how = "it is the same in the control"
         elif "differs" in judgements:
             how = "it is no less in the control"
@@ -101,6 +109,12 @@ def _guarantee(verdict: Verdict, predictions: Sequence[PredictionResult]) -> Ite
     if verdict is Verdict.INCONCLUSIVE:
         return
     for p in _carrying(verdict, predictions):
+        if p.lent and p.verdict is verdict:
+            yield Qualifier(
+                "guarantee differs",
+                f"{p.name}: {listed(p.lent)} ha{'s' if len(p.lent) == 1 else 've'} one {p.unit}, whose error is taken from the "
+                "others",
+            )
         free = p.estimate.free_interval
         if free is None or p.estimate.interval is None or p.verdict is not verdict:
             continue

@@ -19,8 +19,8 @@ def comparisons_of(
         name = said.prediction or predictions[0].name
         ours = next(p for p in predictions if p.name == name).estimate
         expected, agrees = None, None
-        if ours.n_runs:
-            expected = said.prediction_interval(ours.stderr or 0.0, ours.df or 0.0, level)
+        if ours.n_runs and ours.stderr is not None and ours.df is not None:
+            expected = said.prediction_interval(ours.stderr, ours.df, level)
         if expected is not None:
             agrees = bool(expected[0] <= ours.value <= expected[1])
         yield Comparison(

@@ -6,6 +6,7 @@ by the core. What the core says of single scales is shown for both.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from emergence_stats.core.plan import Count, Hypothesis, Prediction
 from emergence_stats.core.settle import Sample, Settled
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.values import Values, as_number
+from emergence_stats.support.words import listed
 
 _FIELDS = (
     "value", "interval", "level", "p_value", "effect_size", "n_runs", "method", "why_no_interval", "stderr", "df",
@@ -56,9 +58,22 @@ def settle(
         made = collected.made if collected.made is not None else {r for u in units for r in u}
         return settle_looks(prediction, sample, units, design, level, needs, made=made, test=test)
     settled = core.settle(prediction, sample, level, needs, test=test)
+    if prediction.of_every_scale and design is not None:
+        return _at_all_scales(settled, design.scales, collected)
     if prediction.unit == "seed":
         return _with_enough_scales(settled, collected, needs)
     return settled
+
+
+def _at_all_scales(settled: Settled, scales: Sequence[str], collected: Values) -> Settled:
+    """What is claimed of every scale of a design is not supported by some of them."""
+    there = {run.scale for unit in collected.runs for run in unit}
+    lacking = [scale for scale in scales if scale not in there]
+    if not lacking or settled.verdict is not Verdict.SUPPORTED:
+        return settled
+    why = f"no value at {listed(lacking)}, and the prediction is about every scale"
+    bare = replace(settled.estimate, interval=None, p_value=None, why_no_interval=why)
+    return replace(settled, estimate=bare, verdict=Verdict.INCONCLUSIVE)
 
 
 def _with_enough_scales(settled: Settled, collected: Values, needs: int) -> Settled:
