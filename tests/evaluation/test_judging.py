@@ -37,7 +37,7 @@ def claim(project, scope="'average'", further="", analysis="es.Mean()"):
     return path
 
 
-def add(project, scale, seed, value, suite="s", **more):
+def add(project, scale, seed, value, suite="s", name=None, **more):
     """A run of one step, whose measures are `value` and `more`."""
     measures = {"value": value, **more}
     n = len(measures)
@@ -55,7 +55,7 @@ def add(project, scale, seed, value, suite="s", **more):
     write_run(
         project / "data",
         table,
-        run_id=f"{suite}-{scale}-s{seed}",
+        run_id=name or f"{suite}-{scale}-s{seed}",
         suite=suite,
         scale=scale,
         n_params={"small": 10_000, "large": 1_000_000}[scale],
