@@ -1,7 +1,7 @@
 """Hypotheses as tests: ``pytest hypotheses/``.
 
-A module in the project's folder of hypotheses gives one item for each prediction, one for each control
-and one for the registration. An item passes if it agrees with the recorded verdicts
+A module in the project's folder of hypotheses gives one item for each prediction, one for each control,
+one for the reservations of the verdict and one for the registration. An item passes if it agrees with the recorded verdicts
 (``verdicts.lock``). Without a record of the hypothesis, it passes if the verdict is supported, and is
 skipped if that is inconclusive. A failure shows the estimate and the value of every run.
 
@@ -103,6 +103,7 @@ class HypothesisFile(pytest.File):
             yield PredictionItem.from_parent(self, name=prediction.name)
         for control in hypothesis.controls:
             yield ControlItem.from_parent(self, name=f"control: {control.name}")
+        yield ReservationsItem.from_parent(self, name="reservations")
 
 
 class _Item(pytest.Item):
@@ -172,6 +173,21 @@ class ControlItem(_Item):
             )
 
 
+class ReservationsItem(_Item):
+    """Whether the verdict comes with the reservations that are recorded; without a record they are only shown."""
+
+    def runtest(self) -> None:
+        kinds = sorted({qualifier.kind for qualifier in self.found.qualifiers})
+        before = (self.recorded or {}).get("qualifiers")
+        if before is None:
+            pytest.skip(f"{', '.join(kinds) or 'none'}, and nothing is recorded")
+        if before != kinds:
+            texts = [f"{qualifier.kind}: {qualifier.text}" for qualifier in self.found.qualifiers]
+            again = "if this is right, record it: emergence-stats check --update"
+            was, now = (", ".join(some) or "none" for some in (before, kinds))
+            raise Disagreement("\n".join([f"reservations: {was} -> {now}", *texts, again]))
+
+
 class RegistrationItem(_Item):
     """Whether the plan is as it was registered."""
 
@@ -207,11 +223,13 @@ class Evaluated:
         if self._results is None:
             from emergence_stats.evaluation.evaluate import evaluate
             from emergence_stats.interfaces.startup import import_pyarrow
+            from emergence_stats.robustness.recorded import attach
             from emergence_stats.traces.store import Store
 
             import_pyarrow()
             loaded = [self.project.load(one) for one in self._names]
-            results = evaluate(loaded, Store.open(self._uri))
+            store = Store.open(self._uri)
+            results = attach(evaluate(loaded, store), self.project, store)
             self._results = {result.name: result for result in results}
         return self._results[name]
 

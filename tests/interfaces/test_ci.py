@@ -201,16 +201,16 @@ def pytest_in(project, *arguments):
 def test_hypotheses_are_collected_as_tests_where_their_folder_is_named(three):
     done = pytest_in(three, "hypotheses")
     assert done.returncode == 0, done.stdout
-    assert "3 passed, 3 skipped" in done.stdout  # three predictions as recorded, nothing registered
+    assert "6 passed, 3 skipped" in done.stdout  # predictions and reservations, nothing registered
     assert pytest_in(three).returncode == 5  # nothing is collected unless it is asked for
-    assert "3 passed" in pytest_in(three, "--hypotheses").stdout
+    assert "6 passed" in pytest_in(three, "--hypotheses").stdout
     one = pytest_in(three, "hypotheses/fails.py::low, at the end")
     assert "1 passed" in one.stdout
 
 
 def test_a_folder_without_a_pyproject_is_a_project_too(three):
     (three / "pyproject.toml").unlink()
-    assert "3 passed" in pytest_in(three, "hypotheses").stdout
+    assert "6 passed" in pytest_in(three, "hypotheses").stdout
 
 
 def test_a_change_fails_with_the_value_of_every_run(three):
@@ -223,11 +223,21 @@ def test_a_change_fails_with_the_value_of_every_run(three):
     assert "Traceback" not in done.stdout
 
 
+def test_other_reservations_than_recorded_fail(three):
+    path = three / "hypotheses" / "verdicts.lock"
+    record = json.loads(path.read_text())
+    record["verdicts"]["learns"]["qualifiers"] = ["fragile"]
+    path.write_text(json.dumps(record))
+    done = pytest_in(three, "hypotheses/learns.py")
+    assert done.returncode == 1
+    assert "reservations: fragile -> none" in done.stdout
+
+
 def test_without_a_record_support_passes_and_refutation_fails(three):
     (three / "hypotheses" / "verdicts.lock").unlink()
     done = pytest_in(three, "hypotheses")
     assert done.returncode == 1
-    assert "1 failed, 1 passed, 4 skipped" in done.stdout
+    assert "1 failed, 1 passed, 7 skipped" in done.stdout
     assert "* sim-d32-s0" in done.stdout
 
 
