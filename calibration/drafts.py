@@ -22,6 +22,7 @@ from emergence_stats.evaluation.results import Result
 from emergence_stats.evaluation.values import Values
 from emergence_stats.reports.markdown import markdown_table
 from emergence_stats.reports.words import kinds_text, value_text
+from emergence_stats.robustness.recorded import attach
 from emergence_stats.robustness.studies import pilot_units
 from emergence_stats.traces.store import Store
 
@@ -138,7 +139,8 @@ def _first(results: Sequence[Result]) -> dict[str, Result]:
 def _beside() -> Iterator[list[str]]:
     """Both studies on the runs that are shipped."""
     store = Store.open(str(ROOT / "data"))
-    first = _first(_all(Project(ROOT), store))
+    project = Project(ROOT)
+    first = _first(attach(_all(project, store), project, store))
     for draft in _all(Project(ROOT / "hypotheses" / "second_study"), store):
         before = first[draft.name]
         said = f"{before.verdict}" + (f" ({kinds_text(before)})" if before.qualified else "")

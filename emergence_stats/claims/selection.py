@@ -21,7 +21,6 @@ from emergence_stats.claims.registration.seen import (
     moment,
     repeats_among,
 )
-from emergence_stats.core.looks import wanted
 from emergence_stats.core.plan import Hypothesis
 from emergence_stats.errors import UsageError
 from emergence_stats.traces.format import Manifest
@@ -305,7 +304,9 @@ def _incomplete(hypothesis: Hypothesis, selection: Selection, store: Store) -> I
         (manifests[run_id].scale, manifests[run_id].seed)
         for run_id in selection.with_status("counted", "refused")
     ]
-    planned = wanted(hypothesis.design, there)
+    design = hypothesis.design
+    # Plans of the first study know of no looks.
+    planned = design.wanted(there) if getattr(design, "sequential", False) else design.runs()
     missing = sorted(set(planned) - set(there))
     if missing:
         scale, seed = missing[0]

@@ -16,25 +16,6 @@ from emergence_stats.core.settle import Sample, Settled, settle
 from emergence_stats.core.verdicts import Verdict
 
 
-def reached(design: Design, there: Iterable[tuple[str, int]]) -> list[int]:
-    """The looks for which all runs, by scale and seed, are there."""
-    known = set(there)
-    return [
-        look
-        for look in design.looks
-        if all((scale, seed) in known for scale in design.scales for seed in design.seeds[:look])
-    ]
-
-
-def wanted(design: Design, there: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    """The runs that a plan wants by now: of the last look that is reached, or of the first; all, if it looks once."""
-    if not getattr(design, "sequential", False):  # plans of the first study have none
-        return design.runs()
-    looks = reached(design, there)
-    until = looks[-1] if looks else design.looks[0]
-    return [(scale, seed) for scale in design.scales for seed in design.seeds[:until]]
-
-
 def settle_looks(
     prediction: Prediction,
     sample: Sample,
@@ -56,7 +37,7 @@ def settle_looks(
     if not units or any(run not in planned for unit in units for run in unit):
         return settle(prediction, sample, level, min_scales, test=test)
     number = np.array([max(order[seed] for _, seed in unit) for unit in units])
-    at = reached(design, made)
+    at = design.reached(made)
     if not at:
         settled = settle(prediction, sample, level, min_scales, test=False)
         first = design.looks[0]

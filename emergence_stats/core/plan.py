@@ -149,6 +149,23 @@ class Design:
     def runs(self) -> list[tuple[str, int]]:
         return [(scale, seed) for scale in self.scales for seed in self.seeds]
 
+    def reached(self, there: Iterable[tuple[str, int]]) -> list[int]:
+        """The looks for which all runs, by scale and seed, are there."""
+        known = set(there)
+        return [
+            look
+            for look in self.looks
+            if all((scale, seed) in known for scale in self.scales for seed in self.seeds[:look])
+        ]
+
+    def wanted(self, there: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+        """The runs that the plan wants by now: of the last look that is reached, or of the first; all, if it looks once."""
+        if not self.sequential:
+            return self.runs()
+        looks = self.reached(there)
+        until = looks[-1] if looks else self.looks[0]
+        return [(scale, seed) for scale in self.scales for seed in self.seeds[:until]]
+
 
 @dataclass(frozen=True)
 class Prediction:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.special import betaincinv, ndtri, stdtrit
-
 from emergence_stats.errors import HypothesisError
 
 Interval = tuple[float, float]
@@ -42,7 +39,7 @@ class Reported:
                 continue
             if not isinstance(value, int | float) or isinstance(value, bool):
                 raise HypothesisError(f"Reported: {name} is {value!r}, not a number")
-            if not math.isfinite(value) or abs(value) > 1e100:
+            if not math.isfinite(value) or abs(value) > 1e60:
                 raise HypothesisError(
                     f"Reported: {name} is {value}, not a finite number, or too large"
                 )
@@ -103,6 +100,8 @@ class Reported:
         """Of the number itself: Clopper and Pearson's of a count, else Student's t."""
         tail = (1 - level) / 2
         if self.trials is not None:
+            from scipy.special import betaincinv  # what `list` and `describe` do not need
+
             k, n = float(self.successes or 0), float(self.trials)
             lo = float(betaincinv(k, n - k + 1, tail)) if k > 0 else 0.0
             hi = float(betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
@@ -132,7 +131,9 @@ class Reported:
 
 
 def _quantile(p: float, df: float) -> float:
-    return float(ndtri(p)) if np.isinf(df) else float(stdtrit(df, p))
+    from scipy.special import ndtri, stdtrit
+
+    return float(ndtri(p)) if math.isinf(df) else float(stdtrit(df, p))
 
 
 def reported_text(said: str | Reported) -> str:

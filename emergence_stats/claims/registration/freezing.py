@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration.canonical import digest
-from emergence_stats.claims.registration.cells import cells_digest
 from emergence_stats.claims.registration.history import lost_entries, removed_lock
 from emergence_stats.claims.registration.lock import LOCK_VERSION, Registration, read_lock
 from emergence_stats.claims.registration.plan import (
@@ -63,6 +62,8 @@ def _append(
             f"{loaded.name}: {line}. A lock that is made anew does not take its place; if that is meant, give the "
             "hypothesis another name"
         )
+    from emergence_stats.claims.registration.cells import cells_digest  # imports scipy
+
     plan = current_plan(loaded)
     if plan.unfrozen:
         raise RegistrationError(
@@ -108,6 +109,8 @@ def recompute(loaded: Loaded, same: Callable[[], str | None]) -> Registration:
     the new digests, the runs seen and the time of the one before, and when it was recomputed. Raises `RegistrationError` if
     more than the core changed, or a number did.
     """
+    from emergence_stats.claims.registration.cells import cells_digest
+
     with only_one(loaded.source.lock.parent):
         registration = read_lock(loaded.source.lock)
         if registration is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from emergence_stats.claims.selection import Selection, deviations
-from emergence_stats.core.looks import reached
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
 from emergence_stats.evaluation.judging.controls import conclude_control, finds_of
@@ -86,7 +85,7 @@ def _looks_text(job: Job, verdict: Verdict, predictions: tuple[PredictionResult,
     if design is None or not getattr(design, "sequential", False):
         return ""
     made = next(iter(job.main.collected.values())).made or frozenset()
-    looks, n = reached(design, made), len(design.looks)
+    looks, n = design.reached(made), len(design.looks)
     if not looks:
         return f"; go on: the first of {n} looks is at {design.looks[0]} seeds a scale"
     if verdict is not Verdict.INCONCLUSIVE:

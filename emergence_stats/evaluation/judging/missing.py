@@ -12,7 +12,6 @@ import numpy as np
 
 from emergence_stats.claims.selection import Selection
 from emergence_stats.core.analyses import bounds_of, kind_of
-from emergence_stats.core.looks import wanted
 from emergence_stats.core.plan import Count, Hypothesis, Prediction
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
@@ -68,7 +67,8 @@ def missing_of(
     if design is None or selection.suite != design.suite or not selection.planned:
         return
     made = next(iter(job.main.collected.values())).made or frozenset()
-    planned = wanted(design, made)
+    # Plans of the first study know of no looks.
+    planned = design.wanted(made) if getattr(design, "sequential", False) else design.runs()
     for prediction, result in zip(job.hypothesis.predictions, predictions, strict=True):
         collected = job.main.collected[prediction.name]
         if not collected.values:
