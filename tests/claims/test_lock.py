@@ -285,7 +285,7 @@ def test_the_values_of_one_run_under_two_names_are_known(repository):
     copied(repository, 5, 6, CHANGES["by one unit in the last place"])
     deviations = outcome(repository)["deviations"]
     assert deviations == [
-        "1 of the unseen runs have the values of another (sim-d32-s6 as sim-d32-s5)"
+        "1 of the unseen runs have the values of another (sim-d32-s6 as sim-d32-s5), so the result is exploratory"
     ]
 
 

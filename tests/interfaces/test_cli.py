@@ -297,7 +297,7 @@ def test_a_report_shows_controls_and_many_claims_at_once(planted):
     assert "control  mismatched tasks (10 runs of sim): inconclusive" in shown
     assert "shuffled answers: no value" in shown
     bare = es("test", "precursor_rates", "--no-controls", "--traces", planted, cwd=ROOT).stdout
-    assert "mismatched tasks" not in bare
+    assert "control  mismatched tasks" not in bare
 
 
 # --- bad input --------------------------------------------------------------------------------

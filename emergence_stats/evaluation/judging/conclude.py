@@ -21,6 +21,7 @@ from emergence_stats.evaluation.results import (
     Qualifier,
     Result,
 )
+from emergence_stats.support.words import listed
 from emergence_stats.traces.store import Store
 
 
@@ -101,12 +102,18 @@ def _not_looked_at(job: Job) -> tuple[Qualifier, ...]:
     """Controls that were left out on request."""
     if job.controls:
         return ()
-    return tuple(
-        Qualifier("not specific", f"the control {c.name!r} was not looked at")
-        if finds_of(job, c) is None
-        else Qualifier("insensitive", f"the positive control {c.name!r} was not looked at")
-        for c in job.hypothesis.controls
-    )
+    found = []
+    for kind, positive in (("not specific", False), ("insensitive", True)):
+        names = [
+            repr(c.name)
+            for c in job.hypothesis.controls
+            if (finds_of(job, c) is not None) == positive
+        ]
+        if names:
+            what = f"{'positive ' if positive else ''}control{'s' if len(names) > 1 else ''}"
+            was = "were" if len(names) > 1 else "was"
+            found.append(Qualifier(kind, f"the {what} {listed(names)} {was} not looked at"))
+    return tuple(found)
 
 
 def _reason(
