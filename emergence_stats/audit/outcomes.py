@@ -53,16 +53,23 @@ def check_both_ways(name: str, hypothesis: Hypothesis) -> None:
 
 
 def _enough(prediction: Prediction, hypothesis: Hypothesis, verdict: Verdict) -> str:
-    """How many seeds it would take, to the next power of two, up to `_MOST_SEEDS`."""
+    """How many seeds it would take, up to `_MOST_SEEDS`."""
     design = hypothesis.design
     assert design is not None
-    seeds = 2
-    while seeds <= _MOST_SEEDS:
+
+    def can(seeds: int) -> bool:
         larger = replace(hypothesis, design=_with_seeds(design, seeds))
-        if seeds > len(design.seeds) and verdict in _verdicts_of(prediction, larger):
-            return f"{seeds} seeds a scale could"
-        seeds *= 2
-    return f"nor could {_MOST_SEEDS} seeds a scale"
+        return verdict in _verdicts_of(prediction, larger)
+
+    below, above = len(design.seeds), 2 * len(design.seeds)
+    while above <= _MOST_SEEDS and not can(above):
+        below, above = above, 2 * above
+    if above > _MOST_SEEDS:
+        return f"nor could {_MOST_SEEDS} seeds a scale"
+    while above - below > 1:
+        middle = (above + below) // 2
+        below, above = (below, middle) if can(middle) else (middle, above)
+    return f"{above} seeds a scale could"
 
 
 def _with_seeds(design: Design, seeds: int) -> Design:
@@ -86,22 +93,25 @@ def _verdicts_of(prediction: Prediction, hypothesis: Hypothesis) -> set[Verdict]
     """Verdicts that some values of the units could give a prediction."""
     assert hypothesis.design is not None
     strata: list[str] = [scale for scale, _ in hypothesis.design.runs()]
+    design_scales = list(hypothesis.design.scales)
     if prediction.unit == "seed":
         strata = [""] * len(hypothesis.design.seeds)
     bounds = bounds_of(prediction.analysis)
     if len(strata) < 2:
         return {Verdict.INCONCLUSIVE}
+    n, level = len(strata), hypothesis.simultaneous_level
+    sizes = np.array([float(design_scales.index(s)) if s else 0.0 for s in strata])
     if bounds is None:
-        return set(Verdict)
+        some = Sample(np.random.default_rng(0).standard_normal(n), strata, sizes)
+        ends = settle(prediction, some, level, test=False).estimate.interval
+        return {Verdict.INCONCLUSIVE} if ends is None else set(Verdict)
     found = set()
     lo, hi = bounds
-    n = len(strata)
     apart = _APART * (hi - lo) * (np.arange(n) % 2)
     tries = [np.full(n, value) for value in np.linspace(lo, hi, _TRIED)]
     trials = None
     if kind_of(prediction.analysis) == "Share":
         trials = np.full(n, _TRIALS)
-    level = hypothesis.simultaneous_level
     for values in (*tries, *(np.clip(agreeing - apart, lo, hi) for agreeing in tries)):
         sample = Sample(values, strata, np.zeros(n), trials)
         found.add(settle(prediction, sample, level, test=False).verdict)

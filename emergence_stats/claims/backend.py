@@ -21,6 +21,11 @@ def trainable_suites() -> Collection[str]:
     return SUITES.keys()
 
 
+def can_be_collected(suite: str) -> bool:
+    """Whether the backend trains runs of a suite, so that `collect` can be advised."""
+    return suite in trainable_suites()
+
+
 def suite_named(name: str) -> Any:
     """A declared suite. Raises `UsageError` with the known names for an unknown one."""
     from emergence_training.collect import suite_named

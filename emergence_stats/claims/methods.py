@@ -113,7 +113,7 @@ def sample_text(h: Hypothesis) -> str:
     if getattr(h.design, "sequential", False):
         looks = listed([str(look) for look in h.design.looks])
         stop = (
-            f"It will be looked at {looks} seeds a scale, and collection may stop at the first look that decides: each "
+            f"There are looks at {looks} seeds a scale, and collection may stop at the first look that decides: each "
             f"look has {100 * (1 - h.simultaneous_level):.3g}% of error for each prediction."
         )
     return (
@@ -264,10 +264,12 @@ def _control(control: Control) -> str:
     else:
         margin = getattr(control, "margin", None)
         within = f" Differences up to {margin:g} are none." if margin is not None else ""
-        end = f"If the analysis does not exceed it, that means: {control.shows}.{within}"
+        end = f"If the analysis does not exceed it, then {control.shows}.{within}"
+        if getattr(control, "expects", "differs") == "the same":
+            end = f"It has to make no difference beyond {margin:g}."
     parts = [f"{keyword}={value!r}" for keyword, value in control.keywords.items()]
     if control.change is not None:
-        parts.append((type(control.change).__doc__ or "").strip().splitlines()[0].rstrip("."))
+        parts.append(repr(control.change))
     if control.suite is not None:
         parts.append(f"runs of suite {control.suite}")
     about = f" About {listed(control.predictions)}." if control.predictions else ""

@@ -80,6 +80,9 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
         yield f"so far {looks['verdict']} ({kind}): {looks['reason']}"
     missing = [run for run in runs if run["state"] == "missing"]
     if not missing:
+        if all(run["state"] == "pilot" for run in runs):
+            yield "all planned runs are pilots, which the plan had seen: a confirmatory verdict needs new seeds"
+            return
         yield "nothing is missing"
         return
     known = [run["seconds"] for run in missing if run["seconds"] is not None]

@@ -184,7 +184,8 @@ def _choose_suite(
         return hypothesis.design.suite, None
     if len(suites) == 1:
         return suites[0], None
-    return None, f"the store has suites {', '.join(suites)}; choose one with --suite"
+    wanted = f"the plan is for suite {hypothesis.design.suite!r}, but " if hypothesis.design else ""
+    return None, f"{wanted}the store has suites {', '.join(suites)}; choose one with --suite"
 
 
 def _place_outside(hypothesis: Hypothesis, m: Manifest, chosen: str | None) -> RunUse | None:

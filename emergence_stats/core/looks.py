@@ -50,7 +50,8 @@ def settle_looks(
             break
     how = f"{settled.estimate.method}; look {design.looks.index(look) + 1} of {len(design.looks)}"
     estimate = replace(settled.estimate, method=f"{how} ({look} seeds)")
-    return replace(settled, estimate=estimate, look=design.looks.index(look) + 1)
+    used = tuple(map(bool, number < look))
+    return replace(settled, estimate=estimate, look=design.looks.index(look) + 1, used=used)
 
 
 def _first(sample: Sample, mask: np.ndarray) -> Sample:

@@ -49,6 +49,10 @@ class Claim:
     def __post_init__(self) -> None:
         if not isinstance(self.text, str) or not self.text.strip():
             raise HypothesisError("the claim has no text")
+        if not isinstance(self.reported, Mapping):
+            raise HypothesisError(
+                f"claim: reported is {self.reported!r}, not a table by version, as {{'v1': 'what it says'}}"
+            )
         for version, said in self.reported.items():
             if not isinstance(said, str | Reported):
                 raise HypothesisError(
@@ -111,9 +115,15 @@ class Design:
         if not isinstance(self.sequential, bool):
             raise HypothesisError(f"design: sequential is {self.sequential!r}, not True or False")
         for name in ("scales", "seeds"):
-            if isinstance(getattr(self, name), str):
+            if isinstance(getattr(self, name), str) or not isinstance(
+                getattr(self, name), Iterable
+            ):
                 value = getattr(self, name)
-                hint = f": write [{value!r}]" if name == "scales" else " of whole numbers"
+                hint = (
+                    f": write [{value!r}]"
+                    if name == "scales"
+                    else " of whole numbers, as range(10, 20)"
+                )
                 raise HypothesisError(f"design: {name} is {value!r}, not a list{hint}")
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.scales or not self.seeds:
@@ -159,11 +169,11 @@ class Design:
         ]
 
     def wanted(self, there: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-        """The runs that the plan wants by now: of the last look that is reached, or of the first; all, if it looks once."""
+        """The runs that the plan wants by now: of the last look that is reached, none before; all, if it looks once."""
         if not self.sequential:
             return self.runs()
         looks = self.reached(there)
-        until = looks[-1] if looks else self.looks[0]
+        until = looks[-1] if looks else 0
         return [(scale, seed) for scale in self.scales for seed in self.seeds[:until]]
 
 
@@ -192,9 +202,12 @@ class Prediction:
         if not callable(self.estimate):
             raise HypothesisError(f"{where}: estimate is not a function")
         if not isinstance(self.region, Region):
-            raise HypothesisError(f"{where}: region is {self.region!r}")
+            raise HypothesisError(
+                f"{where}: region is {self.region!r}, not a Region, as Region.at_least(0.5)"
+            )
         if not isinstance(self.analysis, Analysis):
-            raise HypothesisError(f"{where}: analysis is {self.analysis!r}")
+            hint = "; write it with brackets, as Mean()" if isinstance(self.analysis, type) else ""
+            raise HypothesisError(f"{where}: analysis is {self.analysis!r}, not an analysis{hint}")
         if self.unit not in ("run", "seed"):
             raise HypothesisError(f"{where}: unit is {self.unit!r}")
         if self.unit == "seed" and kind_of(self.analysis) in ACROSS:

@@ -38,7 +38,9 @@ class Reported:
             if value is None:
                 continue
             if not isinstance(value, int | float) or isinstance(value, bool):
-                raise HypothesisError(f"Reported: {name} is {value!r}, not a number")
+                raise HypothesisError(
+                    f"Reported: {name} is {value!r}, not a number; what is said in words goes into `reported` as text"
+                )
             if not math.isfinite(value) or abs(value) > 1e60:
                 raise HypothesisError(
                     f"Reported: {name} is {value}, not a finite number, or too large"
@@ -48,7 +50,9 @@ class Reported:
         if not isinstance(self.text, str):
             raise HypothesisError(f"Reported: text is {self.text!r}")
         if any(n is not None and n != int(n) for n in (self.successes, self.trials)):
-            raise HypothesisError("Reported: successes and trials are numbers of cases, so whole")
+            raise HypothesisError(
+                "Reported: successes and trials are numbers of cases, so whole; for a number write estimate=..."
+            )
         counted = self.successes is not None or self.trials is not None
         if counted == (self.estimate is not None):
             raise HypothesisError("Reported: give successes and trials, or an estimate")

@@ -65,7 +65,8 @@ class Sample:
 @dataclass(frozen=True)
 class Settled:
     """`mixed`: scales that contradict the prediction, where the verdict is not that it is refuted.
-    `deciding`: for every scale, the scale that is least inside. `look`: of a plan that looks early, the number of the look
+    `deciding`: for every scale, the scale that is least inside. `used`: of a plan that looks early, which units (n,) the
+    estimate is of. `look`: of a plan that looks early, the number of the look
     that the estimate is of, from 1. `lent`: scales with one unit, whose error the others lend."""
 
     estimate: Estimate
@@ -73,6 +74,7 @@ class Settled:
     mixed: tuple[str, ...] = ()
     deciding: str | None = None
     look: int | None = None
+    used: tuple[bool, ...] | None = None
     lent: tuple[str, ...] = ()
 
 
@@ -158,7 +160,7 @@ def _lent(sample: Sample) -> tuple[str, ...]:
 
 
 _ONE_SCALE = "all runs have one scale: a difference of scales needs two"
-_AGREE = "all units agree as far as numbers can tell, and without bounds nothing tells the error"
+AGREE = "all units agree as far as numbers can tell, and without bounds nothing tells the error"
 _SINGLE = "no scale has two units, so that nothing tells the error"
 
 
@@ -329,7 +331,7 @@ def _why(means: _Procedure, found: Contrast) -> str | None:
     if means.tells(found):
         return None
     if found.variance is not None:
-        return _AGREE
+        return AGREE
     if len(found.weights) == 1:
         return "1 unit of replication: an interval needs two"
     return _SINGLE
@@ -407,7 +409,7 @@ def _slope(prediction: Prediction, sample: Sample, level: float, test: bool) -> 
         why = "one unit at each of two scales has no error to judge a slope by"
     elif found.variance == 0:
         why = (
-            _AGREE
+            AGREE
             if by_runs
             else "the units lie on a line as far as numbers can tell, which tells no error"
         )
@@ -461,7 +463,8 @@ def _spread(prediction: Prediction, sample: Sample, level: float, test: bool) ->
         sample.values, sample.strata, prediction.region if test else None, level
     )
     if estimate.interval is None:
-        return Settled(replace(estimate, why_no_interval=_AGREE), Verdict.INCONCLUSIVE)
+        why = AGREE if max(Counter(sample.strata).values()) > 1 else _SINGLE
+        return Settled(replace(estimate, why_no_interval=why), Verdict.INCONCLUSIVE)
     return Settled(estimate, decide(estimate.interval, prediction.region))
 
 

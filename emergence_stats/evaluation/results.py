@@ -195,8 +195,8 @@ class Qualifier:
 class Comparison:
     """Ours beside a number of the paper.
 
-    `agrees`: whether ours lies in the prediction interval of the original (Patil, Peng and Leek 2016); None if the paper
-    gives no error, so that nothing can be said.
+    `agrees`: whether ours lies in the prediction interval of the original (Patil, Peng and Leek 2016); None if nothing
+    can be said, with `why`.
     """
 
     version: str
@@ -207,6 +207,7 @@ class Comparison:
     ours: float | None
     agrees: bool | None
     text: str = ""
+    why: str | None = None
 
 
 @dataclass(frozen=True)

@@ -94,10 +94,12 @@ def _unit_value(
     if arm.control is not None:
         known = keyword_defaults(prediction.estimate)
         keywords = {k: v for k, v in arm.control.keywords.items() if k in known}
-    values, reason = [], ""
+    name, values, reason = job.loaded.name, [], ""
+    if arm.control is not None:
+        name = f"{name}, control {arm.control.name!r}"
     for variant in variants:
         try:
-            values.append(value_of(job.loaded.name, prediction, variant, keywords))
+            values.append(value_of(name, prediction, variant, keywords))
         except Undefined as undefined:
             reason = str(undefined)
     if values:

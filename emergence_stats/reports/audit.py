@@ -36,7 +36,13 @@ def _lines(audit: Audit, verbose: bool) -> Iterator[str]:
     yield f"  {audit.claim}"
     yield f"  {audit.reason}"
     yield f"  {repeated_text(audit)}"
-    yield from _listed("speaks against it", audit.against or ("nothing that was found",))
+    yield from _listed(
+        "speaks against it",
+        audit.against
+        or (
+            "nothing that was found; what qualifies the verdict itself is in `emergence-stats test`",
+        ),
+    )
     if audit.deviations:
         yield from _listed("deviations from the plan", audit.deviations)
     yield from _listed("cannot be known", audit.unknown)

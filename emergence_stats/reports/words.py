@@ -90,7 +90,7 @@ def comparison_texts(result: Result) -> list[str]:
             text += f" {ends_text(c.their_interval)}"
         text += f", ours is {number(c.ours)} ({c.prediction})"
         if c.agrees is None:
-            text += ": one of them has no error, so that nothing says whether they agree"
+            text += f": {c.why}, so that nothing says whether they agree"
         else:
             text += (
                 f": {'agrees' if c.agrees else 'does not agree'} (expected {ends_text(c.expected)})"
@@ -101,6 +101,8 @@ def comparison_texts(result: Result) -> list[str]:
 
 def shows_text(control: ControlResult) -> str:
     """Whether the analysis exceeds a control, or whether a positive one is found."""
+    if control.reason is not None:
+        return "not compared"
     if control.found is not None:
         return "positive control, found" if control.found else "positive control, not found"
     if control.expects == "the same":

@@ -202,10 +202,12 @@ def test_a_control_changes_no_verdict_and_no_run(tmp_path):
 
 
 def test_a_suite_that_is_not_there_is_asked_for(tmp_path):
-    result = tried(tmp_path, hypothesis(controls=[shuffled_answers("shuffled")]))
+    result = tried(tmp_path, hypothesis(controls=[shuffled_answers("pocket_shuffled")]))
     (control,) = result.controls
     assert control.verdict is Verdict.INCONCLUSIVE
-    assert "emergence-stats collect --suite shuffled" in control.reason
+    assert "emergence-stats collect --suite pocket_shuffled" in control.reason
+    other = tried(tmp_path, hypothesis(controls=[shuffled_answers("mine")])).controls[0]
+    assert "collect" not in other.reason  # nothing trains it
 
 
 def test_a_control_of_another_suite_uses_its_runs_alone(tmp_path):

@@ -290,3 +290,88 @@ def test_rounding_is_of_a_whole_scale_or_of_none_of_it():
         settled = settle(plan, sample({"a": 1e6 + 0.7 * rng.standard_normal(30)}), 0.95, test=False)
         wrong += settled.verdict is Verdict.SUPPORTED
     assert wrong / studies <= 0.025 + 3 * math.sqrt(0.025 * 0.975 / studies)
+
+
+# --- what a newcomer met ----------------------------------------------------------------------
+
+
+def test_a_plan_that_looks_early_and_cannot_decide_says_how_many_seeds_could(project):
+    path = claim(
+        project,
+        scope="'every scale'",
+        analysis="es.Mean((0.0, 1.0))",
+        further="design=es.Design('s', ['small', 'large'], range(12), sequential=True, looks=[4, 8, 12]),",
+    )
+    edit(path, "at_least(0.5)", "at_least(0.9)")
+    failed(
+        es("register", "planted", cwd=project),
+        "24 runs cannot support 'value'",
+        "seeds a scale could",
+    )
+
+
+@pytest.mark.parametrize(
+    ("analysis", "scope", "seeds"),
+    [
+        ("es.Median()", "'every scale'", 4),
+        ("es.Mean()", "'every scale'", 1),
+        ("es.LargestDifference()", "None", 1),
+    ],
+)
+def test_a_plan_whose_runs_give_no_interval_is_not_registered(project, analysis, scope, seeds):
+    path = claim(
+        project,
+        scope=scope,
+        analysis=analysis,
+        further=f"design=es.Design('s', ['small', 'large'], range({seeds})),",
+    )
+    edit(path, "at_least(0.5)", "at_most(0.5)")
+    failed(es("register", "planted", cwd=project), "cannot support 'value'")
+
+
+def test_a_plant_that_is_the_same_in_every_run_is_found_by_its_value(project):
+    path = claim(
+        project,
+        further="controls=[es.varied('planted', 'nothing', measures=['other'], finds='refuted', of='other')],",
+    )
+    edit(path, "es.Region.at_least(0.5)", "es.Region.at_most(1.0)")
+    fill(project, other=5.0)
+    found = result(project)
+    assert (found["verdict"], found["controls"][0]["found"]) == ("supported", True)
+
+
+def test_a_look_is_shown_with_the_runs_that_it_is_of(project):
+    claim(
+        project,
+        further="design=es.Design('s', ['small', 'large'], range(8), sequential=True, looks=[3, 8]),",
+    )
+    fill(project, seeds=range(5))
+    shown = result(project)["predictions"][0]
+    assert (shown["n_runs"], shown["n_units"], len(shown["values"])) == (6, 6, 6)
+
+
+def test_an_estimate_that_fails_in_a_control_names_the_control(project):
+    claim(
+        project,
+        analysis="es.Mean((0.0, 1.0))",
+        further="controls=[es.varied('another', 'x', measures=['other'], of='other')],",
+    )
+    fill(project, small=0.8, large=0.8, other=7.0)
+    failed(es("test", "planted", cwd=project), "control 'another'", "outside the bounds")
+
+
+def test_a_count_is_not_compared_with_what_is_no_share(project):
+    path = claim(project)
+    edit(path, "reported={}", "reported={'v1': es.Reported(24, 24)}")
+    fill(project)
+    comparison = result(project)["comparisons"][0]
+    assert comparison["agrees"] is None
+    assert "ours is no share" in comparison["why"]
+
+
+def test_a_plan_for_a_suite_that_is_not_there_says_which(project):
+    claim(project, further="design=es.Design('typo', ['small', 'large'], range(8)),")
+    fill(project)
+    fill(project, suite="t")
+    reason = result(project)["reason"]
+    assert "the plan is for suite 'typo'" in reason

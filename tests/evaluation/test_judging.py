@@ -119,7 +119,7 @@ def test_a_plan_that_its_runs_cannot_support_at_every_scale_is_not_registered(pr
     path = project / "hypotheses" / "planted.py"
     edit(path, "at_least(0.5)", "at_least(0.9)")
     done = es("register", "planted", cwd=project)
-    failed(done, "cannot support 'value'", "64 seeds a scale could")
+    failed(done, "cannot support 'value'", " seeds a scale could")
 
 
 # --- reservations in every format -------------------------------------------------------------
@@ -325,8 +325,8 @@ def test_a_look_that_does_not_decide_says_when_the_next_is(project):
     [
         ("es.Reported(estimate=0.85, stderr=0.05)", "agrees"),
         ("es.Reported(estimate=0.1, stderr=0.05)", "does not agree"),
-        ("es.Reported(estimate=0.85)", "has no error"),
-        ("es.Reported(17, 20)", "agrees"),
+        ("es.Reported(estimate=0.85)", "the paper reports no error"),
+        ("es.Reported(17, 20)", "ours is no share"),
     ],
 )
 def test_ours_is_compared_with_the_papers(project, reported, says):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from emergence_stats.claims.backend import can_be_collected
 from emergence_stats.claims.selection import Selection, deviations
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
@@ -83,7 +84,8 @@ def _not_found(job: Job, verdict: Verdict, controls: tuple[ControlResult, ...]) 
 def _looks_text(job: Job, verdict: Verdict, predictions: tuple[PredictionResult, ...]) -> str:
     """Of a plan that looks early: which look was the last, and whether to stop."""
     design = job.hypothesis.design
-    if design is None or not getattr(design, "sequential", False):
+    values = any(found.values for found in job.main.collected.values())
+    if design is None or not getattr(design, "sequential", False) or not values:
         return ""
     made = next(iter(job.main.collected.values())).made or frozenset()
     looks, n = design.reached(made), len(design.looks)
@@ -127,8 +129,11 @@ def _reason(
     if not selection.with_status("counted"):
         refused = [use for use in selection.uses.values() if use.status in ("refused", "excluded")]
         why = f"no run can be used ({refused[0].run_id}: {refused[0].why})" if refused else "no run"
-        if job.hypothesis.design is not None:
+        design = job.hypothesis.design
+        if design is not None and can_be_collected(design.suite):
             return f"{why}; make them with: emergence-stats collect {job.loaded.name}"
+        if design is not None:
+            return why
         return f"{why}; it needs traces of {', '.join(job.hypothesis.needs.measures)}"
     deciding = [p for p in predictions if p.verdict is verdict] or list(predictions)
     others = len(deciding) - 1

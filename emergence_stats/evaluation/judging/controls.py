@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from emergence_stats.claims.backend import can_be_collected
 from emergence_stats.core.analyses import Analysis, Mean, Median, Slope, bounds_of, kind_of
 from emergence_stats.core.controls import DIFFERS, SAME, UNKNOWN, Control
 from emergence_stats.core.intervals.estimates import Estimate, Interval
 from emergence_stats.core.plan import EVERY, Prediction
 from emergence_stats.core.regions import Region
-from emergence_stats.core.settle import Sample, settle
-from emergence_stats.core.verdicts import Verdict
+from emergence_stats.core.settle import AGREE, Sample, settle
+from emergence_stats.core.verdicts import Verdict, decide
 from emergence_stats.evaluation.jobs import Arm, Job
 from emergence_stats.evaluation.judging.predictions import combined, predict_all
 from emergence_stats.evaluation.judging.rules import is_of_first_study
@@ -36,7 +37,8 @@ def conclude_control(
     reason = None
     if not used:
         reason = arm.selection.why_nothing or (arm.undefined[0] if arm.undefined else "no run")
-        if arm.control.suite is not None and arm.selection.why_nothing is not None:
+        absent = arm.control.suite is not None and arm.selection.why_nothing is not None
+        if absent and can_be_collected(str(arm.control.suite)):
             reason += f"; make them with: emergence-stats collect --suite {arm.control.suite}"
     differences = tuple(
         difference
@@ -48,7 +50,7 @@ def conclude_control(
     return ControlResult(
         name=arm.control.name,
         shows=arm.control.shows,
-        verdict=combined(job.hypothesis, earned),
+        verdict=_earned(job, earned, positive=finds is not None),
         same=finds is None
         and speaks_against(arm.control, differences, predictions, verdict, _compared(job, arm)),
         suite=arm.selection.suite,
@@ -61,6 +63,18 @@ def conclude_control(
         finds=finds,
         expects=getattr(arm.control, "expects", DIFFERS),
     )
+
+
+def _earned(job: Job, predictions: tuple[PredictionResult, ...], *, positive: bool) -> Verdict:
+    """The verdict of a control. What is planted is the same in every unit, and is found or not by its value."""
+    if positive:
+        predictions = tuple(
+            replace(p, verdict=decide((p.estimate.value, p.estimate.value), p.region))
+            if p.estimate.why_no_interval == AGREE
+            else p
+            for p in predictions
+        )
+    return combined(job.hypothesis, predictions)
 
 
 def finds_of(job: Job, control: Control) -> str | None:
@@ -128,7 +142,7 @@ def _difference(
     if kind_of(prediction.analysis) == "LargestDifference":
         estimate = _of_two(ours.estimate, theirs.estimate, level)
     else:
-        both = _matched(job, arm, prediction)
+        both = _matched(job, arm, prediction, ours)
         if both is None:
             return None
         estimate = _estimate(prediction, *both, level)
@@ -149,10 +163,15 @@ def _is_farther(ours: PredictionResult, theirs: PredictionResult) -> bool:
     return not deeper if ours.verdict is Verdict.REFUTED else deeper
 
 
-def _matched(job: Job, arm: Arm, prediction: Prediction) -> tuple[Sample, Sample] | None:
+def _matched(
+    job: Job, arm: Arm, prediction: Prediction, ours: PredictionResult
+) -> tuple[Sample, Sample] | None:
     """Values of the units that both have: of the analysis, and of the control."""
     assert arm.control is not None
     same_runs = arm.control.suite is None
+    used = {
+        unit.label for unit in ours.values
+    }  # of a plan that looks early, those of the look that decided
     values: list[dict[Any, tuple[float, Manifest]]] = []
     for found in (job.main.collected[prediction.name], arm.collected[prediction.name]):
         mine = {}
@@ -160,7 +179,8 @@ def _matched(job: Job, arm: Arm, prediction: Prediction) -> tuple[Sample, Sample
             key: Any = (unit[0].scale if prediction.unit == "run" else "", unit[0].seed)
             if same_runs:
                 key = label(prediction, unit)
-            mine[key] = (as_number(value), unit[0])
+            if values or label(prediction, unit) in used:
+                mine[key] = (as_number(value), unit[0])
         values.append(mine)
     both = [key for key in values[0] if key in values[1]]
     if not both:
@@ -168,10 +188,10 @@ def _matched(job: Job, arm: Arm, prediction: Prediction) -> tuple[Sample, Sample
     runs = [values[0][key][1] for key in both]
     strata = [run.scale if prediction.unit == "run" else "" for run in runs]
     sizes = np.array([run.log10_params for run in runs], float)
-    ours, theirs = (
+    one, other = (
         Sample(np.array([mine[key][0] for key in both]), strata, sizes) for mine in values
     )
-    return ours, theirs
+    return one, other
 
 
 def _estimate(prediction: Prediction, ours: Sample, theirs: Sample, level: float) -> Estimate:
@@ -249,8 +269,13 @@ def _mover(
 
 def _judgement(difference: Estimate, margin: float | None) -> str:
     if difference.interval is None:
-        return UNKNOWN
-    lo, hi = difference.interval
+        if difference.why_no_interval != AGREE:
+            return UNKNOWN
+        lo = hi = difference.value  # the same difference in every unit, by construction
+        if abs(lo) <= 1e-9:
+            return SAME
+    else:
+        lo, hi = difference.interval
     if margin is not None and -margin <= lo and hi <= margin:
         return SAME
     if lo > 0 or hi < 0:

@@ -21,6 +21,10 @@ _NATURAL = ((0.0, 1.0), (-1.0, 1.0))  # ranges of shares and correlations, which
 def predict(hypothesis: Hypothesis, prediction: Prediction, collected: Values) -> PredictionResult:
     """The verdict on a prediction and everything that it rests on."""
     settled = settle(hypothesis, prediction, collected)
+    if settled.used is not None:
+        kept = [i for i, used in enumerate(settled.used) if used]
+        values, runs = ([x[i] for i in kept] for x in (collected.values, collected.runs))
+        collected = Values(values, runs, collected.made)
     units = tuple(
         UnitValue(
             label(prediction, unit),

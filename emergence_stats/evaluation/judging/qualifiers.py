@@ -74,7 +74,7 @@ def _not_specific(controls: Sequence[ControlResult]) -> Iterator[Qualifier]:
             how = "it is no less in the control"
         yield Qualifier(
             "not specific",
-            f"{how} {control.name!r} (analysis less control: {said}), as if {control.shows}",
+            f"{how} {control.name!r} (analysis less control: {said}); then {control.shows}",
         )
 
 

@@ -17,10 +17,11 @@ def comparisons_of(
         if not isinstance(said, Reported):
             continue
         name = said.prediction or predictions[0].name
-        ours = next(p for p in predictions if p.name == name).estimate
-        expected, agrees = None, None
-        if ours.n_runs and ours.stderr is not None and ours.df is not None:
-            expected = said.prediction_interval(ours.stderr, ours.df, level)
+        result = next(p for p in predictions if p.name == name)
+        ours, expected, agrees = result.estimate, None, None
+        why = _why_not(said, result)
+        if why is None:
+            expected = said.prediction_interval(ours.stderr or 0.0, ours.df or 0.0, level)
         if expected is not None:
             agrees = bool(expected[0] <= ours.value <= expected[1])
         yield Comparison(
@@ -32,4 +33,18 @@ def comparisons_of(
             ours=ours.value if ours.n_runs else None,
             agrees=agrees,
             text=said.text,
+            why=why,
         )
+
+
+def _why_not(said: Reported, ours: PredictionResult) -> str | None:
+    """Why two numbers cannot be compared, None if they can."""
+    if not ours.estimate.n_runs:
+        return "ours has no value"
+    if said.trials is not None and not (ours.values and ours.values[0].trials is not None):
+        return "theirs is a count of cases, and ours is no share"
+    if said.error is None:
+        return "the paper reports no error"
+    if ours.estimate.stderr is None or ours.estimate.df is None:
+        return "ours has no standard error"
+    return None

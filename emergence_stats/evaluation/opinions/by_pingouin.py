@@ -25,7 +25,7 @@ def opinions(units: Units) -> Iterator[Opinion]:
             "pingouin ttest",
             float(found["BF10"]),
             None,
-            f"above 1: the mean of units ({x.mean():.4g}) is another",
+            f"{'for' if float(found['BF10']) > 1 else 'against'} a difference from {at:g} of the mean of units, {x.mean():.4g}",
         )
         d = float((x.mean() - at) / x.std(ddof=1))
         g = float(pingouin.convert_effsize(d, "cohen", "hedges", nx=len(x), ny=len(x)))

@@ -5,7 +5,7 @@ A set of a registration is what was unseen when it was made and seen by the next
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,21 +73,29 @@ def sets_of(loaded: Loaded, store: Store) -> dict[str, list[RunFile]]:
         if m.n_layers < hypothesis.needs.min_layers or m.scale not in design.scales:
             continue
         if m.suite == design.suite:
-            found.setdefault(_registration_of(m, registration), []).append(run)
+            name = _registration_of(m, registration)
+            if name is not None:
+                found.setdefault(name, []).append(run)
         elif m.suite in hypothesis.multiverse.get(SUITE, ()):
             found.setdefault(f"suite {m.suite}", []).append(run)
     return dict(sorted(found.items()))
 
 
-def _registration_of(m: Manifest, registration: Registration | None) -> str:
-    """The registration whose confirmatory set a run is of."""
+def _registration_of(m: Manifest, registration: Registration | None) -> str | None:
+    """The registration whose confirmatory set a run is of, None of one that its design did not name."""
     if registration is None:
         return "not registered"
     entries = registration.entries
     for number in range(1, len(entries) + 1):
         if Registration(registration.path, entries[:number]).saw(m):
-            return PILOTS if number == 1 else f"registration {number - 1}"
-    return f"registration {len(entries)}"
+            return PILOTS if number == 1 else _if_planned(m, entries[number - 2], number - 1)
+    return _if_planned(m, entries[-1], len(entries))
+
+
+def _if_planned(m: Manifest, entry: Mapping[str, Any], number: int) -> str | None:
+    design = entry["declaration"].get("design") or {}
+    planned = m.scale in design.get("scales", ()) and m.seed in design.get("seeds", ())
+    return f"registration {number}" if planned else None
 
 
 def pool(hypothesis: Hypothesis, estimates: Sequence[dict[str, Estimate]]) -> Iterator[Pooled]:
