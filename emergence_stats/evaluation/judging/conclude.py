@@ -62,7 +62,7 @@ def conclude(job: Job, store: Store) -> Result:
             ),
         ),
         evidence=Evidence(store.uri, selection.suite, tuple(selection.uses.values())),
-        qualifiers=(*qualifiers, *_not_looked_at(job)),
+        qualifiers=(*qualifiers, *_not_looked_at(job, verdict)),
         comparisons=tuple(comparisons_of(hypothesis.claim, predictions, hypothesis.level)),
     )
 
@@ -100,9 +100,9 @@ def _looks_text(job: Job, verdict: Verdict, predictions: tuple[PredictionResult,
     return f"; go on: look {len(looks)} of {n} does not decide, the next is at {design.looks[len(looks)]} seeds a scale"
 
 
-def _not_looked_at(job: Job) -> tuple[Qualifier, ...]:
+def _not_looked_at(job: Job, verdict: Verdict) -> tuple[Qualifier, ...]:
     """Controls that were left out on request."""
-    if job.controls:
+    if job.controls or verdict is Verdict.INCONCLUSIVE:
         return ()
     found = []
     for kind, positive in (("not specific", False), ("insensitive", True)):
