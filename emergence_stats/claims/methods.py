@@ -215,7 +215,10 @@ def _scope_text(p: Prediction) -> str:
     if p.unit == "seed":
         return ""
     if p.of_every_scale:
-        return "Claimed of every scale: each scale's own interval has to lie inside. "
+        return (
+            "Claimed of every scale: each scale's own interval has to lie inside, and one that lies outside, simultaneously "
+            "over scales, refutes. "
+        )
     said = "" if p.scope == AVERAGE else " (the plan does not say which)"
     return f"Claimed of the average over scales{said}, which supports nothing while a scale lies outside for certain. "
 
