@@ -1,7 +1,7 @@
 """From the values of units to an estimate, an interval and a verdict: one procedure for all three.
 
 Scales are fixed and seeds are random. A prediction is about every scale, about their average, or about how scales
-differ; the average of scales of which one lies outside the region for certain supports nothing.
+differ; neither an average nor a slope supports anything while scales contradict it.
 """
 
 from __future__ import annotations
@@ -64,10 +64,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Settled:
-    """`mixed`: scales that contradict the prediction, where the verdict is not that it is refuted.
-    `deciding`: for every scale, the scale that is least inside. `used`: of a plan that looks early, which units (n,) the
-    estimate is of. `look`: of a plan that looks early, the number of the look
-    that the estimate is of, from 1. `lent`: scales with one unit, whose error the others lend."""
+    """What is said of a prediction.
+
+    `mixed`: scales that contradict it, where it is not refuted. `deciding`: of one about every scale, the scale that is
+    least inside. `look` and `used`: of a plan that looks early, the number of the look that the estimate is of, from 1, and
+    which units (n,) it is of. `lent`: scales with one unit, whose error the others lend.
+    """
 
     estimate: Estimate
     verdict: Verdict
@@ -126,7 +128,8 @@ def settle(
 ) -> Settled:
     """The estimate over units and its verdict; `level` is that of the interval.
 
-    Without `test` neither a p-value nor the distribution-free interval, which are the costliest part. With fewer than `min_scales` scales there is no verdict.
+    Without `test` neither a p-value nor the distribution-free interval, which are the costliest part. With fewer than
+    `min_scales` scales there is no verdict.
     """
     if not len(sample):
         return _nothing(math.nan, level, 0, "no run gives a value")
