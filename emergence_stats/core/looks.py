@@ -29,8 +29,9 @@ def settle_looks(
 ) -> Settled:
     """The first look that decides, else the last that is reached.
 
-    `units`: scale and seed of the runs of each unit. `made`: of all runs that were made, whether or not they gave a value:
-    a look for which one was not made is not reached, whatever the others say. Runs that the plan does not name are looked at together, once: a verdict on them is exploratory.
+    `units`: scale and seed of the runs of each unit. `made`: of all runs that were made, whether or not they gave a
+    value: a look for which one was not made is not reached, whatever the others say. Runs that the plan does not name
+    are looked at together, once: a verdict on them is exploratory.
     """
     order = {seed: number for number, seed in enumerate(design.seeds)}
     planned = {(s, seed) for s, seed in design.runs()}

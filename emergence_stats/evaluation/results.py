@@ -130,8 +130,8 @@ class ControlResult:
     """What became of one control.
 
     `same`: no prediction that carries the verdict exceeds it for certain, so that nothing shows that the verdict rests on
-    what the control changes. `shows` says what that means. `finds`: of a positive control, the verdict that it has to earn; it is
-    `found` if it does. `undefined`: units that had no value. `reason`: why no run gave one.
+    what the control changes. `shows` says what that means. `finds`: of a positive control, the verdict that it has to
+    earn; it is `found` if it does. `undefined`: units that had no value. `reason`: why no run gave one.
     """
 
     name: str

@@ -32,7 +32,8 @@ class Estimate:
     estimand lies at the boundary of the region or outside, by the procedure of the interval: it is at most
     (1 - `level`) / 2 where and only where the interval lies inside. `free_interval`: of the same estimand, assuming
     nothing about the distribution of values on their range; None where they have none. `method` names the procedure.
-    `stderr` and `df` are those of `value`. `scales`: each scale alone; none where the analysis compares scales. `pair`: of a largest difference.
+    `stderr` and `df` are those of `value`. `scales`: each scale alone; none where the analysis compares scales.
+    `pair`: of a largest difference.
     """
 
     value: float

@@ -91,7 +91,8 @@ class Spread:
     """The largest difference between the means of two scales.
 
     `interval`: the upper end holds for every pair at once without correction (intersection-union), the lower end is of
-    the pair that differs most, simultaneous over all pairs and both directions (Bonferroni). `pair`: the two, the larger mean first.
+    the pair that differs most, simultaneous over all pairs and both directions (Bonferroni). `pair`: the two, the
+    larger mean first.
     """
 
     value: float
