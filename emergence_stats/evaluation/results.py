@@ -237,7 +237,7 @@ class PlanState:
     `registration`: "registered", "amended" or "unregistered". `confirmatory`: the plan is as it was
     registered, and the result rests only on runs of the plan that it had not seen. `registered`: when.
     `digest`: of the registered plan. `changes`: what was edited since, and `deviations`: what departs from
-    the plan, one line each.
+    the plan, one line each. `rules`: those by which values became the verdict, "first study" or the core with its version.
     """
 
     registration: str = "unregistered"
@@ -246,6 +246,7 @@ class PlanState:
     digest: str | None = None
     changes: tuple[str, ...] = ()
     deviations: tuple[str, ...] = ()
+    rules: str = ""
 
 
 @dataclass(frozen=True)
@@ -337,6 +338,7 @@ class Result:
             "registration": self.plan.registration,
             "registered": self.plan.registered,
             "plan": self.plan.digest,
+            "rules": self.plan.rules,
             "reason": self.reason,
             "paper": self.claim.paper,
             "reported": {k: reported_text(v) for k, v in self.claim.reported.items()},

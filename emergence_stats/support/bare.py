@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import io
 import tokenize
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 _LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
+# From Python 3.12 on an f-string is many tokens, and before it is one: here it is one, as it is written.
+_OPENS = {getattr(tokenize, f"{kind}STRING_START", None) for kind in "FT"} - {None}
+_CLOSES = {getattr(tokenize, f"{kind}STRING_END", None) for kind in "FT"} - {None}
 
 
 @cache
@@ -22,17 +26,38 @@ def bare_source(source: bytes) -> bytes:
     lines: list[str] = []
     statement: list[str] = []
     only_strings = True
-    for token in tokenize.tokenize(io.BytesIO(source).readline):
-        if token.type in _LAYOUT:
-            continue
-        if token.type in (tokenize.INDENT, tokenize.DEDENT):
-            lines.append("indent" if token.type == tokenize.INDENT else "dedent")
-            continue
-        if token.type == tokenize.NEWLINE:
+    for kind, text in _tokens(source):
+        if kind in (tokenize.INDENT, tokenize.DEDENT):
+            lines.append("indent" if kind == tokenize.INDENT else "dedent")
+        elif kind == tokenize.NEWLINE:
             if not only_strings:
                 lines += [*statement, "newline"]
             statement, only_strings = [], True
-            continue
-        statement.append(f"{tokenize.tok_name[token.exact_type]} {token.string}")
-        only_strings = only_strings and token.type == tokenize.STRING
+        else:
+            statement.append(f"{tokenize.tok_name[kind]} {text}")
+            only_strings = only_strings and kind == tokenize.STRING
     return "\n".join(lines).encode()
+
+
+def _tokens(source: bytes) -> Iterator[tuple[int, str]]:
+    """Kind and text of each token that may matter; an f-string is one string, whatever is in it."""
+    rows = source.decode("utf-8").splitlines(keepends=True)
+    depth, began = 0, (0, 0)
+    for token in tokenize.tokenize(io.BytesIO(source).readline):
+        if token.type in _OPENS:
+            began = began if depth else token.start
+            depth += 1
+        elif token.type in _CLOSES:
+            depth -= 1
+            if not depth:
+                yield tokenize.STRING, _between(rows, began, token.end)
+        elif not depth and token.type not in _LAYOUT:
+            yield token.type, token.string
+
+
+def _between(rows: Sequence[str], start: tuple[int, int], end: tuple[int, int]) -> str:
+    """The text from one place to another: row, from 1, and column."""
+    some = list(rows[start[0] - 1 : end[0]])
+    some[-1] = some[-1][: end[1]]
+    some[0] = some[0][start[1] :]
+    return "".join(some)

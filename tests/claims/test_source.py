@@ -288,6 +288,13 @@ def test_comments_docstrings_and_layout_change_no_digest_of_the_core(before, aft
     assert (bare_source(before.encode()) == bare_source(after.encode())) is same
 
 
+def test_an_f_string_is_one_string_in_every_version_of_python():
+    """From 3.12 on it is many tokens, and a lock made by one version was amended for another."""
+    source = b"x = f\"a {b!r:>{w}} {f'{c}'}\"  # why\n"
+    expected = b"NAME x\nOP =\nSTRING f\"a {b!r:>{w}} {f'{c}'}\"\nnewline"
+    assert bare_source(source) == expected
+
+
 def test_what_judges_a_plan_is_frozen_with_it(project):
     with_import(project)
     assert set(code_digests(project / "hypotheses" / "learns.py")) >= CORE

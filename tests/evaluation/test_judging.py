@@ -400,3 +400,27 @@ def test_a_plan_is_judged_by_the_rules_that_it_was_registered_under(project):
     assert "emergence_stats/core/settle.py" in entry["code"]
     assert "emergence_stats/inference.py" not in entry["code"]
     assert entry["core"]
+
+
+def test_nobody_registers_a_new_plan_under_the_weaker_rules(project):
+    path = claim(project, scope="None")
+    edit(path, "scope=None", "unit='run'")
+    edit(
+        path,
+        "import emergence_stats as es",
+        "import emergence_stats.hypothesis as es, emergence_stats.regions",
+    )
+    edit(path, "es.Region", "emergence_stats.regions.Region")
+    fill(project)
+    shown = es("test", "planted", cwd=project).stdout
+    assert "not registered, so exploratory, by the rules of the first study" in shown
+    failed(es("register", "planted", cwd=project), "planted", "classes of the first study")
+    assert not path.with_suffix(".lock").exists()
+
+
+def test_what_public_names_mean_cannot_be_changed():
+    import emergence_stats
+
+    for names in (emergence_stats.MODULES, emergence_stats.FIRST_STUDY):
+        with pytest.raises(TypeError):
+            names["Prediction"] = "regions"

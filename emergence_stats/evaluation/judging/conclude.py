@@ -6,6 +6,7 @@ from typing import Any
 
 from emergence_stats.claims.backend import can_be_collected
 from emergence_stats.claims.selection import Selection, deviations
+from emergence_stats.core import VERSION
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
 from emergence_stats.evaluation.judging.controls import conclude_control, finds_of
@@ -13,7 +14,7 @@ from emergence_stats.evaluation.judging.missing import missing_of
 from emergence_stats.evaluation.judging.predictions import combined, predict_all
 from emergence_stats.evaluation.judging.qualifiers import qualifiers_of
 from emergence_stats.evaluation.judging.replication import comparisons_of
-from emergence_stats.evaluation.judging.rules import is_of_first_study
+from emergence_stats.evaluation.judging.rules import FIRST, is_of_first_study
 from emergence_stats.evaluation.results import (
     ControlResult,
     Evidence,
@@ -56,6 +57,7 @@ def conclude(job: Job, store: Store) -> Result:
             registered=latest["registered"] if latest else None,
             digest=latest["plan"] if latest else None,
             changes=state.changes,
+            rules=FIRST if is_of_first_study(hypothesis) else f"core {VERSION}",
             deviations=(
                 *deviations(hypothesis, state, selection, store),
                 *(some.text() for some in missing if state.registration is not None),

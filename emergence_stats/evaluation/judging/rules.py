@@ -26,6 +26,9 @@ _FIELDS = (
 )  # fmt: skip
 
 
+FIRST = "first study"
+
+
 def is_of_first_study(hypothesis: Hypothesis) -> bool:
     """Whether a hypothesis is made of the classes that the locks of the first study hold."""
     return not isinstance(hypothesis, Hypothesis)
