@@ -13,8 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
+from scipy.stats import binom
 
 from emergence_stats.core.analyses import Analysis, LargestDifference, Mean, Median, Slope
+from emergence_stats.core.intervals import bounded
+from emergence_stats.core.intervals.contrasts import mean_contrast
 from emergence_stats.core.looks import settle_looks
 from emergence_stats.core.plan import Design, Prediction
 from emergence_stats.core.regions import Region
@@ -229,3 +232,24 @@ def missing_for_their_outcome(repetitions: int) -> tuple[float, float]:
 def _supports(plan: Prediction, values: Array) -> bool:
     some = Sample(values, ["s0"] * len(values), np.ones(len(values)))
     return settle(plan, some, LEVEL, test=False).verdict is Verdict.SUPPORTED
+
+
+def two_kinds() -> tuple[float, int, float, float]:
+    """The worst error on one side of the interval of a bounded mean, over runs of two kinds: a share q at the bound and the
+    others at one value. By enumeration; with the number of runs, the value and q.
+    """
+    worst = (0.0, 0, 0.0, 0.0)
+    for n in (5, 8, 10, 25, 50, 100, 400):
+        for at in (0.0, 0.2, 0.5, 0.8, 0.9):
+            ends = np.array([_upper_end(n, k, at) for k in range(n + 1)])
+            for q in np.geomspace(0.002, 0.9, 160):
+                truth = at + (1 - at) * q
+                missed = float(binom.pmf(np.arange(n + 1), n, q)[ends < truth - 1e-12].sum())
+                worst = max(worst, (missed, n, at, float(q)))
+    return worst
+
+
+def _upper_end(n: int, k: int, at: float) -> float:
+    """Of n runs of which k lie at 1 and the others at one value."""
+    values = np.r_[np.full(n - k, at), np.ones(k)]
+    return bounded.interval(mean_contrast(values, [""] * n), (0.0, 1.0), LEVEL)[1]

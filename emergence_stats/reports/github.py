@@ -17,6 +17,7 @@ from emergence_stats.evaluation.recorded import Change, shown, snapshot
 from emergence_stats.evaluation.results import PredictionResult, Result
 from emergence_stats.reports.markdown import to_markdown
 from emergence_stats.reports.words import kinds_text, qualifier_texts, why_text
+from emergence_stats.support.words import visible
 
 KINDS = ("error", "warning", "notice")
 
@@ -103,7 +104,9 @@ def summary(results: Sequence[Result], changes: Sequence[Change]) -> str:
         lines += ["```", "", "If this is right, record it: `emergence-stats check --update`", ""]
     else:
         lines += ["All verdicts are as recorded.", ""]
-    notes = [f"- {r.name}: {why_text(r)}" for r in results if r.verdict is Verdict.INCONCLUSIVE]
+    notes = [
+        visible(f"- {r.name}: {why_text(r)}") for r in results if r.verdict is Verdict.INCONCLUSIVE
+    ]
     if notes:
         lines += ["## Inconclusive", "", *notes, ""]
     qualified = [f"- {r.name}, {r.verdict}: {kinds_text(r)}" for r in results if r.qualified]
