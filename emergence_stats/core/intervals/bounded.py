@@ -10,9 +10,8 @@ Two doubts, and an end of the interval lies as far from the mean as both togethe
   all runs agree on a bound, this is Clopper and Pearson's interval of n trials.
 
 The first alone is certain of something false where runs agree, or where few deviate and none was seen
-(docs/calibration.md). The longer of the two is no better than 10% on one side where a share of runs lies at a bound that
-is about as rare as what goes unseen; together they are at most 4.2% (`python -m calibration.core`). Both vary continuously
-with the values.
+(docs/calibration.md). The longer of the two is not enough where a share of runs lies at a bound that is about as rare as what goes unseen;
+together they miss in 4.2% on one side at worst (docs/calibration_core.md). Both vary continuously with the values.
 """
 
 from __future__ import annotations
