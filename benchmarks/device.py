@@ -50,7 +50,7 @@ def values_on(device: torch.device, training: Training) -> dict[str, np.ndarray]
     for reading in measure(model, Evaluation.fixed(SMALL, device)):
         found.setdefault(reading.name, []).append(np.atleast_1d(reading.values).ravel())
     deep = DeepEvaluation.fixed(SMALL, SMALL.deep, SCALE.name, device)
-    for reading in measure_deeply(model, deep, 0, STEPS[-1]):
+    for reading in measure_deeply(model, deep, (0,), STEPS[-1]):
         found.setdefault(reading.name, []).append(np.atleast_1d(reading.values).ravel())
     return {name: np.concatenate(parts) for name, parts in found.items()}
 

@@ -32,11 +32,11 @@ from benchmarks.__main__ import machine
 from emergence_training import tasks
 from emergence_training.checkpoints.deep import Batch, DeepEvaluation
 from emergence_training.checkpoints.forward import Evaluation, measure
-from emergence_training.measures.curvature import HessianOfLoss
 from emergence_training.measures.fisher_rank import fisher_rank
 from emergence_training.measures.gradient_rank import FIRST_PARAMETERS, gradient_rank
-from emergence_training.measures.hessian_top import TOLERANCE, hessian_top
-from emergence_training.measures.hessian_trace import hessian_trace
+from emergence_training.measures.hessian.products import HessianOfLoss
+from emergence_training.measures.hessian.top import TOLERANCE, hessian_top
+from emergence_training.measures.hessian.trace import hessian_trace
 from emergence_training.measures.llc import Groups, llc
 from emergence_training.measures.per_sample import ForwardPass
 from emergence_training.measures.sampler import Sampler
@@ -175,7 +175,7 @@ class WrittenOutLayerNorm(torch.nn.Module):
 
     curvlinops maps forward derivatives of gradients over vectors (vmap of jvp), which torch 2.13
     gets wrong for the weights of its fused LayerNorm: finite differences in float64 agree with
-    `emergence_training.measures.curvature` and with this, and not with that.
+    `emergence_training.measures.hessian.products` and with this, and not with that.
     """
 
     def __init__(self, fused: torch.nn.LayerNorm) -> None:
@@ -278,8 +278,8 @@ def job_forward_passes() -> dict:
 
     @torch.no_grad()
     def work() -> None:
-        for tokens in evaluation.samples.values():
-            trained().logits(trained().hidden_states(tokens[:, :-1])[-1])
+        for some in evaluation.problems.values():
+            trained().logits(trained().hidden_states(some.tokens[:, :-1])[-1])
 
     return {"seconds": [timed(work)[0] for _ in range(REPEATS)]}
 
@@ -404,7 +404,7 @@ def hessian_tables() -> Iterator[str]:
     yield f"## Hessian, largest eigenvalue, 64 samples, residual at most {TOLERANCE:.0%}\n"
     yield "| | seconds | value |"
     yield "|---|---|---|"
-    yield f"| `emergence_training.measures.hessian_top` | {median(ours):.2f} | {ours['values'][0]:.3f} |"
+    yield f"| `emergence_training.measures.hessian.top` | {median(ours):.2f} | {ours['values'][0]:.3f} |"
     yield (
         f"| curvlinops {version('curvlinops-for-pytorch')} and scipy's `eigsh` | "
         f"{median(peer):.2f} ({median(peer) / median(ours):.1f}x) | {peer['values'][0]:.3f} |\n"
@@ -415,7 +415,7 @@ def hessian_tables() -> Iterator[str]:
     yield "| | seconds | value | memory |"
     yield "|---|---|---|---|"
     for name, found in (
-        ("`emergence_training.measures.hessian_trace`", ours),
+        ("`emergence_training.measures.hessian.trace`", ours),
         ("curvlinops `hutchinson_trace`", peer),
     ):
         stderr = f" ± {found['stderr']:.0f}" if "stderr" in found else ""

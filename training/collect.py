@@ -92,7 +92,7 @@ def collect(
                     )
                     process.start()
                     running[run_id] = process
-                    bars.start(run_id, suite.steps)
+                    bars.start(run_id, suite.last_step)
                 finished, problem = _next_message(messages, running, bars)
                 if finished is None:
                     continue

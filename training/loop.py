@@ -1,4 +1,4 @@
-"""The training loop: a model, its optimiser, and data that depend on seed and step alone."""
+"""The training loop: a model, its optimiser, and data that depend on the run and the step alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .suites import Scale, Suite
 
 CHUNK_STEPS = 64  # steps whose data are drawn at once: drawing is vectorised over the chunk
 _DATA_STREAM = 1  # keeps training data apart from evaluation data, whatever the seeds
+_WEIGHT_STREAM = 4
 
 
 class Training:
@@ -27,7 +28,7 @@ class Training:
         self.model = Decoder(
             ModelConfig(scale.width, scale.layers, scale.heads, tasks.VOCABULARY, tasks.CONTEXT)
         )
-        self.model.initialise(torch.Generator().manual_seed(seed))
+        self.model.initialise(torch.Generator().manual_seed(initial_seed(suite, scale, seed)))
         self.model.to(device)
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(),
@@ -51,11 +52,12 @@ class Training:
         The model then has had `step` updates, and the batch is the one that the next will use.
         """
         cache: dict[str, Any] = {}
-        for step in range(first, self.suite.steps + 1):
-            batch = training_batch(self.suite, self.seed, step, cache)
+        last = self.suite.last_step
+        for step in range(first, last + 1):
+            batch = training_batch(self.suite, self.scale, self.seed, step, cache)
             inputs, targets = (x.to(self.device) for x in batch)
             yield step, inputs, targets
-            if step == self.suite.steps:
+            if step == last:
                 return
             for group in self.optimiser.param_groups:
                 group["lr"] = learning_rate(self.suite, self.scale, step)
@@ -66,11 +68,28 @@ class Training:
             self.optimiser.step()
 
 
-def training_batch(suite: Suite, seed: int, step: int, cache: dict) -> tuple[Tensor, Tensor]:
-    """Inputs and targets (batch, context) of one step, a function of seed and step alone."""
+def run_key(suite: Suite, scale: Scale, seed: int) -> tuple[int, ...]:
+    """What fixes the draws of a run: its seed, and in suites of `own_streams` its scale."""
+    if suite.own_streams:
+        return (scale.width, scale.layers, scale.heads, seed)
+    return (seed,)
+
+
+def initial_seed(suite: Suite, scale: Scale, seed: int) -> int:
+    """Seed of the generator of the initial weights."""
+    if not suite.own_streams:
+        return seed
+    words = np.random.SeedSequence([_WEIGHT_STREAM, *run_key(suite, scale, seed)])
+    return int(words.generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def training_batch(
+    suite: Suite, scale: Scale, seed: int, step: int, cache: dict
+) -> tuple[Tensor, Tensor]:
+    """Inputs and targets (batch, context) of one step, a function of the run and the step alone."""
     chunk, offset = divmod(step, CHUNK_STEPS)
     if cache.get("chunk") != chunk:
-        rng = np.random.default_rng([_DATA_STREAM, seed, chunk])
+        rng = np.random.default_rng([_DATA_STREAM, *run_key(suite, scale, seed), chunk])
         inputs, targets = tasks.mixture(
             rng, CHUNK_STEPS * suite.batch, shuffled=suite.shuffled_answers
         )
@@ -82,7 +101,7 @@ def training_batch(suite: Suite, seed: int, step: int, cache: dict) -> tuple[Ten
 
 
 def learning_rate(suite: Suite, scale: Scale, step: int) -> float:
-    """Linear warm-up, then cosine decay to `final_learning_rate` of the peak."""
+    """Linear warm-up, then cosine decay to `final_learning_rate` of the peak: 1 is a constant rate."""
     peak = suite.learning_rate_times_width / scale.width
     warm = min(1.0, (step + 1) / suite.warmup)
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / suite.steps)))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 from torch import Tensor
@@ -26,15 +27,18 @@ from emergence_stats.traces.write import write_run
 
 from .checkpoints.deep import DeepEvaluation, measure_deeply
 from .checkpoints.forward import Evaluation, measure, training_loss
+from .checkpoints.log_spaced import LogSpacedEvaluation
 from .checkpoints.readings import Reading, to_table
-from .loop import Training
-from .model import Decoder
+from .loop import Training, learning_rate, run_key
 from .suites import Scale, Suite
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SAVE_EVERY_SECONDS = 20.0
+SAVING_PAYS = (
+    30.0  # times as long as the last saving took, at least: a large state is saved less often
+)
 
 StepProgress = Callable[[int, int, float], None]  # step, steps, training loss
 
@@ -147,50 +151,72 @@ def _disk_is_full(error: BaseException, store: Path) -> bool:
 
 
 class Measuring:
-    """What has been measured of a run so far: cheap measures at all checkpoints, deep ones at some."""
+    """What has been measured of a run so far, by the kind of checkpoint: every one, log-spaced ones, deep ones."""
 
-    def __init__(self, suite: Suite, scale: Scale, seed: int, device: torch.device) -> None:
-        self._seed = seed
+    def __init__(self, training: Training) -> None:
+        suite, scale, device = training.suite, training.scale, training.device
+        self._training = training
+        self._key = run_key(suite, scale, training.seed)
         self._evaluation = Evaluation.fixed(suite, device)
         self._checkpoints = frozenset(suite.schedule())
-        self._deep_checkpoints = frozenset(suite.deep_schedule())
-        self._deep = None
-        if suite.deep is not None:
-            self._deep = DeepEvaluation.fixed(suite, suite.deep, scale.name, device)
+        self._log_checkpoints, self._log_spaced = frozenset(suite.log_schedule()), None
+        if suite.log_spaced is not None:
+            self._log_spaced = LogSpacedEvaluation.fixed(suite, training.model, device)
+        self._deep_checkpoints, self._deep = frozenset(suite.deep_schedule()), None
+        deep = suite.deep_measures(scale)
+        if deep is not None:
+            self._deep = DeepEvaluation.fixed(suite, deep, scale.name, device)
         self.readings: list[tuple[int, Reading]] = []
         self.seconds = 0.0
 
     def due(self, step: int) -> bool:
         return step in self._checkpoints
 
-    def measure(self, model: Decoder, step: int, inputs: Tensor, targets: Tensor) -> float:
+    def measure(self, step: int, inputs: Tensor, targets: Tensor) -> float:
         """Measure the model as it is after `step` updates; returns the loss of the batch."""
         began = time.monotonic()
+        training, model = self._training, self._training.model
         loss = training_loss(model, inputs, targets)
-        self.readings += [(step, r) for r in (*measure(model, self._evaluation), loss)]
+        rate = np.asarray(learning_rate(training.suite, training.scale, step))
+        found = [*measure(model, self._evaluation), loss, Reading("learning_rate", rate)]
+        if self._log_spaced is not None and step in self._log_checkpoints:
+            found += self._log_spaced.measure(model, training.optimiser, self._key, step)
         if self._deep is not None and step in self._deep_checkpoints:
-            self.readings += [
-                (step, r) for r in measure_deeply(model, self._deep, self._seed, step)
-            ]
+            found += measure_deeply(model, self._deep, self._key, step)
             model.zero_grad()
+        self.readings += [(step, reading) for reading in found]
         self.seconds += time.monotonic() - began
         return float(loss.values)
 
+    def finish(self) -> None:
+        """Measure what is known at the end only."""
+        if self._log_spaced is not None:
+            began = time.monotonic()
+            self.readings += self._log_spaced.similarities()
+            self.seconds += time.monotonic() - began
+
     def state(self) -> dict[str, Any]:
         """What `restore` needs to continue from here."""
-        deep_seconds = self._deep.seconds if self._deep is not None else {}
-        return {"readings": self.readings, "measuring": self.seconds, "deep_seconds": deep_seconds}
+        return {
+            "readings": self.readings,
+            "measuring": self.seconds,
+            "deep_seconds": self._deep.seconds if self._deep is not None else {},
+            "log_spaced": self._log_spaced.state() if self._log_spaced is not None else None,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.readings, self.seconds = state["readings"], state["measuring"]
         if self._deep is not None:
             self._deep.seconds.update(state["deep_seconds"])
+        if self._log_spaced is not None:
+            self._log_spaced.restore(state["log_spaced"])
 
     def costs(self) -> dict[str, Any]:
         """Seconds for a manifest: in total, and of each measure that is timed separately."""
+        timed = [part.seconds for part in (self._log_spaced, self._deep) if part is not None]
         costs: dict[str, Any] = {"seconds_measuring": round(self.seconds, 1)}
-        if self._deep is not None:
-            clocks = self._deep.seconds.items()
+        if timed:
+            clocks = (clock for clocks in timed for clock in clocks.items())
             costs["seconds_by_measure"] = {name: round(spent, 1) for name, spent in clocks}
         return costs
 
@@ -207,7 +233,7 @@ def _train(
     torch.set_num_threads(threads)
     config = {**suite.config(scale, seed), "threads": threads}
     training = Training(suite, scale, seed, device)
-    measuring = Measuring(suite, scale, seed, device)
+    measuring = Measuring(training)
     first_step, spent = 0, 0.0
     state = partial.load()
     if state is not None and state["config"] == config:
@@ -216,17 +242,21 @@ def _train(
         first_step, spent = state["step"], state["seconds"]
 
     began = last_save = time.monotonic()
+    saving = 0.0
     for step, inputs, targets in training.steps(first_step):
         if not measuring.due(step):
             continue
-        if time.monotonic() - last_save > SAVE_EVERY_SECONDS:
+        if time.monotonic() - last_save > max(SAVE_EVERY_SECONDS, SAVING_PAYS * saving):
             seconds = spent + time.monotonic() - began
             parts = {**training.state(), **measuring.state()}
+            before = time.monotonic()
             partial.save({"config": config, "step": step, "seconds": seconds, **parts})
             last_save = time.monotonic()
-        loss = measuring.measure(training.model, step, inputs, targets)
+            saving = last_save - before
+        loss = measuring.measure(step, inputs, targets)
         if progress is not None:
-            progress(step, suite.steps, loss)
+            progress(step, suite.last_step, loss)
+    measuring.finish()
     seconds = round(spent + time.monotonic() - began, 1)
     costs = {"seconds": seconds, **measuring.costs()}
     return Finished(config, to_table(measuring.readings), training.model.n_params(), costs)

@@ -43,13 +43,29 @@ class DeepMeasures:
     """
 
     every: int  # of the log-spaced checkpoints, counted back from the last; also step 0
-    llc: Mapping[str, Sampler]  # by scale
+    llc: Mapping[str, Sampler]  # by scale: the other scales of a suite have no deep measures
+    since: int = 0  # not at checkpoints before this step, but for step 0
+    measures: tuple[str, ...] = (
+        "gradient_rank",
+        "fisher_rank",
+        "hessian_top",
+        "hessian_trace",
+        "llc",
+    )
     samples: int = 512  # of the mixture, for the LLC
     part_samples: int = 256  # of each task-level, for its part in the LLC
     rank_samples: int = 64  # the first of them
     hessian_samples: int = 32
     hessian_block: int | None = None  # samples at a time; None: all, for the trace 64
     trace_probes: int = 8
+
+
+@dataclass(frozen=True)
+class LogSpaced:
+    """Measures of the log-spaced checkpoints and of step 0: of the whole model, and of its layers."""
+
+    sharpness_samples: int = 4  # of each task-level: the mixture of all
+    similarity_samples: int = 20  # of each task-level, for each layer's similarity with its end
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,10 @@ class Suite:
     betas: tuple[float, float] = (0.9, 0.98)
     clip_norm: float = 1.0
     shuffled_answers: bool = False  # a control: what happens here too is not about the tasks
+    until: int | None = None  # training stops here, on the learning rates of all `steps`
+    own_streams: bool = False  # data and initial weights are fixed by scale and seed, not by seed
+    centred: bool = False  # RankMe of centred hidden states beside that of the states as they are
+    log_spaced: LogSpaced | None = None
     deep: DeepMeasures | None = None
 
     def config(self, scale: Scale, seed: int) -> dict[str, Any]:
@@ -79,15 +99,23 @@ class Suite:
         shared = {
             name: value
             for name, value in asdict(self).items()
-            if name not in {"scales", "seeds", "name", "deep", "shuffled_answers"}
+            if name not in {"scales", "seeds", "name", "deep", *_ABSENT_IF_OFF}
         }
-        if self.shuffled_answers:  # no key where it is off: older runs of the same training lack it
-            shared["shuffled_answers"] = True
-        if self.deep is not None:
-            shared["deep"] = {**asdict(self.deep), "llc": asdict(self.deep.llc[scale.name])}
+        for name in _ABSENT_IF_OFF:  # older runs of the same training lack the key
+            if value := getattr(self, name):
+                shared[name] = asdict(value) if isinstance(value, LogSpaced) else value
+        deep = self.deep_measures(scale)
+        if deep is not None:
+            shared["deep"] = {
+                name: value
+                for name, value in asdict(deep).items()
+                if name not in _LATER_DEEP or value != _LATER_DEEP[name]
+            }
+            shared["deep"]["llc"] = asdict(deep.llc[scale.name])
         shared["betas"] = list(self.betas)
         shared["learning_rate"] = self.learning_rate_times_width / scale.width
-        return {**shared, **asdict(scale), "seed": seed, "optimiser": "AdamW", "schedule": "cosine"}
+        schedule = "constant" if self.final_learning_rate == 1 else "cosine"
+        return {**shared, **asdict(scale), "seed": seed, "optimiser": "AdamW", "schedule": schedule}
 
     def run_id(self, scale: Scale, seed: int) -> str:
         return f"{self.name}-{scale.name}-s{seed}"
@@ -98,15 +126,34 @@ class Suite:
         remaining = self.checkpoints - len(dense)
         ratio = (self.steps / self.dense_steps) ** (1 / remaining)
         sparse = {round(self.dense_steps * ratio**i) for i in range(1, remaining + 1)}
-        return tuple(sorted({*dense, *sparse}))
+        return tuple(
+            step for step in sorted({*dense, *sparse}) if step <= (self.until or self.steps)
+        )
+
+    @property
+    def last_step(self) -> int:
+        """Where training ends: the last checkpoint."""
+        return self.schedule()[-1]
+
+    def log_schedule(self) -> tuple[int, ...]:
+        """The log-spaced checkpoints, and step 0."""
+        return (0, *(step for step in self.schedule() if step >= self.dense_steps))
+
+    def deep_measures(self, scale: Scale) -> DeepMeasures | None:
+        """The deep measures of a scale, None if it has none."""
+        return self.deep if self.deep is not None and scale.name in self.deep.llc else None
 
     def deep_schedule(self) -> tuple[int, ...]:
         """The checkpoints that carry the deep measures, none if the suite has none."""
         if self.deep is None:
             return ()
-        sparse = [step for step in self.schedule() if step >= self.dense_steps]
-        return (0, *sparse[:: -self.deep.every][::-1])
+        thinned = self.log_schedule()[:0:-1][:: self.deep.every][::-1]
+        return (0, *(step for step in thinned if step >= self.deep.since))
 
+
+# Fields of a config that are written only where they differ from what older runs did.
+_ABSENT_IF_OFF = ("shuffled_answers", "until", "own_streams", "centred", "log_spaced")
+_LATER_DEEP = {"since": 0, "measures": DeepMeasures.measures}
 
 POCKET = Suite(
     name="pocket",
@@ -138,6 +185,54 @@ _POCKET_LLC = Sampler(
     antithetic=True,
 )
 
+# The second study: twice as long as `pocket`, so that most task-levels emerge well before the end; data and weights of
+# every run from a stream of its own; all measures in the same runs. Seeds 100 and 101 of each suite are pilots.
+_LONG_DEEP = DeepMeasures(
+    every=1, llc=dict.fromkeys(("d16L2", "d24L4", "d48L4"), _POCKET_LLC), since=90
+)
+POCKET_LONG = replace(
+    POCKET,
+    name="pocket_long",
+    seeds=tuple(range(100, 110)),
+    steps=8000,
+    checkpoints=96,
+    own_streams=True,
+    centred=True,
+    log_spaced=LogSpaced(),
+    deep=_LONG_DEEP,
+)
+_SHALLOW = replace(POCKET_LONG, log_spaced=None, deep=None)
+_LONG_CHOICES = (
+    # The collapse takes fewer than a hundred steps: many seeds of those.
+    replace(_SHALLOW, name="pocket_start", seeds=tuple(range(100, 140)), until=100),
+    replace(
+        _SHALLOW,
+        name="pocket_long_shuffled",
+        seeds=tuple(range(100, 106)),
+        until=4000,
+        shuffled_answers=True,
+    ),
+    # Does what comes late come with the fall of the learning rate?
+    replace(
+        POCKET_LONG,
+        name="pocket_long_constant",
+        scales=POCKET_LONG.scales[:3],
+        seeds=tuple(range(100, 108)),
+        final_learning_rate=1.0,
+        deep=replace(_LONG_DEEP, measures=("hessian_top",)),
+    ),
+    *(
+        replace(
+            _SHALLOW,
+            name=f"pocket_long_{speed}",
+            scales=POCKET_LONG.scales[:4],
+            seeds=tuple(range(100, 105)),
+            learning_rate_times_width=peak,
+        )
+        for speed, peak in (("slow", 0.08), ("fast", 0.32))
+    ),
+)
+
 SUITES = {
     suite.name: suite
     for suite in (
@@ -161,6 +256,8 @@ SUITES = {
             seeds=(0, *range(20, 28), *range(40, 48)),
             deep=DeepMeasures(every=2, llc={"d24L4": _POCKET_LLC, "d48L4": _POCKET_LLC}),
         ),
+        POCKET_LONG,
+        *_LONG_CHOICES,
         Suite(
             name="paper",
             scales=(

@@ -7,6 +7,9 @@ centred, and p = s / sum(s):
 
 between 1 and min(samples, width). The paper adds a small epsilon to p for numerical reasons;
 here zero singular values contribute zero, which is the limit and does not inflate low ranks.
+
+*Centred*, the mean over samples is subtracted first. A common offset of all samples is one large singular value of Z, so that
+the two may be far apart: the one is low where the samples look alike, the other where they differ in few directions.
 """
 
 from __future__ import annotations
@@ -14,14 +17,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+ROUNDING = 1e-6  # of states, relative: they are computed in float32
 
-def rankme(states: Tensor) -> Tensor:
+
+def rankme(states: Tensor, *, centred: bool = False) -> Tensor:
     """Effective rank of each matrix in a batch: (..., samples, width) -> (...), float64.
+
+    `centred`: of the states less their mean over samples; NaN where these differ by no more than rounding.
 
     Singular values come from the smaller Gram matrix in float64: a float32 Gram matrix inflates
     low ranks, a float64 one agrees with the singular values to 1e-7 and batches on every device.
     """
     z = states.double()
+    if centred:
+        size = z.square().sum((-2, -1), keepdim=True)
+        z = z - z.mean(-2, keepdim=True)
+        alike = z.square().sum((-2, -1), keepdim=True) <= ROUNDING**2 * size
+        z = z.masked_fill(alike, 0.0)
     samples, width = z.shape[-2:]
     gram = z.mT @ z if width <= samples else z @ z.mT
     return effective_rank(torch.linalg.eigvalsh(gram).clamp_min(0).sqrt())

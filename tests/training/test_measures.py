@@ -18,15 +18,22 @@ from torch.nn.attention import SDPBackend, sdpa_kernel  # noqa: E402
 
 from emergence_training import tasks  # noqa: E402
 from emergence_training.measures import per_sample  # noqa: E402
-from emergence_training.measures.curvature import HessianOfLoss  # noqa: E402
 from emergence_training.measures.fisher_rank import fisher_rank  # noqa: E402
 from emergence_training.measures.gradient_rank import gradient_rank  # noqa: E402
-from emergence_training.measures.hessian_top import hessian_top  # noqa: E402
-from emergence_training.measures.hessian_trace import hessian_trace  # noqa: E402
+from emergence_training.measures.hessian.preconditioned import (  # noqa: E402
+    PreconditionedHessian,
+    adam_scale,
+)
+from emergence_training.measures.hessian.products import HessianOfLoss  # noqa: E402
+from emergence_training.measures.hessian.top import hessian_top  # noqa: E402
+from emergence_training.measures.hessian.trace import hessian_trace  # noqa: E402
 from emergence_training.measures.llc import Groups, llc  # noqa: E402
 from emergence_training.measures.per_sample import ForwardPass, gram  # noqa: E402
 from emergence_training.measures.rankme import effective_rank, rankme  # noqa: E402
 from emergence_training.measures.sampler import Sampler  # noqa: E402
+from emergence_training.measures.similarity.cka import cka  # noqa: E402
+from emergence_training.measures.similarity.svcca import svcca  # noqa: E402
+from emergence_training.measures.stable_rank import by_layer, stable_rank  # noqa: E402
 from emergence_training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
 
 torch.set_num_threads(1)  # the tests run side by side
@@ -104,6 +111,25 @@ def test_rankme_does_not_see_order_scale_or_rotation(width, samples, seed):
     expected = float(rankme(z))
     for same in (z[torch.randperm(samples, generator=generator)], 7e3 * z, z @ rotation):
         assert float(rankme(same)) == pytest.approx(expected, rel=1e-6)
+
+
+@settings(deadline=None)
+@given(st.integers(2, 12), st.integers(3, 40), st.integers(0, 1000), st.floats(0, 1e3))
+def test_centred_rankme_does_not_see_what_all_samples_share(width, samples, seed, offset):
+    z = torch.randn(samples, width, generator=seeded(seed), dtype=torch.float64)
+    s = torch.linalg.svdvals(z - z.mean(0))
+    expected = float(effective_rank(s))
+    assert float(rankme(z + offset, centred=True)) == pytest.approx(expected, rel=1e-5)
+    if offset > 100:
+        assert float(rankme(z + offset)) < 2 < expected + 1
+
+
+def test_samples_that_differ_by_rounding_have_no_centred_rank():
+    one = torch.randn(1, 8, generator=seeded(0), dtype=torch.float64) * 7
+    noise = 1e-8 * torch.randn(200, 8, generator=seeded(1), dtype=torch.float64)
+    assert math.isnan(rankme(one + noise, centred=True))
+    assert math.isnan(rankme(one.expand(200, 8), centred=True))
+    assert float(rankme(one + 1e4 * noise, centred=True)) > 6
 
 
 def test_activations_of_lower_precision_are_measured_in_full(model):
@@ -265,6 +291,115 @@ def test_the_hessian_is_that_of_hessian_eigenthings(model):
     peer = eigenthings.lanczos(operator, k=1, max_iter=40, which="LA")
     found = hessian_top(hessian, seeded(0), tolerance=1e-3)
     assert found.value == pytest.approx(float(peer.eigenvalues[0]), rel=1e-3)
+
+
+def dense_hessian(model, data):
+    hessian = HessianOfLoss(model, *data)
+    columns = [hessian @ e for e in torch.eye(hessian.size)]
+    return torch.stack(columns).double()
+
+
+def test_preconditioned_sharpness_is_that_of_the_dense_matrix():
+    decoder = Decoder(ModelConfig(4, 2, 2, tasks.VOCABULARY, tasks.CONTEXT))
+    decoder.initialise(seeded(0))
+    optimiser = torch.optim.AdamW(decoder.parameters(), lr=0.02, betas=(0.8, 0.97), eps=1e-4)
+    squares = [torch.zeros_like(p) for p in decoder.parameters()]
+    assert adam_scale(optimiser) is None
+    for step in range(20):
+        loss = answer_loss(decoder, *batch(64, step + 1))
+        optimiser.zero_grad()
+        loss.backward()
+        for square, p in zip(squares, decoder.parameters(), strict=True):
+            square.mul_(0.97).add_(p.grad.square(), alpha=0.03)
+        optimiser.step()
+    # Adam's preconditioner, written out from its definition
+    v = torch.cat([square.flatten() for square in squares]).double() / (1 - 0.97**20)
+    p = (1 - 0.8**20) * (v.sqrt() + 1e-4)
+    scale = adam_scale(optimiser)
+    assert scale.numpy() == pytest.approx(p.rsqrt().numpy(), rel=1e-4)
+
+    h = dense_hessian(decoder, batch(32))
+    expected = torch.linalg.eigvals(h / p[:, None]).real.max()  # of P^-1 H, which is not symmetric
+    hessian = PreconditionedHessian(HessianOfLoss(decoder, *batch(32)), scale)
+    found = hessian_top(hessian, seeded(1), tolerance=1e-4, max_steps=200)
+    assert found.value == pytest.approx(float(expected), rel=1e-3)
+
+
+# --- stable rank, and likeness of representations ---------------------------------------------
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 1000), st.floats(1e-3, 1e3))
+def test_stable_rank_is_that_of_singular_values(rows, columns, seed, factor):
+    w = torch.randn(rows, columns, generator=seeded(seed), dtype=torch.float64)
+    s = torch.linalg.svdvals(w)
+    expected = float((s.square() / s[0].square()).sum())
+    assert float(stable_rank(w)) == pytest.approx(expected, rel=1e-6)
+    assert float(stable_rank(factor * w.T)) == pytest.approx(expected, rel=1e-6)
+    assert 1 - 1e-9 <= expected <= min(rows, columns) + 1e-9
+    assert float(stable_rank(torch.eye(rows))) == pytest.approx(rows)
+    assert math.isnan(stable_rank(torch.zeros(rows, columns)))
+
+
+def test_stable_ranks_of_layers_are_means_over_their_matrices(model):
+    found = by_layer(model)
+    assert found.shape == (4,)
+    assert math.isnan(found[-1])  # the final norm has no matrix
+    one = model.blocks[0]
+    matrices = (one.qkv, one.attention_out, one.mlp_in, one.mlp_out)
+    expected = np.mean([float(stable_rank(module.weight)) for module in matrices])
+    assert float(found[1]) == pytest.approx(expected)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    moved = copy.deepcopy(model)
+    with torch.no_grad():
+        moved.blocks[1].mlp_in.weight += torch.outer(torch.ones(16), torch.ones(4))
+    change = by_layer(moved, before)
+    assert math.isnan(change[1])  # nothing has changed there
+    assert float(stable_rank(moved.blocks[1].mlp_in.weight - before["blocks.1.mlp_in.weight"])) == (
+        pytest.approx(1.0, rel=1e-4)
+    )
+
+
+def correlations(x, y):
+    """Canonical correlations from the covariance matrices, as textbooks write them."""
+    x, y = (np.asarray(z) - np.asarray(z).mean(0) for z in (x, y))
+    sx, sy, sxy = x.T @ x, y.T @ y, x.T @ y
+    m = np.linalg.solve(sx, sxy) @ np.linalg.solve(sy, sxy.T)
+    found = np.sort(np.linalg.eigvals(m).real)[::-1]
+    return np.sqrt(np.clip(found[: min(x.shape[1], y.shape[1])], 0, 1))
+
+
+@settings(deadline=None)
+@given(st.integers(2, 5), st.integers(2, 5), st.integers(0, 500))
+def test_svcca_with_all_directions_is_the_mean_canonical_correlation(d, e, seed):
+    z = torch.randn(60, 8, generator=seeded(seed), dtype=torch.float64)
+    x, y = z[:, :d] + 0.5, z[:, 3 : 3 + e] + 0.3 * z[:, :1]
+    expected = correlations(x, y).mean()
+    assert float(svcca(x, y, variance=1.0)) == pytest.approx(expected, abs=1e-6)
+    turned = x @ torch.randn(d, d, generator=seeded(seed + 1), dtype=torch.float64)
+    assert float(svcca(turned, y, variance=1.0)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_svcca_drops_directions_that_hold_little():
+    z = torch.randn(300, 3, generator=seeded(0), dtype=torch.float64)
+    noise = torch.randn(300, 3, generator=seeded(1), dtype=torch.float64)
+    x, y = torch.cat([z, 1e-3 * noise], 1), torch.cat([z, 1e-3 * noise.flip(0)], 1)
+    assert float(svcca(x, y)) == pytest.approx(1.0, abs=1e-3)
+    assert float(svcca(x, y, variance=1.0)) < 0.8
+    assert math.isnan(svcca(torch.ones(10, 2), z[:10]))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 500), st.floats(0.01, 100))
+def test_cka_is_the_alignment_of_centred_kernels(d, e, seed, factor):
+    x = torch.randn(30, d, generator=seeded(seed), dtype=torch.float64) + 2.0
+    y = x[:, :1] + torch.randn(30, e, generator=seeded(seed + 1), dtype=torch.float64)
+    centre = torch.eye(30, dtype=torch.float64) - 1 / 30
+    k, m = (centre @ (z @ z.T) @ centre for z in (x, y))
+    expected = float((k * m).sum() / (k.norm() * m.norm()))  # through the 30 x 30 kernels
+    assert float(cka(x, y)) == pytest.approx(expected, rel=1e-9)
+    rotation = torch.linalg.qr(torch.randn(d, d, generator=seeded(seed), dtype=torch.float64))[0]
+    assert float(cka(factor * x @ rotation + 1.0, y)) == pytest.approx(expected, rel=1e-6)
+    assert float(cka(x, x)) == pytest.approx(1.0)
 
 
 # --- the local learning coefficient -----------------------------------------------------------

@@ -12,12 +12,13 @@ torch = pytest.importorskip("torch")
 from emergence_stats.traces.store import Store  # noqa: E402
 from emergence_training import run as training_run  # noqa: E402
 from emergence_training import tasks  # noqa: E402
-from emergence_training.checkpoints.deep import Batch  # noqa: E402
-from emergence_training.checkpoints.forward import Evaluation  # noqa: E402
+from emergence_training.checkpoints.forward import Evaluation, measure  # noqa: E402
+from emergence_training.checkpoints.samples import Batch  # noqa: E402
+from emergence_training.loop import initial_seed, training_batch  # noqa: E402
 from emergence_training.measures.rankme import rankme  # noqa: E402
 from emergence_training.measures.sampler import Sampler  # noqa: E402
 from emergence_training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
-from emergence_training.suites import SUITES, DeepMeasures, Scale  # noqa: E402
+from emergence_training.suites import SUITES, DeepMeasures, LogSpaced, Scale  # noqa: E402
 
 
 def split(task, level, n=500):
@@ -99,7 +100,7 @@ def test_shuffled_answers_keep_problems_and_answers_but_not_what_joins_them():
             assert found == pytest.approx(expected, abs=0.03)
 
 
-def test_a_suite_without_shuffling_has_the_config_of_its_shipped_runs():
+def test_a_suite_has_the_config_of_its_shipped_runs():
     """A new field would make every shipped run another run, and a pilot an unseen one."""
     for run in Store.open("data").runs[::7]:
         suite = SUITES[run.manifest.suite]
@@ -112,7 +113,7 @@ def test_a_suite_without_shuffling_has_the_config_of_its_shipped_runs():
 def test_evaluation_samples_do_not_depend_on_the_seed():
     a = Evaluation.fixed(SUITES["smoke"], torch.device("cpu"))
     b = Evaluation.fixed(SUITES["pocket"], torch.device("cpu"))
-    assert all(torch.equal(a.samples[key], b.samples[key]) for key in a.samples)
+    assert all(torch.equal(a.problems[key].tokens, b.problems[key].tokens) for key in a.problems)
 
 
 def test_rankme_of_known_matrices():
@@ -166,6 +167,7 @@ class Killed(Exception):
 def train_until_killed(store, suite, scale, monkeypatch):
     """Train seed 3 to the middle, with its state saved at each checkpoint."""
     monkeypatch.setattr(training_run, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(training_run, "SAVING_PAYS", 0.0)
 
     def die(step, steps, loss):
         if step >= 12:
@@ -234,6 +236,102 @@ def test_deep_measures_do_not_touch_the_training(tmp_path):
     assert with_deep.column("value").equals(without.column("value"))
 
 
+LOG_SPACED = dataclasses.replace(
+    DEEP, name="log", own_streams=True, centred=True, log_spaced=LogSpaced(2, 3)
+)
+
+
+def test_measures_of_log_spaced_checkpoints_are_part_of_a_run_and_of_its_continuation(
+    tmp_path, monkeypatch
+):
+    scale = Scale(8, 2, heads=2)
+    whole = training_run.train_run(tmp_path / "whole", LOG_SPACED, scale, 3)
+    table = Store.open(tmp_path / "whole").read(Store.open(tmp_path / "whole").runs[0]).to_pandas()
+    steps = set(LOG_SPACED.log_schedule())
+
+    def of(name):
+        return table[table["measure"] == name]
+
+    assert set(of("sharpness")["step"]) == steps
+    assert set(of("adam_sharpness")["step"]) == steps - {0}  # Adam has seen no gradient yet
+    assert of("sharpness")["layer"].isna().all()
+    assert sorted(set(of("stable_rank")["layer"])) == [0, 1, 2]
+    assert of("stable_rank")["task"].isna().all()
+    assert set(of("stable_rank_change")["step"]) == steps - {0}  # nothing has changed yet
+    for name in ("cka_end", "svcca_end"):
+        assert sorted(set(of(name)["layer"])) == [0, 1, 2, 3]
+        end = of(name)[of(name)["step"] == LOG_SPACED.steps]["value"]
+        assert end.to_numpy() == pytest.approx(1.0)
+    for name in ("rankme", "rankme_unit"):
+        assert len(of(f"{name}_centred")) == len(of(name))
+    # where the answer begins every problem of a task-level has the same token: nothing differs in the embedding
+    assert sorted(set(of("rankme_answer_centred")["layer"])) == [1, 2, 3]
+    assert set(whole.further["seconds_by_measure"]) >= {"sharpness", "similarity", "llc"}
+
+    train_until_killed(tmp_path / "killed", LOG_SPACED, scale, monkeypatch)
+    resumed = training_run.train_run(tmp_path / "killed", LOG_SPACED, scale, 3)
+    assert resumed.sha256 == whole.sha256
+
+
+def test_measures_of_log_spaced_checkpoints_do_not_touch_the_training(tmp_path):
+    scale, plain = Scale(8, 2, heads=2), dataclasses.replace(TINY, own_streams=True)
+    training_run.train_run(tmp_path, LOG_SPACED, scale, 3)
+    training_run.train_run(tmp_path, plain, scale, 3)
+    store = Store.open(tmp_path)
+    measured, bare = (store.read(run, ["accuracy", "rankme", "train_loss"]) for run in store.runs)
+    assert measured.column("value").equals(bare.column("value"))
+
+
+def test_data_and_weights_of_own_streams_are_those_of_no_other_scale_or_seed():
+    own, shared = dataclasses.replace(TINY, own_streams=True), TINY
+
+    def batch(suite, scale, seed):
+        return training_batch(suite, scale, seed, 5, {})[0]
+
+    small, large = Scale(8, 2, heads=2), Scale(16, 4, heads=2)
+    assert torch.equal(batch(shared, small, 3), batch(shared, large, 3))
+    assert not torch.equal(batch(own, small, 3), batch(own, large, 3))
+    assert not torch.equal(batch(own, small, 3), batch(own, small, 4))
+    seeds = {initial_seed(own, scale, seed) for scale in (small, large) for seed in range(5)}
+    assert len(seeds) == 10
+    assert initial_seed(shared, small, 3) == initial_seed(shared, large, 3) == 3
+
+
+def test_a_suite_that_stops_early_is_the_beginning_of_the_whole_training(tmp_path):
+    scale = Scale(8, 2, heads=2)
+    training_run.train_run(tmp_path, TINY, scale, 3)
+    training_run.train_run(tmp_path, dataclasses.replace(TINY, name="begin", until=12), scale, 3)
+    store = Store.open(tmp_path)
+    begin, whole = (
+        store.read(run).to_pandas().drop(columns="run_id")
+        for run in sorted(store.runs, key=lambda run: run.manifest.suite)
+    )
+    last = begin["step"].max()
+    assert 4 < last <= 12
+    expected = whole[whole["step"] <= last].reset_index(drop=True)
+    assert begin.reset_index(drop=True).equals(expected)
+
+
+def test_equal_problems_are_computed_once_and_counted_as_often_as_they_were_drawn():
+    model = Decoder(ModelConfig(8, 2, 2, tasks.VOCABULARY, tasks.CONTEXT))
+    model.initialise(torch.Generator().manual_seed(0))
+    evaluation = Evaluation.fixed(TINY, torch.device("cpu"))
+    assert len(evaluation.problems["parity", 0].tokens) == 8 < TINY.evaluation_samples
+    found = {r.name: r.values for r in measure(model, evaluation) if r.values.ndim}
+    for i, (task, level) in enumerate(tasks.TASK_LEVELS):
+        rng = np.random.default_rng([TINY.evaluation_seed, i])
+        tokens, shape = tasks.problems(rng, task, level, TINY.evaluation_samples)
+        tokens = torch.from_numpy(tokens)
+        with torch.no_grad():
+            states = torch.stack(model.hidden_states(tokens[:, :-1])).double()
+            guessed = model.logits(states[-1].float())[:, shape.prompt - 1 :].argmax(-1)
+        right = guessed == tokens[:, shape.prompt :]
+        assert found["accuracy"][i] == pytest.approx(right.all(1).double().mean())
+        assert found["token_accuracy"][i] == pytest.approx(right.double().mean())
+        expected = [float(rankme(z)) for z in states.mean(2)]
+        assert found["rankme"][i] == pytest.approx(expected, rel=1e-4)
+
+
 def test_chance_is_the_loss_of_an_answer_that_does_not_look():
     inputs, targets = tasks.inputs_and_targets(np.random.default_rng(0), "parity", 1, 400)
     batch = Batch(torch.from_numpy(inputs), torch.from_numpy(targets))
@@ -247,7 +345,8 @@ def test_every_suite_has_a_checkpoint_at_both_ends_and_enough_between():
     for suite in SUITES.values():
         steps = suite.schedule()
         assert steps[0] == 0
-        assert steps[-1] == suite.steps
+        assert steps[-1] == suite.last_step <= suite.steps
+        assert (suite.until is None) == (suite.last_step == suite.steps)
         assert list(steps) == sorted(set(steps))
     assert len(SUITES["pocket"].schedule()) >= 80
 

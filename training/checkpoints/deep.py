@@ -9,70 +9,30 @@ and the step, so a run that is continued draws the same.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from .. import tasks
-from ..measures.curvature import HessianOfLoss
 from ..measures.fisher_rank import fisher_rank
 from ..measures.gradient_rank import gradient_rank
-from ..measures.hessian_top import hessian_top
-from ..measures.hessian_trace import hessian_trace
+from ..measures.hessian.products import HessianOfLoss
+from ..measures.hessian.top import hessian_top
+from ..measures.hessian.trace import hessian_trace
 from ..measures.llc import Groups, llc
 from ..measures.per_sample import ForwardPass
 from ..measures.sampler import Sampler
 from ..model import Decoder
 from ..suites import DeepMeasures, Suite
+from .clock import Clock
+from .draws import DRAW_STREAM, SAMPLE_STREAM, generator
 from .readings import Reading
-
-_SAMPLE_STREAM = 2  # keeps these samples apart from training and evaluation data
-_DRAW_STREAM = 3
+from .samples import Batch, one_after_another
 
 Arrays = tuple[tasks.Tokens, tasks.Tokens]
 Found = dict[str, tuple[float, float]]  # (value, standard error or NaN) by measure
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Samples as `answer_loss` wants them: `inputs` and `targets` (n, T)."""
-
-    inputs: Tensor
-    targets: Tensor
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def first(self, n: int) -> Batch:
-        return Batch(self.inputs[:n], self.targets[:n])
-
-    def losses(self, model: Decoder, index: Tensor) -> tuple[Tensor, Tensor]:
-        """For samples `index`: cross-entropy summed over answer tokens, and how many there are."""
-        x, y = self.inputs[index], self.targets[index]
-        answers = y >= 0
-        scores = model.logits(model.hidden_states(x)[-1][answers])
-        nll = F.cross_entropy(scores, y[answers], reduction="none")
-        sums = torch.zeros(len(index), device=nll.device).index_add(0, answers.nonzero()[:, 0], nll)
-        return sums, answers.sum(1).to(nll.dtype)
-
-    def chance(self) -> float:
-        """Loss of the best answer that ignores the question, in nats per answer token.
-
-        The entropy of the answer tokens at each position, mean over answer tokens.
-        """
-        total, tokens = 0.0, 0
-        for column in self.targets.T:
-            seen = column[column >= 0]
-            if len(seen):
-                p = torch.bincount(seen).double() / len(seen)
-                total += float(torch.special.entr(p).sum()) * len(seen)
-                tokens += len(seen)
-        return total / tokens
 
 
 @dataclass
@@ -95,7 +55,7 @@ class DeepEvaluation:
         cls, suite: Suite, settings: DeepMeasures, scale: str, device: torch.device
     ) -> DeepEvaluation:
         def drawn(stream: int, draw: Callable[[np.random.Generator, int], Arrays]) -> Batch:
-            rng = np.random.default_rng([_SAMPLE_STREAM, suite.evaluation_seed, stream])
+            rng = np.random.default_rng([SAMPLE_STREAM, suite.evaluation_seed, stream])
             return Batch(*(torch.from_numpy(x).to(device) for x in draw(rng, settings.samples)))
 
         def of(task: str, level: int) -> Callable[[np.random.Generator, int], Arrays]:
@@ -107,7 +67,7 @@ class DeepEvaluation:
             task_levels=task_levels,
             mixture=drawn(len(tasks.TASK_LEVELS), tasks.mixture),
             parts=Groups(
-                losses=_one_after_another([batch.first(size) for batch in task_levels]).losses,
+                losses=one_after_another([batch.first(size) for batch in task_levels]).losses,
                 count=len(task_levels),
                 size=size,
                 chance=tuple(batch.chance() for batch in task_levels),
@@ -117,28 +77,18 @@ class DeepEvaluation:
         )
 
 
-def _one_after_another(batches: Sequence[Batch]) -> Batch:
-    """All samples, padded on the right, where a causal model does not look."""
-    longest = max(batch.inputs.shape[1] for batch in batches)
-
-    def joined(rows: list[Tensor], fill: int) -> Tensor:
-        return torch.cat([F.pad(x, (0, longest - x.shape[1]), value=fill) for x in rows])
-
-    return Batch(
-        joined([batch.inputs for batch in batches], 0),
-        joined([batch.targets for batch in batches], tasks.IGNORE),
-    )
-
-
-def measure_deeply(model: Decoder, deep: DeepEvaluation, seed: int, step: int) -> list[Reading]:
-    """All deep measures of one checkpoint."""
-    generators = [_generator(_DRAW_STREAM, seed, step, i) for i in range(len(deep.task_levels) + 2)]
+def measure_deeply(
+    model: Decoder, deep: DeepEvaluation, key: tuple[int, ...], step: int
+) -> list[Reading]:
+    """All deep measures of one checkpoint. `key`: what fixes the draws of the run."""
+    generators = [generator(DRAW_STREAM, *key, step, i) for i in range(len(deep.task_levels) + 2)]
     found = [
-        _measure_batch(model, batch, deep, generator)
-        for batch, generator in zip((*deep.task_levels, deep.mixture), generators[:-1], strict=True)
+        _measure_batch(model, batch, deep, draws)
+        for batch, draws in zip((*deep.task_levels, deep.mixture), generators[:-1], strict=True)
     ]
-    for batch, more in zip(found, _local_learning(model, deep, generators[-1]), strict=True):
-        batch.update(more)
+    if "llc" in deep.settings.measures:
+        for batch, more in zip(found, _local_learning(model, deep, generators[-1]), strict=True):
+            batch.update(more)
     readings = []
     for name in found[0]:
         values, errors = np.array([batch[name] for batch in found]).T  # each (25,)
@@ -148,59 +98,58 @@ def measure_deeply(model: Decoder, deep: DeepEvaluation, seed: int, step: int) -
     return readings
 
 
-def _generator(*key: int) -> torch.Generator:
-    """A generator whose draws `key` fixes."""
-    word = np.random.SeedSequence(list(key)).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(word >> np.uint64(1)))
-
-
 def _measure_batch(
-    model: Decoder, batch: Batch, deep: DeepEvaluation, generator: torch.Generator
+    model: Decoder, batch: Batch, deep: DeepEvaluation, draws: torch.Generator
 ) -> Found:
     """What is measured of each batch by itself."""
-    settings = deep.settings
+    settings, wanted = deep.settings, deep.settings.measures
     found: Found = {}
-    clock = _Clock(deep.seconds)
+    clock = Clock(deep.seconds)
 
-    some = batch.first(settings.rank_samples)
-    passes = ForwardPass(model, some.inputs, some.targets)
-    found["gradient_rank"] = (float(gradient_rank(passes)), math.nan)
-    clock.lap("gradient_rank")
-    found["fisher_rank"] = (float(fisher_rank(passes, generator)), math.nan)
-    del passes
-    clock.lap("fisher_rank")
+    if "gradient_rank" in wanted or "fisher_rank" in wanted:
+        some = batch.first(settings.rank_samples)
+        passes = ForwardPass(model, some.inputs, some.targets)
+        if "gradient_rank" in wanted:
+            found["gradient_rank"] = (float(gradient_rank(passes)), math.nan)
+            clock.lap("gradient_rank")
+        if "fisher_rank" in wanted:
+            found["fisher_rank"] = (float(fisher_rank(passes, draws)), math.nan)
+            clock.lap("fisher_rank")
+        del passes
 
     some = batch.first(settings.hessian_samples)
-    hessian = HessianOfLoss(model, some.inputs, some.targets, settings.hessian_block)
-    top = hessian_top(hessian, generator)
-    found["hessian_top"] = (top.value, math.nan)
-    found["hessian_top_residual"] = (top.residual, math.nan)
-    del hessian
-    clock.lap("hessian_top")
-    found["hessian_trace"] = hessian_trace(
-        model,
-        some.inputs,
-        some.targets,
-        generator,
-        settings.trace_probes,
-        settings.hessian_block,
-    )
-    clock.lap("hessian_trace")
+    if "hessian_top" in wanted:
+        hessian = HessianOfLoss(model, some.inputs, some.targets, settings.hessian_block)
+        top = hessian_top(hessian, draws)
+        found["hessian_top"] = (top.value, math.nan)
+        found["hessian_top_residual"] = (top.residual, math.nan)
+        del hessian
+        clock.lap("hessian_top")
+    if "hessian_trace" in wanted:
+        found["hessian_trace"] = hessian_trace(
+            model,
+            some.inputs,
+            some.targets,
+            draws,
+            settings.trace_probes,
+            settings.hessian_block,
+        )
+        clock.lap("hessian_trace")
     return found
 
 
 def _local_learning(
-    model: Decoder, deep: DeepEvaluation, generator: torch.Generator
+    model: Decoder, deep: DeepEvaluation, draws: torch.Generator
 ) -> Iterator[Found]:
     """The parts of the task-levels in the LLC of the mixture, and then the LLC itself."""
-    clock = _Clock(deep.seconds)
+    clock = Clock(deep.seconds)
     mixture = deep.mixture
     whole = llc(
         model,
         mixture.losses,
         len(mixture),
         deep.sampler,
-        generator,
+        draws,
         mixture.chance(),
         deep.parts,
     )
@@ -215,14 +164,3 @@ def _local_learning(
             "llc_escaped": (float(sum(local.escaped)), math.nan),
             "llc_drifting": (float(local.drifting), math.nan),
         }
-
-
-class _Clock:
-    def __init__(self, seconds: dict[str, float]) -> None:
-        self._seconds, self._last = seconds, time.monotonic()
-
-    def lap(self, name: str) -> None:
-        """Count the time since the last lap as the cost of `name`."""
-        now = time.monotonic()
-        self._seconds[name] = self._seconds.get(name, 0.0) + now - self._last
-        self._last = now

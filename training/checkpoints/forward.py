@@ -16,11 +16,28 @@ from ..suites import Suite
 from .readings import Reading
 
 
-@dataclass
-class Evaluation:
-    """The fixed samples of every task-level: tokens (samples, prompt + answer)."""
+@dataclass(frozen=True)
+class Problems:
+    """Samples of one task-level, of which equal ones are computed once.
 
-    samples: dict[tuple[str, int], Tensor]
+    `tokens` (distinct, prompt + answer): each problem once. `which` (samples,): the problem of each sample.
+    """
+
+    tokens: Tensor
+    which: Tensor
+
+    @classmethod
+    def of(cls, samples: Tensor) -> Problems:
+        """`samples` (samples, prompt + answer), which may repeat."""
+        return cls(*torch.unique(samples, dim=0, return_inverse=True))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The fixed samples of every task-level. `centred`: RankMe of the states less their mean over samples, too."""
+
+    problems: dict[tuple[str, int], Problems]
+    centred: bool = False
 
     @classmethod
     def fixed(cls, suite: Suite, device: torch.device) -> Evaluation:
@@ -28,36 +45,48 @@ class Evaluation:
         for i, (task, level) in enumerate(tasks.TASK_LEVELS):
             rng = np.random.default_rng([suite.evaluation_seed, i])
             tokens, _ = tasks.problems(rng, task, level, suite.evaluation_samples)
-            drawn[task, level] = torch.from_numpy(tokens).to(device)
-        return cls(drawn)
+            drawn[task, level] = Problems.of(torch.from_numpy(tokens).to(device))
+        return cls(drawn, suite.centred)
 
 
 @torch.no_grad()
 def measure(model: Decoder, evaluation: Evaluation) -> list[Reading]:
     """RankMe by task-level and layer, behaviour by task-level, and the placebo `weight_norm`."""
-    by_mean, by_answer, of_units, accuracy, log_prob = [], [], [], [], []
-    for (task, level), tokens in evaluation.samples.items():
-        shape = tasks.SHAPES[task, level]
-        states = torch.stack(model.hidden_states(tokens[:, :-1]))  # (L + 2, N, T, d)
-        by_mean.append(states.double().mean(2))
-        of_units.append(normalize(states.double(), dim=-1).mean(2))
-        by_answer.append(states[:, :, shape.prompt - 1].double())
-        answers = tokens[:, shape.prompt :]
+    by_mean, by_answer, of_units, accuracy, by_token, log_prob = [], [], [], [], [], []
+    for (task, level), some in evaluation.problems.items():
+        shape, which = tasks.SHAPES[task, level], some.which
+        states = torch.stack(model.hidden_states(some.tokens[:, :-1]))  # (L + 2, distinct, T, d)
+        by_mean.append(states.double().mean(2)[:, which])  # (L + 2, N, d), as the next two
+        of_units.append(normalize(states.double(), dim=-1).mean(2)[:, which])
+        by_answer.append(states[:, :, shape.prompt - 1].double()[:, which])
+        answers = some.tokens[:, shape.prompt :]
         scores = model.logits(states[-1, :, shape.prompt - 1 :]).log_softmax(-1)
-        accuracy.append((scores.argmax(-1) == answers).all(-1).double().mean())
-        log_prob.append(scores.gather(-1, answers[..., None]).double().mean())
+        right = scores.argmax(-1) == answers
+        accuracy.append(right.all(-1)[which].double().mean())
+        by_token.append(right[which].double().mean())
+        log_prob.append(scores.gather(-1, answers[..., None])[which].double().mean())
     ways = torch.stack([torch.stack(states) for states in (by_mean, by_answer, of_units)])
-    ranks = rankme(ways).cpu().numpy()
     log_probs = torch.stack(log_prob).cpu().numpy()
     return [
-        Reading("rankme", ranks[0]),  # (24, L + 2)
-        Reading("rankme_answer", ranks[1]),
-        Reading("rankme_unit", ranks[2]),  # of hidden states scaled to length 1, then mean-pooled
-        Reading("accuracy", torch.stack(accuracy).cpu().numpy()),  # (24,)
+        *_ranks(ways, centred=False),
+        *(_ranks(ways, centred=True) if evaluation.centred else ()),
+        Reading("accuracy", torch.stack(accuracy).cpu().numpy()),  # (24,), of whole answers
+        Reading("token_accuracy", torch.stack(by_token).cpu().numpy()),
         Reading("log_prob", log_probs),
         Reading("loss", -log_probs),  # nats per answer token
         Reading("loss", -log_probs.mean()),  # of the mixture, on the evaluation samples
         Reading("weight_norm", np.asarray(weight_norm(model).item())),
+    ]
+
+
+def _ranks(ways: Tensor, *, centred: bool) -> list[Reading]:
+    """RankMe (24, L + 2) of states (3 poolings, 24, L + 2, N, d)."""
+    by_mean, by_answer, of_units = rankme(ways, centred=centred).cpu().numpy()
+    ending = "_centred" if centred else ""
+    return [
+        Reading(f"rankme{ending}", by_mean),
+        Reading(f"rankme_answer{ending}", by_answer),
+        Reading(f"rankme_unit{ending}", of_units),  # of states of length 1, then mean-pooled
     ]
 
 

@@ -19,32 +19,37 @@ _LEVEL = np.array([level for _, level in tasks.TASK_LEVELS])
 class Reading:
     """One measure at one checkpoint.
 
-    `values`: () of the whole model; (24,) by task-level, in the order of `tasks.TASK_LEVELS`; or
-    (24, L + 2) by layer too. NaN where the measure has no value: no row is written. `stderr`: of
-    the same shape, if the values are Monte-Carlo estimates.
+    `values`: () of the whole model; (24,) by task-level, in the order of `tasks.TASK_LEVELS`; (24, L + 2) by
+    layer too; or, with `of_layers`, (L + 2,) by layer alone. NaN where the measure has no value: no row is
+    written. `stderr`: of the same shape, if the values are Monte-Carlo estimates.
     """
 
     name: str
     values: NDArray[np.float64]
     stderr: NDArray[np.float64] | None = None
+    of_layers: bool = False
 
 
 def to_table(readings: Iterable[tuple[int, Reading]]) -> pa.Table:
     """Long form of (step, reading), one row per measurement."""
-    kinds: dict[tuple[str, int], list[tuple[int, Reading]]] = {}
+    kinds: dict[tuple[str, int, bool], list[tuple[int, Reading]]] = {}
     for step, reading in readings:
-        kinds.setdefault((reading.name, reading.values.ndim), []).append((step, reading))
-    return pa.concat_tables(_rows(name, some) for (name, _), some in kinds.items())
+        kind = (reading.name, reading.values.ndim, reading.of_layers)
+        kinds.setdefault(kind, []).append((step, reading))
+    return pa.concat_tables(_rows(name, some) for (name, *_), some in kinds.items())
 
 
 def _rows(name: str, readings: list[tuple[int, Reading]]) -> pa.Table:
-    values = np.stack([reading.values for _, reading in readings])  # (steps, [24, [L + 2]])
+    values = np.stack([reading.values for _, reading in readings])  # (steps, [24], [L + 2])
     known = ~np.isnan(values)
     step = np.array([step for step, _ in readings]).reshape(-1, *[1] * (values.ndim - 1))
-    beyond = [1] * (values.ndim - 2)
-    task = _TASK.reshape(-1, *beyond) if values.ndim > 1 else None
-    level = _LEVEL.reshape(-1, *beyond) if values.ndim > 1 else None
-    layer = np.arange(values.shape[2]) if values.ndim > 2 else None
+    task = level = layer = None
+    if readings[0][1].of_layers:
+        layer = np.arange(values.shape[1])
+    elif values.ndim > 1:
+        beyond = [1] * (values.ndim - 2)
+        task, level = _TASK.reshape(-1, *beyond), _LEVEL.reshape(-1, *beyond)
+        layer = np.arange(values.shape[2]) if values.ndim > 2 else None
     errors = [reading.stderr for _, reading in readings]
     stderr = np.stack([np.full_like(values[0], np.nan) if e is None else e for e in errors])
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ..model import Decoder, answer_loss
+from ...model import Decoder, answer_loss
 
 
 class HessianOfLoss:
@@ -30,6 +30,7 @@ class HessianOfLoss:
         self.model = model
         self.parameters = list(model.parameters())
         self.size = sum(p.numel() for p in self.parameters)
+        self.device = self.parameters[0].device
         self._blocks = list(
             zip(
                 inputs.split(block or len(inputs)), targets.split(block or len(inputs)), strict=True

@@ -1,4 +1,4 @@
-"""Largest eigenvalue of the Hessian of the loss, by Lanczos iteration.
+"""Largest eigenvalue of the Hessian of the loss, or of another symmetric matrix, by Lanczos iteration.
 
 After k steps from a random unit vector the Hessian is represented by a k x k tridiagonal matrix
 T, whose largest eigenvalue theta approaches the Hessian's from below. With y its eigenvector and
@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import torch
 
-from .curvature import HessianOfLoss
+from .preconditioned import PreconditionedHessian
+from .products import HessianOfLoss
 
 TOLERANCE = 0.01  # the error of theta itself is of the order of its square
 MAX_STEPS = 60
@@ -34,14 +35,13 @@ class TopEigenvalue:
 
 
 def hessian_top(
-    hessian: HessianOfLoss,
+    hessian: HessianOfLoss | PreconditionedHessian,
     generator: torch.Generator,
     tolerance: float = TOLERANCE,
     max_steps: int = MAX_STEPS,
 ) -> TopEigenvalue:
     """Largest (most positive) eigenvalue, in nats per squared unit of the parameters."""
-    p = hessian.parameters[0]
-    v = torch.randn(hessian.size, generator=generator, device=generator.device).to(p.device)
+    v = torch.randn(hessian.size, generator=generator, device=generator.device).to(hessian.device)
     v /= v.norm()
     before = torch.zeros_like(v)
     diagonal: list[float] = []

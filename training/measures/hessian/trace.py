@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..model import Decoder, answer_loss
+from ...model import Decoder, answer_loss
 
 PROBES = 16
 STEP = 1e-5

@@ -1,0 +1,1 @@
+"""The Hessian of the loss: products with vectors, largest eigenvalues, and the trace."""
