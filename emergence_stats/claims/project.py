@@ -2,7 +2,8 @@
 
 The folder is named in ``[tool.emergence_stats]`` of the nearest pyproject.toml (default
 ``hypotheses/``). Each module in it whose name does not begin with an underscore holds one
-`Hypothesis`, and the file name is its name. Installed packages add theirs by the entry point
+`Hypothesis`, and the file name is its name; so does each module in a folder of it, one for a paper, which has
+neither an ``__init__.py`` (that is a package of helpers) nor a pyproject.toml (another project). Installed packages add theirs by the entry point
 group ``emergence_stats.hypotheses``.
 """
 
@@ -50,11 +51,15 @@ _CHOICES = {"color": ("auto", "always", "never")}
 
 @dataclass(frozen=True)
 class Source:
-    """Where a hypothesis is defined: `path` of its module, or an entry point's module."""
+    """Where a hypothesis is defined: `path` of its module, or an entry point's module.
+
+    `base`: the folder of the claims, from which its modules may import; by default that of `path`.
+    """
 
     name: str
     path: Path | None
     module: str | None = None
+    base: Path | None = None
 
     @property
     def lock(self) -> Path:
@@ -64,6 +69,11 @@ class Source:
                 raise HypothesisError(f"{self.name}: cannot find module {self.module}")
             return Path(spec.origin).with_suffix(".lock")
         return self.path.with_suffix(".lock")
+
+    @property
+    def home(self) -> Path:
+        """The folder whose files are beside the claim."""
+        return self.base or self.lock.parent
 
 
 @dataclass(frozen=True)
@@ -152,10 +162,12 @@ class Project:
     def sources(self) -> dict[str, Source]:
         """All hypotheses by name, without importing any."""
         found: dict[str, Source] = {}
-        if self.folder.is_dir():
-            for path in sorted(self.folder.glob("*.py")):
-                if not path.name.startswith("_"):
-                    found[path.stem] = Source(path.stem, path)
+        for path in _modules(self.folder):
+            if path.stem in found:
+                raise UsageError(
+                    f"{path} and {found[path.stem].path} are both named {path.stem!r}; rename one of them"
+                )
+            found[path.stem] = Source(path.stem, path, base=self.folder)
         for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
             # A module of the folder takes precedence: a local copy of an installed claim.
             found.setdefault(point.name, Source(point.name, None, point.value))
@@ -202,6 +214,18 @@ class Project:
         return self._histories.setdefault(folder, History(folder, ".lock"))
 
 
+def _modules(folder: Path) -> list[Path]:
+    """Modules of claims in a folder, and in the folders of papers below it."""
+    papers = [
+        inner
+        for inner in sorted(folder.glob("[!._]*/"))
+        if inner.is_dir()
+        and not any((inner / x).exists() for x in ("__init__.py", "pyproject.toml"))
+    ]
+    modules = (path for place in (folder, *papers) for path in sorted(place.glob("*.py")))
+    return [path for path in modules if not path.name.startswith("_")]
+
+
 def _names_under(lock: Path) -> Mapping[str, str]:
     """Public names as they were when the latest entry of a lock was made; a lock that cannot be read is reported later."""
     try:
@@ -235,9 +259,11 @@ def _import(source: Source) -> tuple[ModuleType, Reads]:
             full = str(source.module).partition(":")[0]
             reads = watch(full.rpartition(".")[0] or full, source.lock.parent)
         else:
-            package = _package_for(source.path)
+            base = source.home
+            package = _package_for(source.path, base)
             forget(package)
-            full, reads = f"{package}.{source.path.stem}", watch(package, source.path.parent)
+            inner = source.path.relative_to(base).with_suffix("").parts
+            full, reads = ".".join((package, *inner)), watch(package, base)
         now_working_on(f"the import of {where}")
         with redirect_stdout(sys.stderr), environment_watched(), at_work(reads):
             return importlib.import_module(full), reads
@@ -248,8 +274,8 @@ def _import(source: Source) -> tuple[ModuleType, Reads]:
         raise HypothesisError(f"{_line_in(where, error)}: cannot be imported: {what}") from None
 
 
-def _package_for(path: Path) -> str:
-    """A package of its own for one claim, through which it imports the modules beside it.
+def _package_for(path: Path, base: Path) -> str:
+    """A package of its own for one claim, through which it imports the modules beside it, from `base` on.
 
     No claim sees a module that another has imported, and may have changed. What an earlier project of this
     process imported for the same claim is forgotten: a notebook or a test may edit a helper between two
@@ -259,7 +285,7 @@ def _package_for(path: Path) -> str:
     for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
         del sys.modules[name]  # the package too: it keeps its modules as attributes
     spec = ModuleSpec(package, None, is_package=True)
-    spec.submodule_search_locations = [str(path.parent)]
+    spec.submodule_search_locations = [str(base)]
     sys.modules[package] = importlib.util.module_from_spec(spec)
     import_from_source()
     importlib.invalidate_caches()

@@ -37,15 +37,18 @@ _NOT_ANALYSIS = frozenset(
 )
 
 
-def code_digests(path: Path, names: Mapping[str, str] = MODULES) -> dict[str, str]:
+def code_digests(
+    path: Path, names: Mapping[str, str] = MODULES, base: Path | None = None
+) -> dict[str, str]:
     """sha256 by file of the module at `path` and of all that it rests on.
 
     Line endings are normalised; of the core (`emergence_stats/core/`) comments, docstrings and layout do not count, by
-    its tokens. `names`: the public names of this package, and the modules that hold them. Names of files are relative to the folder that holds the module's folder, or begin
-    with ``emergence_stats/``. Raises `RegistrationError` for an import that leads neither to a file that
+    its tokens. `names`: the public names of this package, and the modules that hold them. `base`: the folder of claims, by
+    default the module's own. Names of files are relative to the folder that holds it, or begin with ``emergence_stats/``. Raises `RegistrationError` for an import that leads neither to a file that
     is hashed nor to the standard library or an installed distribution.
     """
     path = path.absolute()  # not resolved: a link beside the module is a module beside it
+    base = path.parent if base is None else base.absolute()
     digests: dict[Path, str] = {}
     waiting = [path]
     while waiting:
@@ -60,15 +63,14 @@ def code_digests(path: Path, names: Mapping[str, str] = MODULES) -> dict[str, st
             waiting += _reached(file, source, path.parent, names)
         if file == _PACKAGE / "core" / "plan.py":
             waiting += [_PACKAGE / "core" / name for name in _SETTLES]
-    return {_shown(file, path.parent): sha for file, sha in sorted(digests.items())}
+    return {_shown(file, base): sha for file, sha in sorted(digests.items())}
 
 
-def imported_names(path: Path) -> set[str]:
+def imported_names(path: Path, base: Path) -> set[str]:
     """Top-level names that the module at `path` and what it rests on, but for this package, import."""
-    folder = path.absolute().parent
     names = set()
-    for shown in code_digests(path):
-        file = folder.parent / shown
+    for shown in code_digests(path, base=base):
+        file = base.absolute().parent / shown
         if file.suffix == ".py" and file.is_file() and not file.is_relative_to(_PACKAGE):
             source = file.read_bytes().replace(b"\r\n", b"\n")
             names |= {i.module.partition(".")[0] for i in _imports(source, file) if not i.level}

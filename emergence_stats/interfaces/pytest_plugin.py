@@ -47,7 +47,8 @@ def _ours(path: Path, parent: pytest.Collector) -> bool:
     from emergence_stats.errors import EmergenceStatsError
 
     try:
-        return _project(parent.config, path.parent).folder.resolve() == path.parent.resolve()
+        sources = _project(parent.config, path.parent).sources.values()
+        return any(s.path is not None and s.path.resolve() == path.resolve() for s in sources)
     except EmergenceStatsError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -56,7 +57,11 @@ def _wanted(config: pytest.Config, folder: Path) -> bool:
     if config.getoption("hypotheses") or config.getini("emergence_stats"):
         return True
     named = [Path(config.invocation_params.dir, arg.partition("::")[0]) for arg in config.args]
-    return any(path == folder or path.parent == folder for path in map(Path.resolve, named))
+    named = [path.resolve() for path in named]
+    if any(folder in (path, path.parent) for path in named):
+        return True
+    # the folder of a paper, where that of all claims is named
+    return folder.parent in named and _project(config, folder).folder.resolve() == folder.parent
 
 
 _PROJECTS: pytest.StashKey[dict[Path, Project]] = pytest.StashKey()
@@ -72,7 +77,8 @@ def _project(config: pytest.Config, folder: Path) -> Project:
         project = Project(folder)
         if not (project.root / "pyproject.toml").exists():  # then it is the current folder
             project = Project(config.invocation_params.dir)
-        projects[folder] = project
+        same = (known for known in projects.values() if known.root == project.root)
+        projects[folder] = next(same, project)
     return projects[folder]
 
 
@@ -111,11 +117,12 @@ class _Item(pytest.Item):
 
     def setup(self) -> None:
         evaluated = self.session.stash.setdefault(_EVALUATED, {})
-        folder = self.path.parent
-        if folder not in evaluated:
-            evaluated[folder] = Evaluated(self.session, folder)
-        self.found: Result = evaluated[folder].result(self.path.stem)
-        self.recorded: dict[str, Any] | None = evaluated[folder].recorded.get(self.path.stem)
+        project = _project(self.config, self.path.parent)
+        if project.folder not in evaluated:
+            evaluated[project.folder] = Evaluated(self.session, project)
+        mine = evaluated[project.folder]
+        self.found: Result = mine.result(self.path.stem)
+        self.recorded: dict[str, Any] | None = mine.recorded.get(self.path.stem)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         from emergence_stats.errors import EmergenceStatsError
@@ -206,13 +213,14 @@ class RegistrationItem(_Item):
 
 
 class Evaluated:
-    """All collected hypotheses of a folder, evaluated in one pass, and what is recorded of them."""
+    """All collected hypotheses of a project, evaluated in one pass, and what is recorded of them."""
 
-    def __init__(self, session: pytest.Session, folder: Path) -> None:
+    def __init__(self, session: pytest.Session, project: Project) -> None:
         from emergence_stats.evaluation import recorded
 
-        self.project = _project(session.config, folder)
-        names = {item.path.stem for item in session.items if isinstance(item, _Item) and item.path.parent == folder}  # fmt: skip
+        self.project = project
+        items = [item for item in session.items if isinstance(item, _Item)]
+        names = {i.path.stem for i in items if _project(i.config, i.path.parent) is project}
         path = self.project.folder / "verdicts.lock"
         self.recorded = recorded.read(path) if path.exists() else {}
         self._uri = session.config.getoption("traces") or self.project.traces

@@ -72,7 +72,10 @@ def explore(
         jobs,
         processes or os.cpu_count() or 1,
         ValueCache(
-            cache, code_digests(Path(str(loaded.module.__file__)), loaded.names) if cache else {}
+            cache,
+            code_digests(Path(str(loaded.module.__file__)), loaded.names, loaded.source.home)
+            if cache
+            else {},
         ),
         progress,
     )

@@ -72,8 +72,8 @@ def current_plan(loaded: Loaded) -> Plan:
             f"{loaded.module.__file__}: the declaration cannot be written down ({error})"
         ) from None
     path = Path(str(loaded.module.__file__))
-    code = code_digests(path, loaded.names)
-    read, unfrozen = _read(loaded, path.absolute().parent.parent, code)
+    code = code_digests(path, loaded.names, loaded.source.home)
+    read, unfrozen = _read(loaded, loaded.source.home.absolute().parent, code)
     return Plan(declaration, code, read, unfrozen)
 
 
@@ -118,7 +118,7 @@ def file_digest(file: Path) -> str:
 
 def read_now(loaded: Loaded, names: Mapping[str, str]) -> dict[str, str]:
     """Digests of files of the `read` of an entry as they are now; without those that are gone."""
-    base = Path(str(loaded.module.__file__)).absolute().parent.parent
+    base = loaded.source.home.absolute().parent
     files = {name: base / name for name in names}
     return {name: file_digest(file) for name, file in files.items() if file.is_file()}
 
@@ -126,15 +126,21 @@ def read_now(loaded: Loaded, names: Mapping[str, str]) -> dict[str, str]:
 def held_files(loaded: Loaded) -> dict[str, str]:
     """sha256 of all files beside a claim, for those that its code will read only when there are runs.
 
+    Beside it are the files of its own folder, and those that lie directly in the folder of all claims.
+
     Without locks, source, and hidden files; `_MOST_HELD` at most, in the order of their names.
     """
-    folder = Path(str(loaded.module.__file__)).absolute().parent
+    home = loaded.source.home.absolute()
+    folder = loaded.source.lock.absolute().parent
+    beside = sorted(folder.rglob("*"))
+    if folder != home:
+        beside += sorted(home.glob("*"))
     found: dict[str, str] = {}
-    for file in sorted(folder.rglob("*")):
-        parts = file.relative_to(folder).parts
+    for file in beside:
+        parts = file.relative_to(home).parts
         hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
         if not hidden and file.suffix not in (".lock", ".py") and file.is_file():
-            found[_shown(file, folder.parent)] = file_digest(file)
+            found[_shown(file, home.parent)] = file_digest(file)
         if len(found) == _MOST_HELD:
             break
     return found
@@ -142,7 +148,7 @@ def held_files(loaded: Loaded) -> dict[str, str]:
 
 def libraries(loaded: Loaded) -> dict[str, str]:
     """Versions of the distributions whose modules the source of a hypothesis imports, and of those that compute."""
-    top = imported_names(Path(str(loaded.module.__file__)))
+    top = imported_names(Path(str(loaded.module.__file__)), loaded.source.home)
     of_modules = packages_distributions()
     names = {name for module in top for name in of_modules.get(module, ())}
     return {name: version(name) for name in sorted(names | {"numpy", "scipy", "pyarrow"})}
