@@ -150,7 +150,7 @@ def _edited(runs: Sequence[TracedRun], store: Store, history: History) -> Iterat
 
 def _of_times(state: State) -> Iterator[str]:
     if state.registration is not None:
-        yield from of_registrations(state.registration.entries)
+        yield from of_registrations(state.registration.studies()[-1])
 
 
 def _against(

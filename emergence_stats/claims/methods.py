@@ -13,7 +13,7 @@ from emergence_stats.core.analyses import ACROSS, kind_of
 from emergence_stats.core.controls import Control
 from emergence_stats.core.plan import AVERAGE, Hypothesis, Prediction, keyword_defaults
 from emergence_stats.core.reported import reported_text
-from emergence_stats.support.words import listed, ranges
+from emergence_stats.support.words import listed, ranges, visible
 
 _WIDTH = 100
 _LAYERS = {
@@ -286,12 +286,22 @@ def registration_text(state: State) -> str:
             "Not registered: every result is exploratory. Register with `emergence-stats register`."
         )
     latest = state.registration.latest
-    entries = len(state.registration.entries)
+    *earlier, study = state.registration.studies()
+    entries = len([entry for entry in study if "closed" not in entry])
     text = f"Registered {latest['registered']}, plan {latest['plan']}"
     if latest.get("git_commit"):
         text += f", at revision {latest['git_commit'][:12]}"
     text += f", with {len(latest['runs'])} runs seen"
     text += f"; {entries} registrations in all." if entries > 1 else "."
+    for closed in (each[-1] for each in earlier):
+        text += (
+            f" It supersedes the study registered {closed['registered']} and closed {closed['closed_on'][:10]} "
+            f"({visible(closed['closed'])})."
+        )
+    if state.registration.is_closed:
+        text += (
+            f" This study is closed since {latest['closed_on'][:10]} ({visible(latest['closed'])})."
+        )
     if state.status == "amended":
         text += " Amended since, so every result is exploratory:"
     return text

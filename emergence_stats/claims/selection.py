@@ -230,7 +230,7 @@ def deviations(
     registration, design = state.registration, hypothesis.design
     if registration is None:
         return
-    yield from of_registrations(registration.entries)
+    yield from of_registrations(registration.studies()[-1])
     yield from state.doubts
     if store.unfinished:
         yield (
@@ -265,13 +265,15 @@ def deviations(
 
 
 def of_registrations(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What is to be said of the times of a lock's entries."""
+    """What is to be said of the times of the entries of one study."""
     for entry in entries:
         if "recomputed" in entry:
             yield (
                 f"the core changed after the registration, and was found to give the same numbers on {entry['recomputed'][:10]}"
             )
-    times = [entry["registered"] for entry in entries if "recomputed" not in entry]
+    times = [
+        entry["registered"] for entry in entries if not {"recomputed", "closed"} & entry.keys()
+    ]
     if len(times) > 1:
         yield f"registered {len(times)} times, first {times[0]}"
     for number, (before, after) in enumerate(itertools.pairwise(map(moment, times)), 2):

@@ -72,7 +72,7 @@ def _append(
             "to the traces, or put what it needs beside the module"
         )
     seen = list(seen)
-    if registration is not None and not registration.lacks(seen):
+    if registration is not None and not registration.is_closed and not registration.lacks(seen):
         changes = changes_since(registration.latest, loaded, plan)
         if next(changes, None) is None:
             return registration
@@ -152,6 +152,40 @@ def recompute(loaded: Loaded, same: Callable[[], str | None]) -> Registration:
             "recomputed": datetime.now(UTC).isoformat(timespec="seconds"),
             "git_commit": revision(loaded.source.lock.parent),
             "previous": before["digest"],
+        }
+        entry["digest"] = digest(entry)
+        entries = (*registration.entries, entry)
+        return _write(loaded, Registration(loaded.source.lock, entries, registration.timestamps))
+
+
+def close(loaded: Loaded, why: str) -> Registration:
+    """Close the study of a lock: what is registered after it is another study, and no amendment.
+
+    The entry repeats the latest one, with `why` in words. Raises `RegistrationError` without a registration, for one that
+    is closed already, for a plan that was amended and not registered again, and for words that are none.
+    """
+    with only_one(loaded.source.lock.parent):
+        registration = read_lock(loaded.source.lock)
+        if registration is None:
+            raise RegistrationError(
+                f"{loaded.name} is not registered, so there is nothing to close"
+            )
+        if registration.is_closed:
+            raise RegistrationError(
+                f"{loaded.name}: its study is closed already ({visible(registration.latest['closed'])})"
+            )
+        if not why.strip():
+            raise RegistrationError(f"{loaded.name}: say why its study is closed")
+        changes = list(changes_since(registration.latest, loaded, current_plan(loaded)))
+        if changes:
+            raise RegistrationError(
+                f"{loaded.name}: its plan was amended ({changes[0]}); undo that, so that what is closed is what was registered"
+            )
+        entry = {k: v for k, v in registration.latest.items() if k != "digest"} | {
+            "closed": why.strip(),
+            "closed_on": datetime.now(UTC).isoformat(timespec="seconds"),
+            "git_commit": revision(loaded.source.lock.parent),
+            "previous": registration.latest["digest"],
         }
         entry["digest"] = digest(entry)
         entries = (*registration.entries, entry)

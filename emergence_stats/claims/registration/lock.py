@@ -15,6 +15,9 @@ deciding      sha256 by file of the modules of this package that decide every ve
 runs          the runs that the store held: their identity, so that data seen cannot come back as
               unseen under another name, and a sketch of their values
 
+An entry with `closed` ends a study: it repeats the one before, and says by what words the study was closed, and when
+(`closed_on`). What is registered after it is another study, no amendment; what the earlier one had seen stays seen.
+
 Beside the entries are trusted timestamps of their digests, if any were asked for (`support.timestamps`).
 Entries of the first format have neither `read` nor `deciding` nor sketches. They are checked as they were made.
 """
@@ -59,6 +62,20 @@ class Registration:
     @property
     def latest(self) -> dict[str, Any]:
         return self.entries[-1]
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the latest entry closes its study."""
+        return "closed" in self.latest
+
+    def studies(self) -> list[tuple[dict[str, Any], ...]]:
+        """The entries of each study, oldest first; the last one may be closed, or not."""
+        found: list[list[dict[str, Any]]] = [[]]
+        for entry in self.entries:
+            if found[-1] and "closed" in found[-1][-1]:
+                found.append([])
+            found[-1].append(entry)
+        return [tuple(study) for study in found]
 
     def saw(self, manifest: Manifest) -> bool:
         """Whether this plan or an earlier one had seen this run, under this name or another."""
@@ -145,7 +162,7 @@ def _wrong_field(entry: Mapping[str, Any]) -> str | None:
             PurePosixPath(file).is_absolute() or ".." in file.split("/") for file in table
         ):
             return f"{name}, which names files outside the project,"
-    for name in ("git_commit", "core", "cells", "recomputed"):
+    for name in ("git_commit", "core", "cells", "recomputed", "closed", "closed_on"):
         if not isinstance(entry.get(name), str | None):
             return name
     runs = entry.get("runs")

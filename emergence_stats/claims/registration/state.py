@@ -45,6 +45,8 @@ def state_of(loaded: Loaded) -> State:
     if registration is None:
         return State("unregistered", None, notes=tuple(removed_lock(loaded)))
     plan = current_plan(loaded)
+    if registration.is_closed and any(changes_since(registration.latest, loaded, plan)):
+        return State("unregistered", None, notes=(_closed(registration.latest),))
     changes = [
         *changes_since(registration.latest, loaded, plan),
         *lost_entries(registration, loaded.history),
@@ -54,8 +56,16 @@ def state_of(loaded: Loaded) -> State:
         registration,
         tuple(changes),
         tuple(doubts_about(registration, loaded.history)),
-        (*_notes(registration.latest, loaded), *notes_on(registration, loaded.history)),
+        (
+            *((_closed(registration.latest),) if registration.is_closed else ()),
+            *_notes(registration.latest, loaded),
+            *notes_on(registration, loaded.history),
+        ),
     )
+
+
+def _closed(entry: Mapping[str, Any]) -> str:
+    return f"the study that was registered {entry['registered']} was closed on {entry['closed_on'][:10]}: {entry['closed']}"
 
 
 def changes_since(entry: Mapping[str, Any], loaded: Loaded, plan: Plan) -> Iterator[str]:

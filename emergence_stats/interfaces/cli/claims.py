@@ -137,19 +137,29 @@ def register(
             help="Take over a change of the framework's core, if it moves no number: recompute and compare.",
         ),
     ] = False,
+    close: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHY",
+            help="Close the study of these hypotheses; what is registered next is another study, no amendment.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Freeze hypotheses: hash plan and source, list the runs seen. --check verifies them."""
     session = session_of(context)
-    if recompute and (check_ or timestamp is not None):
-        raise UsageError("--recompute goes with neither --check nor --timestamp")
+    if sum((check_, recompute, close is not None)) + (timestamp is not None) > 1:
+        raise UsageError(
+            "--check, --recompute, --close and --timestamp are four different tasks: one at a time"
+        )
     if check_:
-        if timestamp is not None:
-            raise UsageError("--check writes nothing, so it takes no --timestamp")
         _verify(session.load(names), as_json)
         return
     if not names:
         raise UsageError("name the hypotheses to register (or --check to verify all)")
+    if close is not None:
+        _close(session.load(names), close, as_json)
+        return
     rows = []
     for loaded in session.load(names):
         rows.append((_recompute if recompute else _register)(session, loaded, traces))
@@ -163,6 +173,21 @@ def register(
         typer.echo(f"{row['name']}: {what} ({row['plan'][:7]}, {row['runs_seen']} runs seen)")
         if timestamp is not None:
             typer.echo(f"  {_stamped(row)}")
+
+
+def _close(loaded: list[Loaded], why: str, as_json: bool) -> None:
+    from emergence_stats.claims import registration as locks
+
+    closed = {one.name: locks.close(one, why).latest for one in loaded}
+    if as_json:
+        rows = [
+            {"name": name, "closed": e["closed"], "on": e["closed_on"]}
+            for name, e in closed.items()
+        ]
+        print_json({"schema_version": 1, "registrations": rows})
+        return
+    for name in closed:
+        typer.echo(f"{name}: its study is closed")
 
 
 def _stamp(session: Session, loaded: Loaded, authority: str) -> dict[str, Any]:
