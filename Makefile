@@ -26,12 +26,10 @@ docs: $(VENV)/dev
 
 # Simulated studies whose truth is known: minutes. REPEATS: a CSV of real repeated runs (docs/trust.md).
 calibrate: $(VENV)/dev
-	$(BIN)/python -m calibration $(if $(REPEATS),--repeats $(REPEATS)) > docs/calibration.md.new
-	mv docs/calibration.md.new docs/calibration.md
-	$(BIN)/python -m calibration.core > docs/calibration_core.md.new
+	$(BIN)/python -m calibration.core $(if $(REPEATS),--repeats $(REPEATS)) > docs/calibration_core.md.new
 	mv docs/calibration_core.md.new docs/calibration_core.md
-	$(BIN)/python -m calibration.drafts > docs/second_study.md.new
-	mv docs/second_study.md.new docs/second_study.md
+	$(BIN)/python -m calibration.claims > docs/calibration_claims.md.new
+	mv docs/calibration_claims.md.new docs/calibration_claims.md
 
 # Eight writers of one store, killed at random, beside four readers, for a minute; then commands, fifty times each.
 soak: $(VENV)/dev

@@ -1,6 +1,6 @@
 """The core's numbers a second time, as plain code from the values of runs: shares nothing with the package.
 
-    cd hypotheses/second_study && emergence-stats report --all --json | python ../../benchmarks/plain_core.py
+    emergence-stats report --all --json | python benchmarks/plain_core.py
 
 Reads the JSON of a report and prints, a line each, what differs from its intervals and verdicts; nothing if nothing does.
 What it knows of the analyses is what docs/decisions.md says of them.
@@ -169,6 +169,29 @@ def largest_difference(prediction, scale_of):
     return max(*lowers, 0.0), max(uppers)
 
 
+def median_ends(values, level):
+    """From one order statistic to its mirror image, so far in that binomial tails allow it; none for few values."""
+    x, n = sorted(values), len(values)
+    inside = [k for k in range(1, n + 1) if stats.binom.cdf(k - 1, n, 0.5) <= (1 - level) / 2]
+    return (x[max(inside) - 1], x[n - max(inside)]) if inside else None
+
+
+def check_medians(result, prediction, scale_of):
+    """The interval of the median of each scale, and their hull."""
+    groups = {name: [v for v, _ in x] for name, x in group(prediction, scale_of).items()}
+    where, level = f"{result['name']}, {prediction['name']}", prediction["level"]
+    own = {name: median_ends(x, level) for name, x in groups.items()}
+    together = {name: median_ends(x, 1 - (1 - level) / len(groups)) for name, x in groups.items()}
+    for one in prediction["scales"]:
+        name = one["scale"]
+        yield from differs(f"{where} at {name}", own[name], one["interval"])
+        simultaneous = one["simultaneous_interval"]
+        yield from differs(f"{where} at {name}, simultaneous", together[name], simultaneous)
+    if None not in own.values():
+        hull = min(e[0] for e in own.values()), max(e[1] for e in own.values())
+        yield from differs(where, hull, prediction["interval"])
+
+
 def differs(where, ours, theirs):
     if ours is None:
         if theirs[0] is not None:
@@ -194,6 +217,8 @@ def differences(document):
                 yield from check(result, prediction, "bounded", bounds, scale_of)
             elif method.startswith("Student's t"):
                 yield from check(result, prediction, "mean", None, scale_of)
+            elif method.startswith("median"):
+                yield from check_medians(result, prediction, scale_of)
             elif method.startswith("largest difference"):
                 ends = largest_difference(prediction, scale_of)
                 where = f"{result['name']}, {prediction['name']}"

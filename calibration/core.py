@@ -12,15 +12,15 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration import judgements
+from calibration import first_study, judgements, repeats
 from calibration.values import Design, rates
 from emergence_stats.core.intervals import betting, bounded
 from emergence_stats.core.intervals.contrasts import mean_contrast
-from emergence_stats.inference import mean
 from emergence_stats.reports.markdown import markdown_table
 
 Array = NDArray[np.float64]
@@ -86,7 +86,7 @@ WORLDS = (
 
 def _ends(method: str, values: Array, strata: list[int]) -> tuple[float, float]:
     if method == "first study":
-        found = mean(values.tolist(), strata, None, LEVEL, UNIT).interval
+        found = first_study.mean(values.tolist(), strata, LEVEL, UNIT)
         assert found is not None
         return found
     contrast = mean_contrast(values, strata)
@@ -123,9 +123,9 @@ def document(repetitions: int) -> Iterator[str]:
         "Simulated: how often the interval of a mean on [0, 1] is certain of something false, on the side on which it is "
         f"worse, in {repetitions:,} studies a row (at most .025, which with so many studies is at most "
         f"{0.025 + 3 * math.sqrt(0.025 * 0.975 / repetitions):.3f}), and in brackets its mean half-width. *First study*: "
-        "the interval that the registered claims use (`emergence_stats/inference.py`). *Core*: what takes its place "
-        "(`emergence_stats/core/bounded.py`). *Betting*: an interval that assumes nothing about the distribution "
-        "(`emergence_stats/core/betting.py`). Printed by `python -m calibration.core`."
+        "the interval of the first study (`calibration/first_study.py`). *Core*: what took its place "
+        "(`emergence_stats/core/intervals/bounded.py`). *Betting*: an interval that assumes nothing about the distribution "
+        "(`emergence_stats/core/intervals/betting.py`). Printed by `python -m calibration.core`."
     )
     yield ""
     make = partial(row, repetitions=repetitions)
@@ -171,10 +171,17 @@ def _judgements(repetitions: int) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m calibration.core")
     parser.add_argument("--small", action="store_true", help=f"{SMALL} repetitions a row")
+    parser.add_argument(
+        "--repeats", type=Path, metavar="CSV", help="real repeated runs (calibration/repeats.py)"
+    )
     options = parser.parse_args()
     for line in document(SMALL if options.small else REPETITIONS):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
+    if options.repeats is not None:
+        sys.stdout.write("\n")
+        for line in repeats.section(options.repeats, 10 if options.small else 100):
+            sys.stdout.write(line + "\n")
 
 
 if __name__ == "__main__":

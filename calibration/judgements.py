@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import binom
 
+from calibration import first_study
 from emergence_stats.core.analyses import Analysis, LargestDifference, Mean, Median, Slope
 from emergence_stats.core.intervals import bounded
 from emergence_stats.core.intervals.contrasts import mean_contrast
@@ -23,8 +24,6 @@ from emergence_stats.core.plan import Design, Prediction
 from emergence_stats.core.regions import Region
 from emergence_stats.core.settle import Sample, settle
 from emergence_stats.core.verdicts import Verdict
-from emergence_stats.inference import mean, slope
-from emergence_stats.regions import Region as FirstRegion
 
 Array = NDArray[np.float64]
 LEVEL = 0.95
@@ -172,13 +171,12 @@ def supported(row: Row, repetitions: int) -> tuple[float, dict[str, float]]:
 
 
 def _first_supports(row: Row, values: Array, strata: list[str]) -> bool:
-    region = FirstRegion(row.region.lo, row.region.hi)
     if row.first == "mean":
-        ends = mean(values.tolist(), strata, None, LEVEL, None).interval
+        ends = first_study.mean(values.tolist(), strata, LEVEL)
     else:
         sizes = [row.sizes[s] / 2.32 for s in strata]
-        ends = slope(values.tolist(), sizes, strata, None, LEVEL).interval
-    return ends is not None and region.contains_interval(*ends)
+        ends = first_study.slope(values.tolist(), sizes, strata, LEVEL)
+    return ends is not None and row.region.contains_interval(*ends)
 
 
 def cells(repetitions: int) -> Iterator[list[str]]:

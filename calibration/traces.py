@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from emergence_stats.runs import Run, TraceSet
+from emergence_stats.core.runs import Run, TraceSet
 from emergence_stats.traces.format import Manifest
 
 Floats = NDArray[np.float64]
@@ -41,6 +41,10 @@ class World:
     and `turned` scales have the opposite order of blocks. `signs` "specific": recovery only where the task-level emerges.
     `hard`: whether hard tasks emerge. `lags` of the LLC and the Hessian behind the emergence of each task-level, None for
     measures that know nothing of it: the Hessian changes about step 1,900 then, as a schedule does, and the LLC is noise.
+    `speed`: how many log steps earlier a scale learns, and `loss_follows`: whether its loss falls as much earlier. `smooth`:
+    log-probability rises over more log steps than accuracy, and begins before; otherwise with it. `compressed`: ranks of the
+    last block fall at the end. `narrowing`: 1 where the rank falls with depth at the end, -1 where it grows. `settles`: 1 where
+    layers settle from the input to the output, -1 the other way.
     """
 
     name: str
@@ -57,6 +61,12 @@ class World:
     hard: bool = True
     lags: tuple[float, ...] | None = None
     measured: bool = False
+    speed: tuple[float, ...] = (0.0,)
+    loss_follows: bool = True
+    smooth: bool = True
+    compressed: bool = True
+    narrowing: int = 1
+    settles: int = 1
 
     def steps(self) -> NDArray[np.int64]:
         spaced = np.geomspace(2, LAST, self.checkpoints - 2).round().astype(np.int64)
@@ -73,7 +83,8 @@ def simulated_run(world: World, scale: int, scales: int, seed: int) -> Run:
     of_task = np.repeat(np.linspace(-0.8, 0.8, len(TASKS)), LEVELS)
     middle = np.log(LAST) - spread * 1.6 * _normal_quantile(1 - world.late)
     effects = world.icc**0.5 * rng.normal() + (1 - world.icc) ** 0.5 * rng.normal(size=n)
-    emergence = middle + of_task + spread * effects
+    speed = world.speed[scale % len(world.speed)]
+    emergence = middle + of_task + spread * effects - speed
     recovery = emergence - np.log(2) if world.related else rng.normal(np.log(400), 0.5, n)
     recovery = np.maximum(recovery, np.log(40))
     if not world.hard:
@@ -112,11 +123,59 @@ def simulated_run(world: World, scale: int, scales: int, seed: int) -> Run:
             rankme.reshape(n * LAYERS, -1),
         ),
     }
+    ahead = speed if world.loss_follows else 0.0
+    loss = 3.2 / (1 + np.exp((log_step + ahead - 6.0) / 0.8))
+    traces |= _further(rng, world, task, level, steps, log_step, emergence, rankme, loss)
     if world.measured:
         lag = None if world.lags is None else world.lags[scale % len(world.lags)]
         for name, found in _deep(rng, lag, emergence, log_step).items():
             traces[name] = _traces(name, task, level, np.full(n, -1), steps, found)
     return Run(_manifest(world, scale, scales, seed), _EMPTY).replacing(traces)
+
+
+def _further(
+    rng: np.random.Generator,
+    world: World,
+    task: NDArray,
+    level: NDArray,
+    steps: NDArray,
+    log_step: Floats,
+    emergence: Floats,
+    rankme: Floats,
+    loss: Floats,
+) -> dict[str, TraceSet]:
+    """What the claims of other papers look at. `rankme` (n, layers, k), `loss` (k,) of the mixture."""
+    n, k = len(task), len(steps)
+    begins, takes = (0.5, 0.5) if world.smooth else (0.0, 0.15)
+    known = 1 / (1 + np.exp(-(log_step - (emergence - begins)[:, None]) / takes))
+    late = 1 / (1 + np.exp(-(log_step - np.log(LAST / 2)) / 0.15))
+    depth = np.arange(LAYERS)[:, None] - (LAYERS - 1) / 2
+    narrower = rankme * np.exp(-0.1 * world.narrowing * depth * late)
+    compressed = rankme * np.exp(-0.4 * late) if world.compressed else rankme
+    own = 1 / (1 + np.exp(-(log_step - 5.0 - 0.3 * world.settles * depth) / 0.4))
+    likeness = 0.3 + 0.7 * own / own[:, -1:]
+    likeness[:, 1:-1] += rng.normal(0, 0.005, (LAYERS, k - 2))
+    blocks = np.tile(np.arange(1, LAYERS + 1), n)
+    by_block = (np.repeat(task, LAYERS), np.repeat(level, LAYERS), blocks)
+    whole, none = np.array([""]), np.array([-1])
+    return {
+        "log_prob": _traces(
+            "log_prob", task, level, np.full(n, -1), steps, np.log(0.1) * (1 - known)
+        ),
+        "loss": _traces("loss", whole, none, none, steps, loss[None]),
+        "rankme_centred": _traces("rankme_centred", *by_block, steps, narrower.reshape(-1, k)),
+        "rankme_answer_centred": _traces(
+            "rankme_answer_centred", *by_block, steps, compressed.reshape(-1, k)
+        ),
+        "svcca_end": _traces(
+            "svcca_end",
+            np.full(LAYERS, ""),
+            np.full(LAYERS, -1),
+            np.arange(1, LAYERS + 1),
+            steps,
+            likeness,
+        ),
+    }
 
 
 def _deep(

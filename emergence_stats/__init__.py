@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -19,12 +17,12 @@ from emergence_stats import _moved
 MODULES: Mapping[str, str] = MappingProxyType(
     {
         "Claim": "core.plan",
-        "Control": "core.controls",
+        "Control": "core.controls.control",
         "Count": "core.plan",
         "Design": "core.plan",
         "EmergenceStatsError": "errors",
-        "EventLags": "core.timing.lags",
-        "Events": "events",
+        "EventLags": "core.events.lags",
+        "Events": "core.events.definitions",
         "Hypothesis": "core.plan",
         "LargestDifference": "core.analyses",
         "Mean": "core.analyses",
@@ -35,74 +33,41 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "Region": "core.regions",
         "Reported": "core.reported",
         "Result": "evaluation.results",
-        "Run": "runs",
+        "Run": "core.runs",
         "Share": "core.analyses",
         "Slope": "core.analyses",
         "Store": "traces.store",
-        "TraceSet": "runs",
-        "Undefined": "runs",
+        "TraceSet": "core.runs",
+        "Undefined": "core.runs",
         "Verdict": "core.verdicts",
-        "class_contrast": "core.timing.precursors",
-        "collapse": "events",
-        "cross_correlation_lag": "core.timing.crosscorrelation",
-        "emergence": "events",
-        "equal_noise": "core.usual_controls",
-        "event_lags": "core.timing.lags",
-        "false_alarms": "core.timing.precursors",
-        "first_lasting": "events",
-        "floor": "events",
-        "leads": "core.timing.precursors",
-        "mismatched_tasks": "core.usual_controls",
+        "class_contrast": "core.events.precursors",
+        "collapse": "core.events.definitions",
+        "cross_correlation_lag": "core.events.crosscorrelation",
+        "emergence": "core.events.definitions",
+        "equal_noise": "core.controls.usual",
+        "event_lags": "core.events.lags",
+        "false_alarms": "core.events.precursors",
+        "first_lasting": "core.events.definitions",
+        "floor": "core.events.definitions",
+        "half_way": "core.events.onsets",
+        "interval_order": "core.events.definitions",
+        "leads": "core.events.precursors",
+        "logarithm": "core.events.onsets",
+        "mismatched_tasks": "core.controls.usual",
         "multiverse": "interfaces.api",
-        "placebo": "core.usual_controls",
+        "placebo": "core.controls.usual",
         "power": "interfaces.api",
-        "precedence": "events",
-        "recovery": "events",
-        "shuffled_answers": "core.usual_controls",
-        "specificity": "core.timing.precursors",
-        "surrogate": "core.usual_controls",
+        "precedence": "core.events.definitions",
+        "recovery": "core.events.definitions",
+        "shuffled_answers": "core.controls.usual",
+        "sigmoid": "core.events.onsets",
+        "specificity": "core.events.precursors",
+        "surrogate": "core.controls.usual",
         "test": "interfaces.api",
-        "varied": "core.usual_controls",
+        "varied": "core.controls.usual",
         "write_run": "traces.write",
     }
 )
-# The same names for a plan that was registered before the core was there, which is judged by the rules that it was
-# registered under: while such a claim is imported, they are these. Goes with the first study.
-FIRST_STUDY: Mapping[str, str] = MappingProxyType(
-    {
-        **MODULES,
-        **dict.fromkeys(
-            (
-                "Claim",
-                "Count",
-                "Design",
-                "Hypothesis",
-                "Mean",
-                "Needs",
-                "Pooled",
-                "Prediction",
-                "Share",
-            ),
-            "hypothesis",
-        ),
-        **dict.fromkeys(
-            (
-                "Control",
-                "equal_noise",
-                "mismatched_tasks",
-                "placebo",
-                "shuffled_answers",
-                "surrogate",
-            ),
-            "controls",
-        ),
-        "Region": "regions",
-        "Slope": "hypothesis",
-        "Verdict": "verdicts",
-        "varied": "controls",
-    }
-)
-_names: ContextVar[Mapping[str, str]] = ContextVar("public names", default=MODULES)
 
 _moved.install()
 
@@ -110,9 +75,8 @@ __all__ = sorted(MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    names = _names.get()
-    if name in names:
-        return getattr(import_module(f"emergence_stats.{names[name]}"), name)
+    if name in MODULES:
+        return getattr(import_module(f"emergence_stats.{MODULES[name]}"), name)
     if name == "__version__":
         from importlib.metadata import version  # 20 ms that --help does not need
 
@@ -122,13 +86,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
-
-
-@contextmanager
-def public_names(names: Mapping[str, str]) -> Iterator[None]:
-    """`MODULES`, or `FIRST_STUDY`: what is imported from this package until then."""
-    before = _names.set(names)
-    try:
-        yield
-    finally:
-        _names.reset(before)

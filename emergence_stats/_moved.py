@@ -1,7 +1,4 @@
-"""Module paths of version 0.1: they work for one release, with a DeprecationWarning that names the new one.
-
-The modules that registrations hold byte for byte cannot be edited, and may import from old paths without a warning.
-"""
+"""Module paths of version 0.1: they work for one release, with a DeprecationWarning that names the new one."""
 
 from __future__ import annotations
 
@@ -22,11 +19,13 @@ MOVED: dict[str, tuple[str, ...]] = {
     "commands_robustness": ("interfaces.cli.robustness",),
     "commands_runs": ("interfaces.cli.runs",),
     "conclude": ("evaluation.judging.rules", "evaluation.judging.predictions"),
+    "controls": ("core.controls.changes", "core.controls.control", "core.controls.usual"),
     "curve": ("robustness.curve",),
     "describe": ("claims.methods",),
     "digits": ("support.words",),
     "drawing": ("reports.pictures.style",),
     "evaluate": ("evaluation.evaluate",),
+    "events": ("core.events.definitions",),
     "files": ("support.files",),
     "github": ("reports.github",),
     "html_report": ("reports.html",),
@@ -34,6 +33,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "html_report.page": ("reports.html.page",),
     "html_report.provenance": ("reports.html.provenance",),
     "html_report.watching": ("evaluation.watch",),
+    "hypothesis": ("core.plan", "core.analyses"),
     "importing": ("traces.importing",),
     "importing.columns": ("traces.importing.columns",),
     "importing.lm_eval": ("traces.importing.lm_eval",),
@@ -46,6 +46,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "locate": ("claims.project",),
     "multiplicity": ("robustness.multiplicity",),
     "notebook": ("interfaces.notebook",),
+    "onsets": ("core.events.onsets", "core.events.sigmoids", "core.events.noise"),
     "pictures": ("reports.pictures.robustness",),
     "planning": ("claims.planning", "claims.collecting"),
     "preregistration": ("claims.forms",),
@@ -53,20 +54,23 @@ MOVED: dict[str, tuple[str, ...]] = {
     "pytest_plugin": ("interfaces.pytest_plugin",),
     "ranges": ("support.words",),
     "recorded": ("evaluation.recorded",),
+    "regions": ("core.regions",),
     "registration": ("claims.registration",),
     "removing": ("traces.remove",),
     "report": ("reports.words", "reports.console", "reports.markdown", "evaluation.results"),
     "results": ("evaluation.results", "claims.selection"),
+    "runs": ("core.runs",),
     "scaffold": ("interfaces.scaffold",),
     "schema": ("traces.format",),
     "selection": ("claims.selection",),
     "source": ("claims.source",),
     "startup": ("interfaces.startup",),
-    "store": ("traces.store", "traces.check", "traces.rows"),
+    "store": ("traces.store", "traces.check", "core.runs"),
     "studies": ("robustness.power", "robustness.simulate", "robustness.studies"),
     "tables": ("reports.robustness", "robustness.words"),
     "units": ("evaluation.values", "evaluation.reading"),
     "valuecache": ("robustness.cache",),
+    "verdicts": ("core.verdicts",),
     "writing": ("traces.write",),
 }
 # What a training script imports from the backend, which was installed as `training`.
@@ -75,7 +79,7 @@ _OF_TRAINING: dict[str, tuple[str, ...]] = {
     "training.recorder": ("emergence_stats.recorder",),
     "training.callbacks": ("emergence_stats.recorder.callbacks",),
 }
-_UNEDITED = frozenset({"emergence_stats.runs"})
+_UNEDITED = frozenset({"emergence_stats.core.runs"})
 _ABSENT = object()
 
 
@@ -101,22 +105,13 @@ class _OldPath(ModuleType):
         if found:  # the module that defines it, before one that only imports it
             own = [p for p, value in found.items() if getattr(value, "__module__", None) == p]
             place = next(iter(own or found))
-            if _user() not in _UNEDITED:
-                warnings.warn(
-                    f"{self.__name__}.{name} is now {place}.{name}; the old path is removed in version 0.3",
-                    DeprecationWarning,
-                    stacklevel=2,
-                )
+            warnings.warn(
+                f"{self.__name__}.{name} is now {place}.{name}; the old path is removed in version 0.3",
+                DeprecationWarning,
+                stacklevel=2,
+            )
             return found[place]
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-
-
-def _user() -> str:
-    """Name of the module that uses an old path, by an import or as an attribute."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("importlib."):
-        frame = frame.f_back
-    return str(frame.f_globals.get("__name__"))
 
 
 class _Finder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,30 @@ class Training:
             self.optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.suite.clip_norm)
-            self.optimiser.step()
+            with equal_steps(self.model) if self.suite.equal_steps else nullcontext():
+                self.optimiser.step()
+
+
+@contextmanager
+def equal_steps(model: Decoder) -> Iterator[None]:
+    """Inside, what moves the blocks moves each as far as they move on average; embeddings and the final norm as they would.
+
+    The distance of a block is the Euclidean one of all its parameters: an order of blocks that is one of distances is gone.
+    """
+    before = [[p.detach().clone() for p in block.parameters()] for block in model.blocks]
+    yield
+    with torch.no_grad():
+        moved = [
+            [p - old for p, old in zip(block.parameters(), olds, strict=True)]
+            for block, olds in zip(model.blocks, before, strict=True)
+        ]
+        distances = torch.stack(
+            [torch.stack([m.square().sum() for m in some]).sum().sqrt() for some in moved]
+        )
+        factors = distances.mean() / distances.clamp_min(torch.finfo(distances.dtype).tiny)
+        for block, olds, some, factor in zip(model.blocks, before, moved, factors, strict=True):
+            for p, old, m in zip(block.parameters(), olds, some, strict=True):
+                p.copy_(old + factor * m)
 
 
 def run_key(suite: Suite, scale: Scale, seed: int) -> tuple[int, ...]:

@@ -64,7 +64,7 @@ class DeepMeasures:
 class LogSpaced:
     """Measures of the log-spaced checkpoints and of step 0: of the whole model, and of its layers."""
 
-    sharpness_samples: int = 4  # of each task-level: the mixture of all
+    sharpness_samples: int = 2  # of each task-level: the mixture of all
     similarity_samples: int = 20  # of each task-level, for each layer's similarity with its end
 
 
@@ -89,6 +89,7 @@ class Suite:
     clip_norm: float = 1.0
     shuffled_answers: bool = False  # a control: what happens here too is not about the tasks
     until: int | None = None  # training stops here, on the learning rates of all `steps`
+    equal_steps: bool = False  # a control: at every step all blocks move equally far
     own_streams: bool = False  # data and initial weights are fixed by scale and seed, not by seed
     centred: bool = False  # RankMe of centred hidden states beside that of the states as they are
     log_spaced: LogSpaced | None = None
@@ -152,7 +153,14 @@ class Suite:
 
 
 # Fields of a config that are written only where they differ from what older runs did.
-_ABSENT_IF_OFF = ("shuffled_answers", "until", "own_streams", "centred", "log_spaced")
+_ABSENT_IF_OFF = (
+    "shuffled_answers",
+    "until",
+    "equal_steps",
+    "own_streams",
+    "centred",
+    "log_spaced",
+)
 _LATER_DEEP = {"since": 0, "measures": DeepMeasures.measures}
 
 POCKET = Suite(
@@ -193,7 +201,7 @@ _LONG_DEEP = DeepMeasures(
 POCKET_LONG = replace(
     POCKET,
     name="pocket_long",
-    seeds=tuple(range(100, 110)),
+    seeds=tuple(range(100, 112)),
     steps=8000,
     checkpoints=96,
     own_streams=True,
@@ -203,14 +211,30 @@ POCKET_LONG = replace(
 )
 _SHALLOW = replace(POCKET_LONG, log_spaced=None, deep=None)
 _LONG_CHOICES = (
-    # The collapse takes fewer than a hundred steps: many seeds of those.
-    replace(_SHALLOW, name="pocket_start", seeds=tuple(range(100, 140)), until=100),
+    # The collapse takes fewer than a hundred steps: many seeds of those, at some twenty checkpoints.
+    replace(
+        _SHALLOW,
+        name="pocket_start",
+        seeds=tuple(range(100, 140)),
+        until=100,
+        dense_steps=4,
+        checkpoints=40,
+    ),
     replace(
         _SHALLOW,
         name="pocket_long_shuffled",
         seeds=tuple(range(100, 106)),
         until=4000,
         shuffled_answers=True,
+    ),
+    # Is the order of blocks that of how far the optimiser moves them?
+    replace(
+        _SHALLOW,
+        name="pocket_long_equal_steps",
+        scales=POCKET_LONG.scales[1:],
+        seeds=tuple(range(100, 108)),
+        until=300,
+        equal_steps=True,
     ),
     # Does what comes late come with the fall of the learning rate?
     replace(

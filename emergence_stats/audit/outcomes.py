@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from emergence_stats.core.analyses import bounds_of, kind_of
+from emergence_stats.core.analyses import Share, bounds_of
 from emergence_stats.core.plan import Design, Hypothesis, Prediction
 from emergence_stats.core.settle import Sample, settle
 from emergence_stats.core.verdicts import COMBINE, Verdict
@@ -110,7 +110,7 @@ def _verdicts_of(prediction: Prediction, hypothesis: Hypothesis) -> set[Verdict]
     apart = _APART * (hi - lo) * (np.arange(n) % 2)
     tries = [np.full(n, value) for value in np.linspace(lo, hi, _TRIED)]
     trials = None
-    if kind_of(prediction.analysis) == "Share":
+    if isinstance(prediction.analysis, Share):
         trials = np.full(n, _TRIALS)
     for values in (*tries, *(np.clip(agreeing - apart, lo, hi) for agreeing in tries)):
         sample = Sample(values, strata, np.zeros(n), trials)

@@ -9,8 +9,8 @@ from typing import Any
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import State
-from emergence_stats.core.analyses import ACROSS, kind_of
-from emergence_stats.core.controls import Control
+from emergence_stats.core.analyses import LargestDifference, Median, Share, Slope, bounds_of
+from emergence_stats.core.controls.control import SAME, Control
 from emergence_stats.core.plan import AVERAGE, Hypothesis, Prediction, keyword_defaults
 from emergence_stats.core.reported import reported_text
 from emergence_stats.support.words import listed, ranges, visible
@@ -110,7 +110,7 @@ def sample_text(h: Hypothesis) -> str:
         return "The plan has no stopping rule, and a report on unseen runs says so as a deviation."
     seeds = ", ".join(ranges(map(str, h.design.seeds))).strip("[]").replace(",", ", ")
     stop = "Collection stops when these exist."
-    if getattr(h.design, "sequential", False):
+    if h.design.sequential:
         looks = listed([str(look) for look in h.design.looks])
         stop = (
             f"There are looks at {looks} seeds a scale, and collection may stop at the first look that decides: each "
@@ -179,27 +179,24 @@ def prediction_text(group: Sequence[Prediction]) -> str:
 
 def method_text(p: Prediction) -> str:
     """How values of units become an interval and a test."""
-    if hasattr(p.analysis, "estimate"):
-        return _method_of_first_study(p)
     units = "runs" if p.unit == "run" else "seeds"
-    kind = kind_of(p.analysis)
-    if kind == "LargestDifference":
+    if isinstance(p.analysis, LargestDifference):
         return (
             "The largest difference between the means of two scales; the interval holds for every pair of scales at once "
             "(Student's t of each pair, errors from seeds within scales)."
         )
-    if kind == "Median":
+    if isinstance(p.analysis, Median):
         return (
             f"{_scope_text(p)}Median over {units} of a scale, with the interval and the test of signs, which hold for values "
             "of any distribution."
         )
-    if kind == "Slope":
+    if isinstance(p.analysis, Slope):
         return (
-            f"Change when parameters grow {p.analysis.over:g}-fold: slope of scale means on log parameters, with Student's "  # type: ignore[union-attr]
+            f"Change when parameters grow {p.analysis.over:g}-fold: slope of scale means on log parameters, with Student's "
             "t interval and test; the error comes from seeds within scales."
         )
-    bounds = (0.0, 1.0) if kind == "Share" else p.analysis.bounds  # type: ignore[union-attr]
-    what = f"Mean {'share ' if kind == 'Share' else ''}over {units}"
+    bounds = bounds_of(p.analysis)
+    what = f"Mean {'share ' if isinstance(p.analysis, Share) else ''}over {units}"
     if bounds is None:
         how = "Student's t interval and test, which a few runs that deviate by far can mislead"
     else:
@@ -223,29 +220,6 @@ def _scope_text(p: Prediction) -> str:
     return f"Claimed of the average over scales{said}, which supports nothing while a scale lies outside for certain. "
 
 
-def _method_of_first_study(p: Prediction) -> str:
-    units = "runs" if p.unit == "run" else "seeds"
-    kind = kind_of(p.analysis)
-    if kind == "Share":
-        return (
-            f"Mean share over {units}, with the interval of Korn and Graubard (exact binomial at the "
-            "effective sample size) and the binomial test at that size."
-        )
-    if kind not in ACROSS:
-        bounds = p.analysis.bounds  # type: ignore[union-attr]
-        if bounds is None:
-            return f"Mean over {units}, with Student's t interval and an exact sign-flip test."
-        lo, hi = bounds
-        return (
-            f"Mean over {units} of a number in [{lo:g}, {hi:g}], with the interval of Korn and Graubard for "
-            "a rate on that range and the binomial test."
-        )
-    return (
-        f"Change when parameters grow {p.analysis.over:g}-fold: slope over {units} on log parameters, with "  # type: ignore[union-attr]
-        "Student's t interval; the error comes from seeds within scales."
-    )
-
-
 def inference_text(h: Hypothesis) -> str:
     """The verdict rule, and what is simultaneous."""
     text = (
@@ -262,13 +236,13 @@ def inference_text(h: Hypothesis) -> str:
 
 
 def _control(control: Control) -> str:
-    if getattr(control, "finds", None) is not None:
+    if control.finds is not None:
         end = f"It plants an effect, and has to be {control.finds}; if it is not, the analysis is insensitive."
     else:
-        margin = getattr(control, "margin", None)
+        margin = control.margin
         within = f" Differences up to {margin:g} are none." if margin is not None else ""
         end = f"If the analysis does not exceed it, then {control.shows}.{within}"
-        if getattr(control, "expects", "differs") == "the same":
+        if control.expects == SAME:
             end = f"It has to make no difference beyond {margin:g}."
     parts = [f"{keyword}={value!r}" for keyword, value in control.keywords.items()]
     if control.change is not None:

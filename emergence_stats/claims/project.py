@@ -14,12 +14,10 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
-import json
 import os
 import sys
 import tomllib
 import traceback
-from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,7 +27,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from emergence_stats import FIRST_STUDY, MODULES, public_names
 from emergence_stats.claims.loader import PREFIX, import_from_source
 from emergence_stats.core.plan import Hypothesis
 from emergence_stats.errors import EmergenceStatsError, HypothesisError, UsageError
@@ -81,8 +78,7 @@ class Loaded:
     """A hypothesis with its name, its source and the module that defines it.
 
     `reads`: what its code has read so far, besides the traces it was given. `history`: what git says about the
-    locks of its folder. `names`: what the public names of this package meant while its module was imported: a plan is
-    judged by the rules that it was registered under.
+    locks of its folder.
     """
 
     name: str
@@ -90,7 +86,6 @@ class Loaded:
     hypothesis: Hypothesis
     module: ModuleType
     reads: Reads = field(default_factory=Reads)
-    names: Mapping[str, str] = field(default_factory=lambda: MODULES)
     history: History = field(default_factory=History)
 
     @property
@@ -193,21 +188,14 @@ class Project:
     def load(self, name: str) -> Loaded:
         """Import one hypothesis. Raises `HypothesisError` with the file and line of what is wrong."""
         if name not in self._loaded:
-            source = self.named(name)
-            self._loaded[name] = self._load(source, _names_under(source.lock))
+            self._loaded[name] = self._load(self.named(name))
         return self._loaded[name]
 
-    def load_anew(self, name: str) -> Loaded:
-        """Import one hypothesis by the rules of today, whatever its lock holds, to register it again."""
-        self._loaded[name] = self._load(self.named(name), MODULES)
-        return self._loaded[name]
-
-    def _load(self, source: Source, names: Mapping[str, str]) -> Loaded:
-        with public_names(names):
-            module, reads = _import(source)
+    def _load(self, source: Source) -> Loaded:
+        module, reads = _import(source)
         hypothesis = _the_hypothesis(module, source)
         history = self._history_of(source.lock.parent)
-        return Loaded(source.name, source, hypothesis, module, reads, names, history)
+        return Loaded(source.name, source, hypothesis, module, reads, history)
 
     def _history_of(self, folder: Path) -> History:
         """Read once for all locks of a folder."""
@@ -224,15 +212,6 @@ def _modules(folder: Path) -> list[Path]:
     ]
     modules = (path for place in (folder, *papers) for path in sorted(place.glob("*.py")))
     return [path for path in modules if not path.name.startswith("_")]
-
-
-def _names_under(lock: Path) -> Mapping[str, str]:
-    """Public names as they were when the latest entry of a lock was made; a lock that cannot be read is reported later."""
-    try:
-        code = json.loads(lock.read_text("utf-8"))["entries"][-1]["code"]
-        return FIRST_STUDY if "emergence_stats/hypothesis.py" in code else MODULES
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        return MODULES
 
 
 def _tools(path: Path) -> dict[str, Any]:
@@ -303,10 +282,9 @@ def _the_hypothesis(module: ModuleType, source: Source) -> Hypothesis:
     where = source.path or source.module
     named = (source.module or "").partition(":")[2] or source.name
     value = getattr(module, named, None)
-    kinds = _kinds()
-    if isinstance(value, kinds):
+    if isinstance(value, Hypothesis):
         return _checked(value, where)
-    found = {k: v for k, v in vars(module).items() if isinstance(v, kinds)}
+    found = {k: v for k, v in vars(module).items() if isinstance(v, Hypothesis)}
     if len(found) == 1:
         return _checked(next(iter(found.values())), where)
     if not found:
@@ -316,12 +294,6 @@ def _the_hypothesis(module: ModuleType, source: Source) -> Hypothesis:
         )
     count = f"{len(found)} hypotheses ({', '.join(found)})"
     raise HypothesisError(f"{where}: the module holds {count}; name one of them {named!r}")
-
-
-def _kinds() -> tuple[Any, ...]:
-    """The classes of hypotheses; that of the first study, if some claim has imported it."""
-    first = sys.modules.get("emergence_stats.hypothesis")
-    return (Hypothesis,) if first is None else (Hypothesis, first.Hypothesis)
 
 
 def _checked(hypothesis: Hypothesis, where: object) -> Hypothesis:

@@ -308,8 +308,7 @@ def _incomplete(hypothesis: Hypothesis, selection: Selection, store: Store) -> I
         for run_id in selection.with_status("counted", "refused")
     ]
     design = hypothesis.design
-    # Plans of the first study know of no looks.
-    planned = design.wanted(there) if getattr(design, "sequential", False) else design.runs()
+    planned = design.wanted(there) if design.sequential else design.runs()
     missing = sorted(set(planned) - set(there))
     if missing:
         scale, seed = missing[0]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import machinery
@@ -29,21 +29,13 @@ from emergence_stats.support.bare import bare_source
 _PACKAGE = Path(__file__).parent.parent
 _NAME = "emergence_stats"
 _SETTLES = ("settle.py", "looks.py")  # what judges a plan, which no claim has to import
-# Rooms and modules of this package that read, check, show or look after data without deciding a number.
-# Anything else that a hypothesis imports is part of what its registration freezes.
-_NOT_ANALYSIS = frozenset(
-    {"traces", "claims", "evaluation", "robustness", "reports", "interfaces", "support"}
-    | {"__init__", "__main__", "_moved", "errors", "recorder"}
-)
 
 
-def code_digests(
-    path: Path, names: Mapping[str, str] = MODULES, base: Path | None = None
-) -> dict[str, str]:
+def code_digests(path: Path, base: Path | None = None) -> dict[str, str]:
     """sha256 by file of the module at `path` and of all that it rests on.
 
     Line endings are normalised; of the core (`emergence_stats/core/`) comments, docstrings and layout do not count, by
-    its tokens. `names`: the public names of this package, and the modules that hold them. `base`: the folder of claims, by
+    its tokens. `base`: the folder of claims, by
     default the module's own. Names of files are relative to the folder that holds it, or begin with ``emergence_stats/``. Raises `RegistrationError` for an import that leads neither to a file that
     is hashed nor to the standard library or an installed distribution.
     """
@@ -60,7 +52,7 @@ def code_digests(
             bare_source(source) if file.is_relative_to(_PACKAGE / "core") else source
         ).hexdigest()
         if file.suffix == ".py":
-            waiting += _reached(file, source, path.parent, names)
+            waiting += _reached(file, source, path.parent)
         if file == _PACKAGE / "core" / "plan.py":
             waiting += [_PACKAGE / "core" / name for name in _SETTLES]
     return {_shown(file, base): sha for file, sha in sorted(digests.items())}
@@ -121,10 +113,10 @@ def _parsed(source: bytes, file: Path) -> ast.Module:
         ) from None
 
 
-def _reached(file: Path, source: bytes, folder: Path, names: Mapping[str, str]) -> Iterator[Path]:
+def _reached(file: Path, source: bytes, folder: Path) -> Iterator[Path]:
     """Files to be hashed that the imports of `file` reach. `folder`: that of the hypothesis."""
     for statement in _imports(source, file):
-        files = _files_of(statement, file, folder, names)
+        files = _files_of(statement, file, folder)
         if files is None:
             raise RegistrationError(
                 f"{file}:{statement.line}: there is no module {str(statement)!r} to freeze; a "
@@ -135,9 +127,7 @@ def _reached(file: Path, source: bytes, folder: Path, names: Mapping[str, str]) 
         )
 
 
-def _files_of(
-    statement: _Import, file: Path, folder: Path, names: Mapping[str, str]
-) -> list[Path] | None:
+def _files_of(statement: _Import, file: Path, folder: Path) -> list[Path] | None:
     """Files that an import statement of `file` reaches, None if there is no such module."""
     parts = statement.module.split(".") if statement.module else []
     if statement.level:
@@ -146,7 +136,7 @@ def _files_of(
         # one dot: the package that the file is in, its folder; another for each one above
         return _walk([file.parents[statement.level - 1]], parts, statement.names)
     if parts[0] == _NAME:
-        return _of_framework(statement, names)
+        return _of_framework(statement)
     if file.is_relative_to(_PACKAGE):
         return []  # this package's own imports are named by its distribution
     if _locate(parts[0], [folder]) is not None:
@@ -244,7 +234,7 @@ def _locate(name: str, folders: Sequence[Path]) -> tuple[Path | None, list[Path]
 # --- this package -----------------------------------------------------------------------------
 
 
-def _of_framework(statement: _Import, public: Mapping[str, str]) -> list[Path] | None:
+def _of_framework(statement: _Import) -> list[Path] | None:
     """Files of this package behind an import of it or of its public names, which are found lazily."""
     parts = statement.module.split(".")[1:]
     if parts:
@@ -254,9 +244,9 @@ def _of_framework(statement: _Import, public: Mapping[str, str]) -> list[Path] |
         )
     names = statement.names
     if not names or "*" in names:
-        names = tuple(public)
+        names = tuple(MODULES)
     files: list[Path] = []
-    for name in dict.fromkeys(public.get(n, n) for n in names):
+    for name in dict.fromkeys(MODULES.get(n, n) for n in names):
         place = MOVED[name][0] if name in MOVED else name
         found = _walk([_PACKAGE], place.split("."), ())
         if found is None and not hasattr(emergence_stats, name):
@@ -266,5 +256,5 @@ def _of_framework(statement: _Import, public: Mapping[str, str]) -> list[Path] |
 
 
 def _decides(file: Path) -> bool:
-    """Whether a module of this package takes part in the analysis: all do but those of some rooms."""
-    return file.relative_to(_PACKAGE).parts[0].removesuffix(".py") not in _NOT_ANALYSIS
+    """Whether a module of this package takes part in the analysis: those of the core do."""
+    return file.is_relative_to(_PACKAGE / "core")

@@ -71,16 +71,11 @@ class LargestDifference:
 
 
 Analysis = Mean | Median | Share | Slope | LargestDifference
-ACROSS = ("Slope", "LargestDifference")  # these compare scales, so that none has an estimate alone
+ACROSS = (Slope, LargestDifference)  # these compare scales, so that none has an estimate alone
 
 
-def kind_of(analysis: object) -> str:
-    """The name of an analysis: the same for those of the first study, which are classes of their own."""
-    return type(analysis).__name__
-
-
-def bounds_of(analysis: object) -> Bounds | None:
+def bounds_of(analysis: Analysis) -> Bounds | None:
     """The range of the values of runs, None if they have none."""
-    if kind_of(analysis) == "Share":
+    if isinstance(analysis, Share):
         return 0.0, 1.0
-    return getattr(analysis, "bounds", None)
+    return analysis.bounds if isinstance(analysis, Mean) else None

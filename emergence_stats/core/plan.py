@@ -16,9 +16,8 @@ from emergence_stats.core.analyses import (
     Mean,
     Median,
     bounds_of,
-    kind_of,
 )
-from emergence_stats.core.controls import Control
+from emergence_stats.core.controls.control import Control
 from emergence_stats.core.regions import Region
 from emergence_stats.core.reported import Reported
 from emergence_stats.core.verdicts import COMBINE
@@ -210,9 +209,9 @@ class Prediction:
             raise HypothesisError(f"{where}: analysis is {self.analysis!r}, not an analysis{hint}")
         if self.unit not in ("run", "seed"):
             raise HypothesisError(f"{where}: unit is {self.unit!r}")
-        if self.unit == "seed" and kind_of(self.analysis) in ACROSS:
+        if self.unit == "seed" and isinstance(self.analysis, ACROSS):
             raise HypothesisError(
-                f"{where}: a seed has all scales, so no {kind_of(self.analysis).lower()}"
+                f"{where}: a seed has all scales, so no {type(self.analysis).__name__.lower()}"
             )
         self._check_scope(where)
         self._check_region(where)
@@ -226,9 +225,9 @@ class Prediction:
             return
         if self.unit == "seed":
             raise HypothesisError(f"{where}: a seed has all scales, so there is no scope to choose")
-        if kind_of(self.analysis) in ACROSS:
+        if isinstance(self.analysis, ACROSS):
             raise HypothesisError(
-                f"{where}: {kind_of(self.analysis)} compares scales, so there is no scope to choose"
+                f"{where}: {type(self.analysis).__name__} compares scales, so there is no scope to choose"
             )
 
     def _check_region(self, where: str) -> None:
@@ -323,7 +322,7 @@ class Hypothesis:
     def _check_scopes(self) -> None:
         scales = len(self.design.scales) if self.design is not None else self.needs.min_scales
         for p in self.predictions:
-            across = kind_of(p.analysis) in ACROSS and self.design is not None
+            across = isinstance(p.analysis, ACROSS) and self.design is not None
             if (p.of_every_scale or across) and scales < 2:
                 said = (
                     f"the design has the scale {self.design.scales[0]!r} alone"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emergence_stats.core.analyses import Slope, bounds_of, kind_of
+from emergence_stats.core.analyses import ACROSS, LargestDifference, Median, Share, Slope, bounds_of
 from emergence_stats.core.intervals import betting, bounded, normal
 from emergence_stats.core.intervals.contrasts import (
     Array,
@@ -133,15 +133,15 @@ def settle(
     """
     if not len(sample):
         return _nothing(math.nan, level, 0, "no run gives a value")
-    kind = kind_of(prediction.analysis)
-    if kind in ("Slope", "LargestDifference") and sample.n_scales < 2:
-        why = "all runs have one scale: a slope needs two" if kind == "Slope" else _ONE_SCALE
+    analysis = prediction.analysis
+    if isinstance(analysis, ACROSS) and sample.n_scales < 2:
+        why = _NO_SLOPE if isinstance(analysis, Slope) else _ONE_SCALE
         return _nothing(math.nan, level, len(sample), why)
-    if kind == "LargestDifference":
+    if isinstance(analysis, LargestDifference):
         settled = _spread(prediction, sample, level, test)
-    elif kind == "Median":
+    elif isinstance(analysis, Median):
         settled = _median(prediction, sample, level, test)
-    elif kind == "Slope":
+    elif isinstance(analysis, Slope):
         settled = _slope(prediction, sample, level, test)
     else:
         settled = _mean(prediction, sample, level, test)
@@ -162,6 +162,7 @@ def _lent(sample: Sample) -> tuple[str, ...]:
     return tuple(str(name) for name, n in counts.items() if n == 1)
 
 
+_NO_SLOPE = "all runs have one scale: a slope needs two"
 _ONE_SCALE = "all runs have one scale: a difference of scales needs two"
 AGREE = "all units agree as far as numbers can tell, and without bounds nothing tells the error"
 _SINGLE = "no scale has two units, so that nothing tells the error"
@@ -478,7 +479,7 @@ def _effect(prediction: Prediction, sample: Sample, value: float) -> float | Non
     """How far inside the region: Cohen's h of shares, else in standard deviations of units within scales."""
     region = prediction.region
     nearest = region.nearest_boundary(value)
-    if kind_of(prediction.analysis) == "Share":
+    if isinstance(prediction.analysis, Share):
         if not 0 <= nearest <= 1:
             return None
         size = abs(2 * math.asin(math.sqrt(value)) - 2 * math.asin(math.sqrt(nearest)))

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emergence_stats.claims.project import Loaded
+from emergence_stats.core.runs import Run
 from emergence_stats.errors import TraceError
 from emergence_stats.evaluation.jobs import Job, make_job
 from emergence_stats.evaluation.judging.conclude import conclude
 from emergence_stats.evaluation.reading import ReadAhead, read_run
 from emergence_stats.evaluation.results import Result
 from emergence_stats.evaluation.units import collect_values
-from emergence_stats.runs import Run
 from emergence_stats.support.intact import check_intact
 from emergence_stats.support.progress import Progress
 from emergence_stats.support.reads import environment_watched

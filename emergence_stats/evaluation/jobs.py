@@ -9,7 +9,7 @@ from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import State, state_of
 from emergence_stats.claims.registration.seen import Sketch
 from emergence_stats.claims.selection import Selection, choose_runs
-from emergence_stats.core.controls import Control
+from emergence_stats.core.controls.control import Control
 from emergence_stats.core.plan import Hypothesis
 from emergence_stats.evaluation.values import Values
 from emergence_stats.traces.store import Store

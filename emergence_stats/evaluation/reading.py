@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from emergence_stats.controls import Change
+from emergence_stats.core.controls.changes import Change
 from emergence_stats.core.plan import Needs
-from emergence_stats.runs import NONE, Run, TraceSet
+from emergence_stats.core.runs import NONE, Run, TraceSet
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
 

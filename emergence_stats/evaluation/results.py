@@ -237,7 +237,7 @@ class PlanState:
     `registration`: "registered", "amended" or "unregistered". `confirmatory`: the plan is as it was
     registered, and the result rests only on runs of the plan that it had not seen. `registered`: when.
     `digest`: of the registered plan. `changes`: what was edited since, and `deviations`: what departs from
-    the plan, one line each. `rules`: those by which values became the verdict, "first study" or the core with its version.
+    the plan, one line each. `rules`: those by which values became the verdict, the core with its version.
     """
 
     registration: str = "unregistered"

@@ -9,10 +9,10 @@ import numpy as np
 
 from emergence_stats.claims.registration.seen import sketch
 from emergence_stats.core.plan import Count, Prediction, keyword_defaults
+from emergence_stats.core.runs import Run, Undefined
 from emergence_stats.evaluation.jobs import Arm, Job
 from emergence_stats.evaluation.reading import Declared, read_for
 from emergence_stats.evaluation.values import counted, label, value_of
-from emergence_stats.runs import Run, Undefined
 from emergence_stats.support.foreign import code_of_a_claim
 from emergence_stats.support.reads import at_work
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from emergence_stats.core.analyses import bounds_of, kind_of
+from emergence_stats.core.analyses import Share, bounds_of
 from emergence_stats.core.plan import Count, Prediction
+from emergence_stats.core.runs import Run, Undefined
 from emergence_stats.errors import HypothesisError
-from emergence_stats.runs import Run, Undefined
 from emergence_stats.support.foreign import code_of_a_claim
 from emergence_stats.traces.format import Manifest
 
@@ -49,7 +49,7 @@ def value_of(
     where = f"{name}, prediction {prediction.name!r}, {label(prediction, unit)}"
     with code_of_a_claim(f"{where}: the estimate", Undefined):
         value = prediction.estimate(unit[0] if prediction.unit == "run" else unit, **keywords)
-    if kind_of(prediction.analysis) == "Share":
+    if isinstance(prediction.analysis, Share):
         return _count(value, where)
     try:
         number = float(value)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from emergence_stats.claims.project import Loaded
+from emergence_stats.core.events.definitions import Events, Floor, collapse, recovery
 from emergence_stats.core.plan import Prediction
+from emergence_stats.core.runs import Run, TraceSet, Undefined
 from emergence_stats.evaluation.reading import read_as
 from emergence_stats.evaluation.results import PredictionResult, Result, UnitValue
-from emergence_stats.events import Events, Floor, collapse, recovery
-from emergence_stats.runs import Run, TraceSet, Undefined
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import Store
 

@@ -234,16 +234,12 @@ def control_rows(control: ControlResult) -> list[tuple[str, ...]]:
 
 
 def registration_text(result: Result) -> str:
-    # Its rules are weaker, so that a verdict by them has to say so.
-    rules = (
-        f", by the rules of the {result.plan.rules}" if result.plan.rules == "first study" else ""
-    )
     if result.registration == "unregistered":
-        return f"not registered, so exploratory{rules}"
+        return "not registered, so exploratory"
     when = (
         f"{result.registration} {str(result.plan.registered)[:10]} ({str(result.plan.digest)[:7]})"
     )
-    return f"{when}, {result.basis}{rules}" if result.counted else f"{when}{rules}"
+    return f"{when}, {result.basis}" if result.counted else when
 
 
 def runs_text(result: Result) -> str:

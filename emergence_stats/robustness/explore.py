@@ -73,9 +73,7 @@ def explore(
         processes or os.cpu_count() or 1,
         ValueCache(
             cache,
-            code_digests(Path(str(loaded.module.__file__)), loaded.names, loaded.source.home)
-            if cache
-            else {},
+            code_digests(Path(str(loaded.module.__file__)), loaded.source.home) if cache else {},
         ),
         progress,
     )

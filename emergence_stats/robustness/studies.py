@@ -12,13 +12,13 @@ from emergence_stats.claims.project import Loaded
 from emergence_stats.core.analyses import bounds_of
 from emergence_stats.core.intervals.estimates import Estimate
 from emergence_stats.core.plan import Count, Hypothesis, Prediction
+from emergence_stats.core.runs import Run, Undefined
 from emergence_stats.core.verdicts import COMBINE, Verdict
 from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.judging.rules import settle
 from emergence_stats.evaluation.reading import read_run
 from emergence_stats.evaluation.values import Values, as_number, value_of
 from emergence_stats.robustness.power import Chances
-from emergence_stats.runs import Run, Undefined
 from emergence_stats.support.intact import check_intact
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
@@ -136,7 +136,7 @@ class Study:
 
     def _looks(self, seeds: int) -> list[int]:
         design = self.hypothesis.design
-        if design is None or not getattr(design, "sequential", False):
+        if design is None or not design.sequential:
             return [seeds]
         return [n for n in design.looks if n < seeds] + [seeds]
 

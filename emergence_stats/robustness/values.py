@@ -13,11 +13,11 @@ from typing import Any
 from emergence_stats.claims.project import Loaded, Project
 from emergence_stats.claims.registration import current_plan
 from emergence_stats.core.plan import Prediction, keyword_defaults
+from emergence_stats.core.runs import Undefined
 from emergence_stats.evaluation.reading import read_run
 from emergence_stats.evaluation.values import value_of
 from emergence_stats.robustness.cache import ValueCache
 from emergence_stats.robustness.multiverse import Choices
-from emergence_stats.runs import Undefined
 from emergence_stats.support.progress import Progress
 from emergence_stats.support.reads import environment_watched
 from emergence_stats.traces.format import Manifest

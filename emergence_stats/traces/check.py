@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emergence_stats.core.runs import KEY_COLUMNS, plain, trace_codes
 from emergence_stats.errors import TraceError
-from emergence_stats.traces.format import KEY_COLUMNS, REQUIRED, arrow_schema
-from emergence_stats.traces.rows import plain, trace_codes
+from emergence_stats.traces.format import REQUIRED, arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SCHEMA_VERSION = 1
-KEY_COLUMNS = ("measure", "task", "level", "layer")
 TEXT = ("run_id", "task", "measure")
 REQUIRED = frozenset({"run_id", "step", "measure", "value"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")

@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emergence_stats.core.runs import KEY_COLUMNS
 from emergence_stats.errors import TraceError
 from emergence_stats.support.files import only_one, sync_folder
 from emergence_stats.traces.check import check_table
 from emergence_stats.traces.format import (
-    KEY_COLUMNS,
     Manifest,
     arrow_schema,
     check_name,

@@ -16,8 +16,8 @@ PATCHES = {
         "import emergence_stats.evaluation.judging.predictions as p\n"
         "p.settle = lambda *arguments, **options: None"
     ),
-    "a method": "from emergence_stats.runs import Run\nold = Run.traces\nRun.traces = lambda *a, **k: old(*a, **k)",
-    "a property": "from emergence_stats.runs import Run\nRun.n_layers = property(lambda self: 1)",
+    "a method": "from emergence_stats.core.runs import Run\nold = Run.traces\nRun.traces = lambda *a, **k: old(*a, **k)",
+    "a property": "from emergence_stats.core.runs import Run\nRun.n_layers = property(lambda self: 1)",
     "its code": (
         "from emergence_stats.claims import selection\n"
         "selection.choose_runs.__code__ = (lambda hypothesis, state, store, suite: None).__code__"
@@ -33,7 +33,7 @@ PATCHES = {
         "c.conclude = e.conclude = wrapper"
     ),
     "a class by a subclass, wherever it is used": (
-        "import sys, emergence_stats.runs as r\nold = r.Run\n"
+        "import sys, emergence_stats.core.runs as r\nold = r.Run\n"
         "class Run(old):\n    pass\n"
         "for m in [*sys.modules.values()]:\n"
         "    if getattr(m, 'Run', None) is old: m.Run = Run"
@@ -66,9 +66,7 @@ def test_a_claim_that_replaces_functions_gives_no_verdict(project, patch):
 def test_a_patch_in_an_estimate_is_seen_too(project):
     fill(project, range(2))
     claim = project / "hypotheses" / "learns.py"
-    patch = (
-        "from emergence_stats.runs import Run; Run.traces = lambda *a, **k: None\n    return run"
-    )
+    patch = "from emergence_stats.core.runs import Run; Run.traces = lambda *a, **k: None\n    return run"
     claim.write_text(edited(HYPOTHESIS, "return run", patch))
     done = es_process("test", "learns", cwd=project)
     assert done.returncode == 2

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emergence_stats.claims.project import Project
-from emergence_stats.claims.registration import read_lock, seen, state_of
+from emergence_stats.claims.registration import read_lock, seen
 from emergence_stats.traces.store import Store
 from emergence_stats.traces.write import write_run
 from tests.repository import commit, forge, git
@@ -24,13 +23,14 @@ def outcome(project):
 # --- the format -------------------------------------------------------------------------------
 
 
-def test_shipped_locks_of_the_first_format_are_registered():
-    project = Project(ROOT)
-    assert len(project.sources) == 10
-    for name in project.sources:
-        state = state_of(project.load(name))
-        assert "read" not in state.registration.latest
-        assert (state.status, state.changes, state.doubts) == ("registered", (), ())
+def test_shipped_locks_of_the_first_study_are_whole_and_closed():
+    locks = sorted((ROOT / "hypotheses" / "billa_2026").glob("*.lock"))
+    assert len(locks) == 10
+    for path in locks:
+        study = read_lock(path).studies()[0]
+        assert study[-1]["closed"] == "superseded by the second study"
+        assert "emergence_stats/hypothesis.py" in study[-1]["code"]
+        assert "read" not in study[-1]
 
 
 def test_a_lock_of_the_first_format_is_checked_as_it_was_made_and_can_go_on(repository):

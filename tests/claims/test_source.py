@@ -22,7 +22,6 @@ CORE = {
         *(
             "__init__",
             "analyses",
-            "controls",
             "looks",
             "plan",
             "regions",
@@ -30,6 +29,8 @@ CORE = {
             "settle",
             "verdicts",
         ),
+        "controls/__init__",
+        "controls/control",
         *(
             "intervals/" + name
             for name in (
@@ -48,10 +49,10 @@ CORE = {
     )
 }
 FRAMEWORK = CORE | {
-    *(f"emergence_stats/{name}.py" for name in ("controls", "events", "onsets", "runs")),
-    "emergence_stats/core/usual_controls.py",
-    *(f"emergence_stats/core/timing/{name}.py" for name in (
-        "__init__", "crosscorrelation", "lags", "precursors",
+    "emergence_stats/core/runs.py",
+    *(f"emergence_stats/core/controls/{name}.py" for name in ("changes", "usual")),
+    *(f"emergence_stats/core/events/{name}.py" for name in (
+        "__init__", "crosscorrelation", "definitions", "lags", "noise", "onsets", "precursors", "sigmoids",
     )),
 }  # fmt: skip
 
@@ -140,16 +141,18 @@ def test_of_a_module_and_a_package_of_one_name_the_package_is_imported_and_froze
 def test_a_module_in_a_subpackage_of_the_framework_is_frozen(project, tmp_path, monkeypatch):
     framework = tmp_path / "installed" / "emergence_stats"
     (framework / "core").mkdir(parents=True)
-    for name in ("__init__", "hypothesis", "regions", "core/__init__", "core/lags"):
+    for name in ("__init__", "other", "core/__init__", "core/regions", "core/lags"):
         (framework / f"{name}.py").write_text("")
-    (framework / "core" / "lags.py").write_text("from ..regions import Region\n")
+    (framework / "core" / "lags.py").write_text(
+        "from ..other import x\nfrom .regions import Region\n"
+    )
     monkeypatch.setattr(source, "_PACKAGE", framework)
     written(project, {"learns.py": "from emergence_stats.core.lags import common_lag\n"})
     assert set(code_digests(project / "hypotheses" / "learns.py")) == {
         "hypotheses/learns.py",
         "emergence_stats/core/__init__.py",
         "emergence_stats/core/lags.py",
-        "emergence_stats/regions.py",
+        "emergence_stats/core/regions.py",
     }
 
 
@@ -191,7 +194,7 @@ def test_a_module_from_elsewhere_is_an_error_that_names_it(project, tmp_path, mo
 )
 def test_usual_imports_can_be_frozen(project, line):
     with_import(project, line)
-    assert frozen(project) <= {"hypotheses/learns.py", "emergence_stats/lags.py"}
+    assert frozen(project) == {"hypotheses/learns.py"}
 
 
 @pytest.mark.parametrize(

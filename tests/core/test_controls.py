@@ -24,11 +24,11 @@ from emergence_stats import (
     varied,
 )
 from emergence_stats.claims.project import Loaded, Source
-from emergence_stats.controls import EqualNoise, MismatchedTasks, Placebo, Surrogate
+from emergence_stats.core.controls.changes import EqualNoise, MismatchedTasks, Placebo, Surrogate
+from emergence_stats.core.events.noise import roughness
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.errors import HypothesisError
 from emergence_stats.evaluation.evaluate import evaluate
-from emergence_stats.onsets import roughness
 from tests.support import add_run
 
 

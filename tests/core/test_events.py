@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from emergence_stats import events
-from emergence_stats.runs import TraceSet
+from emergence_stats.core.events import definitions as events
+from emergence_stats.core.runs import TraceSet
 
 STEPS = np.array([0, 1, 2, 4, 8, 16, 32])
 

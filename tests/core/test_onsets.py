@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 
-from emergence_stats import onsets
-from emergence_stats.runs import TraceSet, Undefined
+from emergence_stats.core.events import noise, onsets, sigmoids
+from emergence_stats.core.runs import TraceSet, Undefined
 
 STEPS = np.array([0, 1, 2, 4, 8, 16, 32, 64])
 GRID = np.unique(np.geomspace(30, 4000, 28).round().astype(int))
@@ -135,9 +135,9 @@ def test_traces_that_are_fitted_together_are_fitted_as_alone():
         x[2] = [*x[2, 1:], x[2, -1]]
     whole.length[2] -= 1
     after = np.full(4, GRID[3])
-    together = onsets.fits(whole, after=after)
+    together = sigmoids.fits(whole, after=after)
     for i, fit in enumerate(together):
-        (alone,) = onsets.fits(whole.select(np.arange(4) == i), after=after[:1])
+        (alone,) = sigmoids.fits(whole.select(np.arange(4) == i), after=after[:1])
         assert fit.share == pytest.approx(alone.share, abs=1e-12)
         assert fit.residual == pytest.approx(alone.residual)
     assert len({fit.share.tobytes() for fit in together}) == 4
@@ -248,17 +248,17 @@ def test_equally_noisy_traces_are_so():
     clean, rough = (
         traces(curves(at) + rng.normal(0, sd, (300, len(GRID))), GRID) for sd in (0.01, 0.08)
     )
-    first, second = onsets.equally_noisy([clean, rough], seed=0)
-    means = [onsets.roughness(t).mean() for t in (first, second)]
+    first, second = noise.equally_noisy([clean, rough], seed=0)
+    means = [noise.roughness(t).mean() for t in (first, second)]
     assert means[0] == pytest.approx(means[1], rel=0.1)
-    assert np.array_equal(first.values, onsets.equally_noisy([clean, rough], seed=0)[0].values)
+    assert np.array_equal(first.values, noise.equally_noisy([clean, rough], seed=0)[0].values)
 
 
 def test_traces_at_chosen_steps():
-    some = onsets.at_steps(traces([5, 6, 7, 8, 9, 10, 11, 12]), np.array([1, 8, 64]))
+    some = noise.at_steps(traces([5, 6, 7, 8, 9, 10, 11, 12]), np.array([1, 8, 64]))
     assert some.values.tolist() == [[6, 9, 12]]
     with pytest.raises(Undefined, match="not measured"):
-        onsets.at_steps(traces([5, 6, 7]), np.array([1, 64]))
+        noise.at_steps(traces([5, 6, 7]), np.array([1, 64]))
 
 
 def test_the_middle_and_width_of_open_intervals():

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emergence_stats import Claim, Hypothesis, Mean, Needs, Prediction, Region, Share, Slope
+from emergence_stats.core.verdicts import Verdict, all_of, any_of, decide
 from emergence_stats.errors import HypothesisError
-from emergence_stats.verdicts import Verdict, all_of, any_of, decide
 
 S, R, I = Verdict.SUPPORTED, Verdict.REFUTED, Verdict.INCONCLUSIVE  # noqa: E741
 

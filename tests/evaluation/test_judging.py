@@ -377,50 +377,46 @@ def test_a_package_that_is_missing_is_named(project, monkeypatch):
     assert "statsmodels MixedLM" in shown
 
 
+# --- scales -----------------------------------------------------------------------------------
+
+
+def test_every_scale_is_every_one_of_the_plan_or_of_runs_of_ones_own(project):
+    """A shipped claim has to be of use for somebody whose sizes have other names."""
+    path = claim(project, scope="'every scale'")
+    text = path.read_text()
+    assert "design=" not in text
+    path.write_text(
+        text.replace(
+            "    needs=",
+            "    design=es.Design('s', ['small', 'large', 'huge'], range(8)),\n    needs=",
+            1,
+        )
+    )
+    fill(project, small=1.0, large=1.0)
+    planned = result_of(es("test", "planted", "--json", cwd=project))
+    assert planned["verdict"] == "inconclusive"
+    assert "no value at huge" in planned["reason"]
+    path.write_text(path.read_text().replace("es.Design('s'", "es.Design('another'"))
+    assert (
+        result_of(es("test", "planted", "--suite", "s", "--json", cwd=project))["verdict"]
+        == "supported"
+    )
+
+
 # --- rules ------------------------------------------------------------------------------------
 
 
-def test_a_plan_is_judged_by_the_rules_that_it_was_registered_under(project):
-    """A lock of the first study keeps its analysis; registered again, a plan is under the rules of today."""
-    from emergence_stats.claims.project import Project
-
-    path = claim(project, scope="None")
-    edit(path, "scope=None", "unit='run'")
-    fill(project, small=0.3, large=1.5)
-    lock = path.with_suffix(".lock")
-    lock.write_text(json.dumps({"entries": [{"code": {"emergence_stats/hypothesis.py": "x"}}]}))
-    first = Project(project).load("planted").hypothesis
-    assert type(first).__module__ == "emergence_stats.hypothesis"
-    lock.unlink()
-    assert (
-        type(Project(project).load("planted").hypothesis).__module__ == "emergence_stats.core.plan"
-    )
-    assert es("register", "planted", cwd=project).returncode == 0
-    entry = json.loads(lock.read_text())["entries"][-1]
-    assert "emergence_stats/core/settle.py" in entry["code"]
-    assert "emergence_stats/inference.py" not in entry["code"]
-    assert entry["core"]
-
-
-def test_nobody_registers_a_new_plan_under_the_weaker_rules(project):
-    path = claim(project, scope="None")
-    edit(path, "scope=None", "unit='run'")
-    edit(
-        path,
-        "import emergence_stats as es",
-        "import emergence_stats.hypothesis as es, emergence_stats.regions",
-    )
-    edit(path, "es.Region", "emergence_stats.regions.Region")
+def test_a_registration_holds_the_core_that_judges_it(project):
+    path = claim(project)
     fill(project)
-    shown = es("test", "planted", cwd=project).stdout
-    assert "not registered, so exploratory, by the rules of the first study" in shown
-    failed(es("register", "planted", cwd=project), "planted", "classes of the first study")
-    assert not path.with_suffix(".lock").exists()
+    assert es("register", "planted", cwd=project).returncode == 0
+    entry = json.loads(path.with_suffix(".lock").read_text())["entries"][-1]
+    assert "emergence_stats/core/settle.py" in entry["code"]
+    assert entry["core"]
 
 
 def test_what_public_names_mean_cannot_be_changed():
     import emergence_stats
 
-    for names in (emergence_stats.MODULES, emergence_stats.FIRST_STUDY):
-        with pytest.raises(TypeError):
-            names["Prediction"] = "regions"
+    with pytest.raises(TypeError):
+        emergence_stats.MODULES["Prediction"] = "regions"

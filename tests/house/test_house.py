@@ -9,30 +9,15 @@ import pytest
 
 import emergence_stats
 from emergence_stats.__main__ import GUARDED
-from emergence_stats._moved import MOVED
 from tests.support import ROOT
 
 PACKAGE = ROOT / "emergence_stats"
-# Byte for byte as registrations hold them; they go when these are made anew.
-HASHED = {
-    "controls",
-    "events",
-    "hypothesis",
-    "inference",
-    "lags",
-    "onsets",
-    "regions",
-    "runs",
-    "verdicts",
-}
-# A room may import from those to its left. Registrations' modules read traces, and decide; the core takes their place,
-# and uses three of them until then (`test_the_core_rests_on_little`).
+# A room may import from those above it; for types alone, from any.
 FLOW = (
     "errors",
     "support",
-    "traces",
-    "analysis",
     "core",
+    "traces",
     "claims",
     "evaluation",
     "robustness",
@@ -84,11 +69,7 @@ def room(name):
     parts = name.split(".")[1:]
     if not parts or parts[0] in ("__main__", "_moved"):
         return None
-    if parts[0] in HASHED:
-        return "analysis"
-    return (
-        "traces" if parts[0] in MOVED else parts[0]
-    )  # of the old paths, only two of traces are used
+    return parts[0]
 
 
 def test_no_modules_import_one_another_in_a_circle():
@@ -135,16 +116,19 @@ def test_data_flow_one_way_from_room_to_room():
 
 
 def test_the_core_rests_on_little():
-    """The standard library, numpy, scipy, `errors` and itself; and of the files that will move into it, by name."""
+    """The standard library, numpy, scipy, `errors` and itself; rows of traces are pyarrow tables."""
     allowed = {"numpy", "scipy", *sys.stdlib_module_names}
-    until_they_move = {
-        "core.usual_controls": {"emergence_stats.controls"},
-        "core.timing.precursors": {"emergence_stats.runs"},
-        "core.timing.lags": {"emergence_stats.runs"},
-        "core.timing.crosscorrelation": {"emergence_stats.runs"},
-    }
     for name, path in modules(PACKAGE / "core", "core").items():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        for_types = {
+            id(node)
+            for test in ast.walk(tree)
+            if isinstance(test, ast.If) and ast.unparse(test.test) == "TYPE_CHECKING"
+            for node in ast.walk(test)
+        }
+        for node in ast.walk(tree):
+            if id(node) in for_types:
+                continue
             if isinstance(node, ast.Import):
                 targets = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -155,20 +139,18 @@ def test_the_core_rests_on_little():
                 own = (
                     target.startswith("emergence_stats.core") or target == "emergence_stats.errors"
                 )
-                moving = target in until_they_move.get(name, ())
-                assert own or moving or target.partition(".")[0] in allowed, f"{name} -> {target}"
+                rows = name == "core.runs" and target.partition(".")[0] == "pyarrow"
+                assert own or rows or target.partition(".")[0] in allowed, f"{name} -> {target}"
 
 
 def test_reports_are_given_their_values():
     """They import no module that estimates, finds events, or reads traces."""
     known = modules()
-    computes = {
-        f"emergence_stats.{name}"
-        for name in ("inference", "events", "onsets", "lags", "controls", "runs")
-    }
+    computes = {name for name in known if name.startswith("emergence_stats.core.events")}
     computes |= {
         f"emergence_stats.{name}"
         for name in (
+            "core.runs", "core.controls.changes",
             "traces.store", "evaluation.evaluate", "evaluation.units", "evaluation.judging.rules", "evaluation.judging.predictions",
             "robustness.explore", "robustness.simulate", "robustness.values",
         )
@@ -248,11 +230,7 @@ def test_no_folder_is_crowded(top):
             p.name for p in folder.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()
         }
         if folder == PACKAGE:
-            entries -= {
-                "_moved.py",
-                "core",
-                *(f"{name}.py" for name in HASHED),
-            }  # core takes their place
+            entries -= {"_moved.py", "__init__.py", "__main__.py"}
         assert len(entries) <= MOST_ENTRIES, f"{folder}: {sorted(entries)}"
 
 
@@ -287,6 +265,6 @@ def test_every_package_is_installed():
 def test_rooms_are_named_in_the_order_of_the_flow():
     """ARCHITECTURE.md says the same order as the test above."""
     text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
-    names = {"errors": "errors.py", "analysis": "runs regions"}
+    names = {"errors": "errors.py"}
     at = [text.index(f"\n    {names.get(room_, room_ + '/')}") for room_ in FLOW]
     assert all(before < after for before, after in pairwise(at))

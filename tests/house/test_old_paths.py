@@ -42,18 +42,6 @@ def test_an_old_import_works_and_warns(statement, new, tmp_path):
     assert new in done.stderr
 
 
-def test_what_we_import_ourselves_warns_of_nothing():
-    """Modules that registrations hold cannot be edited, and import from old paths."""
-    command = [
-        sys.executable,
-        "-W",
-        "error::DeprecationWarning",
-        "-c",
-        "import emergence_stats.runs",
-    ]
-    assert subprocess.run(command, capture_output=True).returncode == 0
-
-
 def test_a_name_that_never_was_is_an_error(tmp_path):
     with pytest.raises(ImportError):
         from emergence_stats.store import nothing_like_it  # noqa: F401

@@ -1,4 +1,4 @@
-"""A small calibration of the core: worlds in which a claim is false, or true at the boundary, and drafts that are deceived.
+"""A small calibration of the core: worlds in which a claim is false, or true at the boundary, and claims that are deceived.
 
 The same worlds have to catch the analysis of the first study: a band that nothing fails says nothing.
 """
@@ -8,11 +8,11 @@ import math
 import pytest
 
 from calibration import judgements
+from calibration.claims import CASES, deceived, shipped, verdicts
 from calibration.core import UNIT, WORLDS, Design, mean_contrast
-from calibration.drafts import CASES, deceived, drafts, verdicts
+from calibration.first_study import mean
 from emergence_stats.core.intervals import bounded
 from emergence_stats.core.verdicts import Verdict
-from emergence_stats.inference import mean
 
 STUDIES = 300
 BAND = 0.05 + 3 * math.sqrt(0.05 * 0.95 / STUDIES)
@@ -58,7 +58,7 @@ def test_the_first_study_is_certain_of_runs_that_it_has_not_seen():
     rng, wrong = np.random.default_rng(4), 0
     for _ in range(STUDIES):
         values = np.clip(world.draw(rng, 10), 0, 1)
-        wrong += mean(values.tolist(), [""] * 10, None, 0.95, UNIT).interval[0] > world.truth
+        wrong += mean(values.tolist(), [""] * 10, 0.95, UNIT)[0] > world.truth
     assert wrong / STUDIES > 0.3
 
 
@@ -74,22 +74,22 @@ def test_runs_that_are_missing_for_their_outcome_support_nothing_in_the_worst_ca
     assert filled == 0
 
 
-# --- drafts -----------------------------------------------------------------------------------
+# --- claims -----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def loaded():
-    return drafts()
+    return shipped()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.world.name)
-def test_no_world_deceives_a_draft(case, loaded):
+def test_no_world_deceives_a_claim(case, loaded):
     found = verdicts(case, loaded, seeds=8)
     for name, verdict in found.items():
         assert not deceived(case.truth[name], verdict), name
 
 
-def test_a_draft_says_what_is_true_where_all_is(loaded):
+def test_a_claim_says_what_is_true_where_all_is(loaded):
     found = verdicts(CASES[0], loaded, seeds=12)
     for name in ("top_down", "llc_synchronous", "scale_invariant_floors"):
         assert found[name] is Verdict.SUPPORTED

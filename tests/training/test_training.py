@@ -14,7 +14,7 @@ from emergence_training import run as training_run  # noqa: E402
 from emergence_training import tasks  # noqa: E402
 from emergence_training.checkpoints.forward import Evaluation, measure  # noqa: E402
 from emergence_training.checkpoints.samples import Batch  # noqa: E402
-from emergence_training.loop import initial_seed, training_batch  # noqa: E402
+from emergence_training.loop import equal_steps, initial_seed, training_batch  # noqa: E402
 from emergence_training.measures.rankme import rankme  # noqa: E402
 from emergence_training.measures.sampler import Sampler  # noqa: E402
 from emergence_training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
@@ -310,6 +310,35 @@ def test_a_suite_that_stops_early_is_the_beginning_of_the_whole_training(tmp_pat
     assert 4 < last <= 12
     expected = whole[whole["step"] <= last].reset_index(drop=True)
     assert begin.reset_index(drop=True).equals(expected)
+
+
+def test_equal_steps_move_every_block_as_far_and_in_its_own_direction():
+    model = Decoder(ModelConfig(8, 3, 2, tasks.VOCABULARY, tasks.CONTEXT))
+    model.initialise(torch.Generator().manual_seed(0))
+    before = [p.detach().clone() for p in model.parameters()]
+    moves = [
+        torch.randn(p.shape, generator=torch.Generator().manual_seed(i))
+        for i, p in enumerate(before)
+    ]
+    far = {f"blocks.{i}": 10.0**i for i in range(3)}
+    with equal_steps(model), torch.no_grad():
+        for (name, p), move in zip(model.named_parameters(), moves, strict=True):
+            p += 1e-2 * far.get(name[:8], 1.0) * move
+    distances, parts = [], {name: p.detach() for name, p in model.named_parameters()}
+    for i in range(3):
+        change = [
+            parts[n] - old
+            for (n, _), old in zip(model.named_parameters(), before, strict=True)
+            if n.startswith(f"blocks.{i}")
+        ]
+        distances.append(float(torch.stack([c.square().sum() for c in change]).sum().sqrt()))
+    assert distances == pytest.approx([distances[0]] * 3, rel=1e-3)
+    for (name, p), old, move in zip(model.named_parameters(), before, moves, strict=True):
+        change = (p.detach() - old).flatten()
+        along = torch.dot(change, move.flatten()) / change.norm() / move.norm()
+        assert float(along) == pytest.approx(1.0, abs=1e-3)
+        if not name.startswith("blocks"):
+            assert change.numpy() == pytest.approx(1e-2 * move.flatten().numpy(), rel=1e-3)
 
 
 def test_equal_problems_are_computed_once_and_counted_as_often_as_they_were_drawn():

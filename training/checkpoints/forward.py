@@ -80,8 +80,8 @@ def measure(model: Decoder, evaluation: Evaluation) -> list[Reading]:
 
 
 def _ranks(ways: Tensor, *, centred: bool) -> list[Reading]:
-    """RankMe (24, L + 2) of states (3 poolings, 24, L + 2, N, d)."""
-    by_mean, by_answer, of_units = rankme(ways, centred=centred).cpu().numpy()
+    """RankMe (24, L + 2) of states (3 poolings, 24, L + 2, N, d), to the precision of the states, which halves a trace's size."""
+    by_mean, by_answer, of_units = rankme(ways, centred=centred).float().double().cpu().numpy()
     ending = "_centred" if centred else ""
     return [
         Reading(f"rankme{ending}", by_mean),

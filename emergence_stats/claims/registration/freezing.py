@@ -23,7 +23,6 @@ from emergence_stats.claims.registration.plan import (
 from emergence_stats.claims.registration.seen import Sketch, entry_of
 from emergence_stats.claims.registration.state import changes_since
 from emergence_stats.core import VERSION
-from emergence_stats.core.plan import Hypothesis
 from emergence_stats.errors import RegistrationError, UsageError
 from emergence_stats.support.files import only_one, write_whole
 from emergence_stats.support.git import revision
@@ -76,11 +75,6 @@ def _append(
         changes = changes_since(registration.latest, loaded, plan)
         if next(changes, None) is None:
             return registration
-    if not isinstance(loaded.hypothesis, Hypothesis):
-        raise RegistrationError(
-            f"{loaded.name} is declared with the classes of the first study (emergence_stats.hypothesis), whose rules no new "
-            "registration is under; import them from emergence_stats"
-        )
     entries = list(registration.entries) if registration else []
     entry: dict[str, Any] = {
         "registered": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -26,10 +26,7 @@ _DECIDING = (
     *(f"evaluation/judging/{name}.py" for name in (
         "conclude", "controls", "missing", "predictions", "qualifiers", "rules",
     )),
-    *(f"{name}.py" for name in (
-        "controls", "events", "hypothesis", "inference", "lags", "onsets", "regions", "runs", "verdicts",
-    )),
-    *(f"traces/{name}.py" for name in ("check", "format", "rows", "store")),
+    *(f"traces/{name}.py" for name in ("check", "format", "store")),
 )  # fmt: skip
 
 
@@ -72,7 +69,7 @@ def current_plan(loaded: Loaded) -> Plan:
             f"{loaded.module.__file__}: the declaration cannot be written down ({error})"
         ) from None
     path = Path(str(loaded.module.__file__))
-    code = code_digests(path, loaded.names, loaded.source.home)
+    code = code_digests(path, loaded.source.home)
     read, unfrozen = _read(loaded, loaded.source.home.absolute().parent, code)
     return Plan(declaration, code, read, unfrozen)
 

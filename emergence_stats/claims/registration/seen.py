@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from emergence_stats.claims.registration.canonical import digest
-from emergence_stats.runs import Run
+from emergence_stats.core.runs import Run
 from emergence_stats.traces.format import Manifest
 
 # By key, ``rankme add 1 4 2``: measure, task, level, layer ("-" for none) and part of a trace; the mean over its part.

@@ -9,12 +9,11 @@ from emergence_stats.claims.selection import Selection, deviations
 from emergence_stats.core import VERSION
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
-from emergence_stats.evaluation.judging.controls import conclude_control, finds_of
+from emergence_stats.evaluation.judging.controls import conclude_control
 from emergence_stats.evaluation.judging.missing import missing_of
 from emergence_stats.evaluation.judging.predictions import combined, predict_all
 from emergence_stats.evaluation.judging.qualifiers import qualifiers_of
 from emergence_stats.evaluation.judging.replication import comparisons_of
-from emergence_stats.evaluation.judging.rules import FIRST, is_of_first_study
 from emergence_stats.evaluation.results import (
     ControlResult,
     Evidence,
@@ -57,7 +56,7 @@ def conclude(job: Job, store: Store) -> Result:
             registered=latest["registered"] if latest else None,
             digest=latest["plan"] if latest else None,
             changes=state.changes,
-            rules=FIRST if is_of_first_study(hypothesis) else f"core {VERSION}",
+            rules=f"core {VERSION}",
             deviations=(
                 *deviations(hypothesis, state, selection, store),
                 *(some.text() for some in missing if state.registration is not None),
@@ -72,10 +71,9 @@ def conclude(job: Job, store: Store) -> Result:
 def _not_found(job: Job, verdict: Verdict, controls: tuple[ControlResult, ...]) -> str | None:
     """Why a verdict does not stand: a positive control that has to earn the opposite one is not found.
 
-    An analysis that does not see a relation that is there says nothing by not seeing one. Plans of the first study did
-    not say so, and keep their verdict, with a reservation.
+    An analysis that does not see a relation that is there says nothing by not seeing one.
     """
-    if is_of_first_study(job.hypothesis) or verdict is Verdict.INCONCLUSIVE:
+    if verdict is Verdict.INCONCLUSIVE:
         return None
     for control in controls:
         if control.found is False and control.finds != str(verdict):
@@ -87,7 +85,7 @@ def _looks_text(job: Job, verdict: Verdict, predictions: tuple[PredictionResult,
     """Of a plan that looks early: which look was the last, and whether to stop."""
     design = job.hypothesis.design
     values = any(found.values for found in job.main.collected.values())
-    if design is None or not getattr(design, "sequential", False) or not values:
+    if design is None or not design.sequential or not values:
         return ""
     made = next(iter(job.main.collected.values())).made or frozenset()
     looks, n = design.reached(made), len(design.looks)
@@ -108,11 +106,7 @@ def _not_looked_at(job: Job, verdict: Verdict) -> tuple[Qualifier, ...]:
         return ()
     found = []
     for kind, positive in (("not specific", False), ("insensitive", True)):
-        names = [
-            repr(c.name)
-            for c in job.hypothesis.controls
-            if (finds_of(job, c) is not None) == positive
-        ]
+        names = [repr(c.name) for c in job.hypothesis.controls if (c.finds is not None) == positive]
         if names:
             what = f"{'positive ' if positive else ''}control{'s' if len(names) > 1 else ''}"
             was = "were" if len(names) > 1 else "was"

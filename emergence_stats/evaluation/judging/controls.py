@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 
 from emergence_stats.claims.backend import can_be_collected
-from emergence_stats.core.analyses import Analysis, Mean, Median, Slope, bounds_of, kind_of
-from emergence_stats.core.controls import DIFFERS, SAME, UNKNOWN, Control
+from emergence_stats.core.analyses import (
+    Analysis,
+    LargestDifference,
+    Mean,
+    Median,
+    Slope,
+    bounds_of,
+)
+from emergence_stats.core.controls.control import DIFFERS, SAME, UNKNOWN, Control
 from emergence_stats.core.intervals.estimates import Estimate, Interval
 from emergence_stats.core.plan import EVERY, Prediction
 from emergence_stats.core.regions import Region
@@ -18,7 +25,6 @@ from emergence_stats.core.settle import AGREE, Sample, settle
 from emergence_stats.core.verdicts import Verdict, decide
 from emergence_stats.evaluation.jobs import Arm, Job
 from emergence_stats.evaluation.judging.predictions import combined, predict_all
-from emergence_stats.evaluation.judging.rules import is_of_first_study
 from emergence_stats.evaluation.results import ControlResult, Difference, PredictionResult
 from emergence_stats.evaluation.values import as_number, label
 from emergence_stats.traces.format import Manifest
@@ -46,7 +52,7 @@ def conclude_control(
         if prediction.name in arm.collected
         and (difference := _difference(job, arm, prediction, predictions, earned)) is not None
     )
-    finds = finds_of(job, arm.control)
+    finds = arm.control.finds
     return ControlResult(
         name=arm.control.name,
         shows=arm.control.shows,
@@ -61,7 +67,7 @@ def conclude_control(
         undefined=len(arm.undefined),
         reason=reason,
         finds=finds,
-        expects=getattr(arm.control, "expects", DIFFERS),
+        expects=arm.control.expects,
     )
 
 
@@ -75,17 +81,6 @@ def _earned(job: Job, predictions: tuple[PredictionResult, ...], *, positive: bo
             for p in predictions
         )
     return combined(job.hypothesis, predictions)
-
-
-def finds_of(job: Job, control: Control) -> str | None:
-    """The verdict that a positive control has to earn, None of a negative one.
-
-    Plans of the first study could not say which are positive: those that plant a relation do so against claims that there
-    is none.
-    """
-    if is_of_first_study(job.hypothesis):
-        return "refuted" if control.name.startswith("planted") else None
-    return getattr(control, "finds", None)
 
 
 def speaks_against(
@@ -108,7 +103,7 @@ def speaks_against(
     about = [d for d in differences if d.prediction in carrying]
     if not about or compared < _ENOUGH:
         return True
-    if getattr(control, "expects", DIFFERS) == SAME:
+    if control.expects == SAME:
         return any(d.judgement != SAME for d in about)
     return not any(d.exceeds for d in about)
 
@@ -139,14 +134,14 @@ def _difference(
     assert arm.control is not None
     ours, theirs = (next(p for p in some if p.name == prediction.name) for some in (main, earned))
     level = job.hypothesis.simultaneous_level
-    if kind_of(prediction.analysis) == "LargestDifference":
+    if isinstance(prediction.analysis, LargestDifference):
         estimate = _of_two(ours.estimate, theirs.estimate, level)
     else:
         both = _matched(job, arm, prediction, ours)
         if both is None:
             return None
         estimate = _estimate(prediction, *both, level)
-    judgement = _judgement(estimate, getattr(arm.control, "margin", None))
+    judgement = _judgement(estimate, arm.control.margin)
     farther = _is_farther(ours, theirs)
     return Difference(prediction.name, estimate, judgement, judgement == DIFFERS and farther)
 
@@ -200,12 +195,12 @@ def _estimate(prediction: Prediction, ours: Sample, theirs: Sample, level: float
     Unit by unit (Student's t, the sign test); of values with bounds also from the two means' own intervals, which no pair of
     units that agree makes shorter than they are, and the longer of the two.
     """
-    scope = EVERY if getattr(prediction, "of_every_scale", False) else None
+    scope = EVERY if prediction.of_every_scale else None
     paired = replace(ours, values=ours.values - theirs.values)
     analysis: Analysis = Mean()
-    if kind_of(prediction.analysis) == "Slope":
-        analysis = Slope(prediction.analysis.over)  # type: ignore[union-attr]
-    elif kind_of(prediction.analysis) == "Median":
+    if isinstance(prediction.analysis, Slope):
+        analysis = Slope(prediction.analysis.over)
+    elif isinstance(prediction.analysis, Median):
         analysis = Median()
     less = Prediction(prediction.name, prediction.estimate, _ANY, analysis, prediction.unit, scope)
     pairs = settle(less, paired, level, test=False).estimate

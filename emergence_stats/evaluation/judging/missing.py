@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emergence_stats.claims.selection import Selection
-from emergence_stats.core.analyses import bounds_of, kind_of
+from emergence_stats.core.analyses import Share, bounds_of
 from emergence_stats.core.plan import Count, Hypothesis, Prediction
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
@@ -67,8 +67,7 @@ def missing_of(
     if design is None or selection.suite != design.suite or not selection.planned:
         return
     made = next(iter(job.main.collected.values())).made or frozenset()
-    # Plans of the first study know of no looks.
-    planned = design.wanted(made) if getattr(design, "sequential", False) else design.runs()
+    planned = design.wanted(made) if design.sequential else design.runs()
     for prediction, result in zip(job.hypothesis.predictions, predictions, strict=True):
         collected = job.main.collected[prediction.name]
         if not collected.values:
@@ -117,7 +116,7 @@ def _with_fills(
     found = []
     for end in bounds:
         values: list[float | Count] = [float(end)] * len(absent)
-        if kind_of(prediction.analysis) == "Share":
+        if isinstance(prediction.analysis, Share):
             trials = float(np.median([value[1] for value in collected.values] or [1.0]))
             values = [Count(end * trials, trials)] * len(absent)
         runs = [*collected.runs, *([stand] for stand in absent)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from emergence_stats.core.analyses import ACROSS, kind_of
+from emergence_stats.core.analyses import ACROSS, Mean
 from emergence_stats.core.intervals.estimates import Interval
 from emergence_stats.core.plan import AVERAGE, Hypothesis, Prediction
 from emergence_stats.core.settle import Settled
@@ -43,7 +43,7 @@ def predict(hypothesis: Hypothesis, prediction: Prediction, collected: Values) -
         unit=prediction.unit,
         n_runs=len({run.run_id for unit in collected.runs for run in unit}),
         values=tuple(sorted(units, key=lambda u: u.label)),
-        units_compare=kind_of(prediction.analysis) not in ACROSS,
+        units_compare=not isinstance(prediction.analysis, ACROSS),
         scope=scope_of(prediction),
         mixed=settled.mixed,
         deciding=settled.deciding,
@@ -55,9 +55,9 @@ def predict(hypothesis: Hypothesis, prediction: Prediction, collected: Values) -
 
 def scope_of(prediction: Prediction) -> str:
     """What a prediction is about: every scale, their average, or how they compare."""
-    if kind_of(prediction.analysis) in ACROSS or prediction.unit == "seed":
+    if isinstance(prediction.analysis, ACROSS) or prediction.unit == "seed":
         return "across scales"
-    return getattr(prediction, "scope", None) or AVERAGE
+    return prediction.scope or AVERAGE
 
 
 def predict_all(job: Job, arm: Arm) -> tuple[PredictionResult, ...]:
@@ -75,14 +75,11 @@ def combined(hypothesis: Hypothesis, predictions: Iterable[PredictionResult]) ->
 
 
 def _at_bound(prediction: Prediction, values: list[float]) -> int:
-    """How many units lie at an end of the range that was searched for their value.
-
-    Plans of the first study do not say whether bounds are those of a search; those of shares and of correlations are not.
-    """
-    bounds = getattr(prediction.analysis, "bounds", None)
-    searched = getattr(prediction.analysis, "search", bounds is not None and bounds not in _NATURAL)
-    if bounds is None or not searched:
+    """How many units lie at an end of the range that was searched for their value."""
+    analysis = prediction.analysis
+    if not isinstance(analysis, Mean) or analysis.bounds is None or not analysis.search:
         return 0
+    bounds = analysis.bounds
     near = 1e-6 * (bounds[1] - bounds[0])
     return sum(min(abs(value - bounds[0]), abs(value - bounds[1])) <= near for value in values)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from emergence_stats.core.controls import SAME
+from emergence_stats.core.controls.control import SAME
 from emergence_stats.core.intervals.estimates import Estimate
 from emergence_stats.core.verdicts import Verdict, decide
 from emergence_stats.evaluation.judging.missing import Missing

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emergence_stats import MODULES
 from emergence_stats.errors import UsageError
 from emergence_stats.interfaces.cli.app import app
 from emergence_stats.interfaces.cli.options import (
@@ -224,11 +223,6 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
     values: Mapping[str, Sketch] = {}
     locks.current_plan(loaded)  # raises early what would be wrong in the end
     state = locks.state_of(loaded)
-    if state.status == "amended" and loaded.names is not MODULES:
-        loaded = session.project.load_anew(
-            loaded.name
-        )  # a new registration is under the rules of today
-        state = locks.state_of(loaded)
     store = _store_to_see(session, uri, named=traces is not None)
     if store is not None:
         seen = [run.manifest for run in store.runs]

@@ -34,7 +34,7 @@ def plan(
     loaded = session.one(name)
     found = plan_of(loaded, traces or session.project.traces, suite)
     design = loaded.hypothesis.design
-    if getattr(design, "sequential", False) and found["confirmatory"] and _any_there(found):
+    if design is not None and design.sequential and found["confirmatory"] and _any_there(found):
         from emergence_stats.evaluation.evaluate import evaluate
 
         result = evaluate([loaded], session.store(traces))[0]

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from emergence_stats.events import Events
-    from emergence_stats.runs import TraceSet
+    from emergence_stats.core.events.definitions import Events
+    from emergence_stats.core.runs import TraceSet
 
 _COLUMNS = 2
 _MOST_PANELS = 10

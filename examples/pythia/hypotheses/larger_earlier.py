@@ -9,7 +9,7 @@ all that do. Supported if the mean tau-b is at most -0.5.
 import numpy as np
 
 from emergence_stats import Claim, Hypothesis, Mean, Needs, Prediction, Region, Undefined
-from emergence_stats.events import kendall_tau_b
+from emergence_stats.core.events.definitions import kendall_tau_b
 
 from ._pythia import acquisitions
 

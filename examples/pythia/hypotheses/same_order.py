@@ -7,7 +7,7 @@ at both, the share that swaps. Supported if it is at most 0.1. `python swaps.py`
 import itertools
 
 from emergence_stats import Claim, Count, Hypothesis, Needs, Prediction, Region, Share, Undefined
-from emergence_stats.events import interval_order
+from emergence_stats.core.events.definitions import interval_order
 
 from ._pythia import acquisitions
 

@@ -1,0 +1,71 @@
+"""Geometry orders tasks by coarse difficulty.
+
+Estimand, one value a run: Spearman's rho over tasks between the step at which RankMe has recovered (median of a task's
+levels) and a difficulty that was fixed beforehand: when tasks emerged in the runs of the first study (`_tasks.DIFFICULTY`).
+Supported if the mean rho is at least 0.5 on average over scales, refuted if it is below for certain.
+"""
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from emergence_stats import (
+    Claim,
+    Hypothesis,
+    Mean,
+    Needs,
+    Prediction,
+    Region,
+    Undefined,
+    surrogate,
+    varied,
+)
+
+from .._tasks import DIFFICULTY, LONG, OTHER_POOLINGS, POOLINGS, loss_half_way, recoveries
+from ._paper import PAPER
+
+
+def rho_with_difficulty(run, regain=1.25, pooling="mean", quantity="recovery", pairing="matched"):
+    """Spearman's rho over tasks; "mismatched": with the difficulty of another task, on average."""
+    events = loss_half_way(run) if quantity == "loss" else recoveries(run, regain, pooling)
+    tasks = [task for task in DIFFICULTY if (events.task == task).any()]
+    if len(tasks) < 4:
+        raise Undefined(f"a rank correlation over {len(tasks)} tasks says nothing")
+    # Censored events are later than all others.
+    late = np.nan_to_num(events.hi, posinf=1e12)
+    at = np.array([np.median(late[events.task == task]) for task in tasks])
+    hard = np.array([DIFFICULTY[task] for task in tasks])
+    if np.ptp(at) == 0:
+        raise Undefined("all tasks recover at one step")
+    shifts = range(1, len(tasks)) if pairing == "mismatched" else [0]
+    return float(np.mean([spearmanr(at, np.roll(hard, i)).statistic for i in shifts]))
+
+
+coarse_difficulty = Hypothesis(
+    claim=Claim(
+        "Tasks that are harder recover later: geometry orders tasks by coarse difficulty.",
+        paper=PAPER,
+        reported={"v1": "Spearman .57-.90 (notes)"},
+    ),
+    needs=Needs(["rankme", "accuracy"], further=OTHER_POOLINGS, layers="final"),
+    predictions=[
+        Prediction(
+            "Spearman's rho",
+            rho_with_difficulty,
+            Region.at_least(0.5),
+            Mean((-1.0, 1.0)),
+            scope="average",
+        ),
+    ],
+    design=LONG,
+    controls=[
+        varied("mismatched tasks", "the order is that of any other task", pairing="mismatched"),
+        varied(
+            "loss in place of geometry",
+            "the loss orders them too",
+            measures=["loss"],
+            quantity="loss",
+        ),
+        surrogate("rankme"),
+    ],
+    multiverse={"regain": [1.1, 1.25, 1.5], "pooling": list(POOLINGS)},
+)

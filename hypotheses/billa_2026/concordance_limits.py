@@ -1,0 +1,101 @@
+"""Within a difficulty class geometry does not order emergence times.
+
+Estimand, one value a run and class: Harrell's C between the recovery of RankMe and emergence, over pairs of task-levels of
+one class and of different tasks whose emergence intervals are disjoint; ties in geometry count half, so that chance is
+one half. Supported if the median C is at most 0.6 at every scale in both classes, and a planted relation is found. The paper's 27%
+(v1) and 52% (v3) are of the easy class, its 69% of the hard one.
+"""
+
+import functools
+
+import numpy as np
+
+from emergence_stats import (
+    Claim,
+    Hypothesis,
+    Median,
+    Needs,
+    Prediction,
+    Region,
+    Reported,
+    Undefined,
+    interval_order,
+    varied,
+)
+
+from .._tasks import (
+    EASY,
+    HARD,
+    LONG,
+    OTHER_POOLINGS,
+    POOLINGS,
+    emergences,
+    loss_half_way,
+    members,
+    planted,
+    recoveries,
+)
+from ._paper import PAPER
+
+NOISE = 0.7  # of planted geometry, in log steps
+
+
+def concordance(run, *, tasks, regain=1.25, pooling="mean", geometry="recovery"):
+    """Harrell's C within a class, over pairs of different tasks."""
+    recovered = recoveries(run, regain, pooling)
+    keys = recovered.task_levels()
+    moved = {
+        "recovery": lambda: recovered,
+        "planted": lambda: planted(run, keys, NOISE),
+        "loss": lambda: loss_half_way(run).at(keys),
+    }[geometry]()
+    mine = members(moved, tasks)
+    moved, emerged = moved.select(mine), emergences(run).at(keys).select(mine)
+    i, j = np.triu_indices(len(moved), 1)
+    later = interval_order(emerged.lo, emerged.hi)[i, j]
+    moved_later = interval_order(moved.lo, moved.hi)[i, j]
+    comparable = (moved.task[i] != moved.task[j]) & (later != 0)
+    if not comparable.any():
+        raise Undefined("no two task-levels of the class emerge at distinct times")
+    agree, tied = moved_later == later, moved_later == 0
+    return float((agree + 0.5 * tied)[comparable].mean())
+
+
+concordance_limits = Hypothesis(
+    claim=Claim(
+        "Within a difficulty class, geometry orders emergence times no better than chance.",
+        paper=PAPER,
+        reported={
+            "v1": Reported(estimate=0.27, prediction="C, easy", text="ties perhaps as failures"),
+            "v3, easy": Reported(estimate=0.52, prediction="C, easy"),
+            "v3, hard": Reported(estimate=0.69, prediction="C, hard"),
+        },
+    ),
+    needs=Needs(["rankme", "accuracy"], further=OTHER_POOLINGS, layers="final", min_scales=2),
+    predictions=[
+        Prediction(
+            f"C, {name}",
+            functools.partial(concordance, tasks=tasks),
+            Region.at_most(0.6),
+            Median(),
+            scope="every scale",
+        )
+        for name, tasks in (("easy", EASY), ("hard", HARD))
+    ],
+    design=LONG,
+    controls=[
+        varied(
+            "planted relation",
+            "this analysis sees no relation",
+            finds="refuted",
+            geometry="planted",
+        ),
+        varied(
+            "loss in place of geometry",
+            "the loss does not order them either",
+            measures=["loss"],
+            geometry="loss",
+        ),
+    ],
+    multiverse={"regain": [1.1, 1.25, 1.5], "pooling": list(POOLINGS)},
+)

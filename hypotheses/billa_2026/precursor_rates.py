@@ -1,0 +1,107 @@
+"""Representation geometry leads emergence on hard tasks.
+
+Estimands, one value a run, of hard task-levels that emerge: the share whose RankMe recovered before for certain; that share
+less the one of mismatched pairs of the same class; less the rate of false alarms, the recoveries without an emergence by the
+end; and hard less easy. Supported if the share is at least 0.75 on average, and the median run of every scale shows more than
+mismatched pairs, than false alarms, and than easy tasks ("hard only"). Task-levels that never emerge are no successes.
+
+Reservations would mean: not specific, that a measure that knows nothing of the task, or shifted traces, lead as often. Not
+known of the paper: how it dates a recovery, and that it uses the cross-correlation of a whole trace.
+"""
+
+import numpy as np
+
+from emergence_stats import (
+    Claim,
+    Hypothesis,
+    Median,
+    Needs,
+    Prediction,
+    Region,
+    Reported,
+    Share,
+    class_contrast,
+    leads,
+    placebo,
+    shuffled_answers,
+    specificity,
+    surrogate,
+)
+
+from .._tasks import (
+    EASY,
+    HARD,
+    LONG,
+    OTHER_POOLINGS,
+    POOLINGS,
+    SHUFFLED,
+    emergences,
+    members,
+    recoveries,
+)
+from ._paper import PAPER
+
+
+def pairs(run, regain, pooling, pairing="matched"):
+    """Recovery and emergence of the same task-levels; "mismatched": of the next task of its class, level by level."""
+    sign = recoveries(run, regain, pooling)
+    event = emergences(run).at(sign.task_levels())
+    if pairing == "mismatched":
+        shift = np.arange(len(sign))
+        for tasks in (EASY, HARD):
+            mine = np.flatnonzero(members(sign, tasks))
+            shift[mine] = np.roll(mine, -3)
+        sign = sign.select(shift)
+    return sign, event
+
+
+def hard_leads(run, regain=1.25, pooling="mean", pairing="matched"):
+    """Of the hard task-levels that emerge, those whose recovery came before."""
+    sign, event = pairs(run, regain, pooling, pairing)
+    hard = members(event, HARD)
+    return leads(sign.select(hard), event.select(hard))
+
+
+def less_mismatched(run, regain=1.25, pooling="mean"):
+    """The same share less that of mismatched pairs."""
+    matched, other = (hard_leads(run, regain, pooling, how) for how in ("matched", "mismatched"))
+    return matched.successes / matched.trials - other.successes / other.trials
+
+
+def less_false_alarms(run, regain=1.25, pooling="mean"):
+    """The same share less that of hard task-levels that recover and do not emerge."""
+    sign, event = pairs(run, regain, pooling)
+    hard = members(event, HARD)
+    return specificity(sign.select(hard), event.select(hard))
+
+
+def hard_less_easy(run, regain=1.25, pooling="mean"):
+    """Share of hard task-levels that are led less that of easy ones, given that they emerge."""
+    sign, event = pairs(run, regain, pooling)
+    return class_contrast(sign, event, members(event, HARD))
+
+
+MORE = {
+    "less mismatched": less_mismatched,
+    "less false alarms": less_false_alarms,
+    "hard less easy": hard_less_easy,
+}
+
+precursor_rates = Hypothesis(
+    claim=Claim(
+        "On hard tasks, and only there, the recovery of RankMe precedes the emergence of the same task.",
+        paper=PAPER,
+        reported={
+            "v1": Reported(estimate=0.86, prediction="share leading", text="smallest model (notes); 75-100% of hard tasks"),
+            "v3": Reported(estimate=1.0, prediction="share leading", text="at every size"),
+        },
+    ),
+    needs=Needs(["rankme", "accuracy"], further=OTHER_POOLINGS, layers="final", min_scales=2),
+    predictions=[
+        Prediction("share leading", hard_leads, Region.at_least(0.75), Share(), scope="average"),
+        *(Prediction(name, estimate, Region.above(0.0), Median(), scope="every scale") for name, estimate in MORE.items()),
+    ],
+    design=LONG,
+    controls=[shuffled_answers(SHUFFLED), surrogate("rankme"), placebo("rankme", by="weight_norm")],
+    multiverse={"regain": [1.1, 1.25, 1.5], "pooling": list(POOLINGS)},
+)  # fmt: skip
