@@ -2,7 +2,7 @@
 
     python examples/emergence_by_scale.py
 
-The definition of emergence is the one that the hypotheses register (`hypotheses/_paper.py`).
+The definition of emergence is the one that the hypotheses register (`hypotheses/_tasks.py`).
 """
 
 from collections import defaultdict

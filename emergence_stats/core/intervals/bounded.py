@@ -10,7 +10,7 @@ Two doubts, and an end of the interval lies as far from the mean as both togethe
   all runs agree on a bound, this is Clopper and Pearson's interval of n trials.
 
 The first alone is certain of something false where runs agree, or where few deviate and none was seen
-(docs/calibration.md). The longer of the two is not enough where a share of runs lies at a bound that is about as rare as what goes unseen;
+(docs/calibration_core.md). The longer of the two is not enough where a share of runs lies at a bound that is about as rare as what goes unseen;
 together they miss in 4.2% on one side at worst (docs/calibration_core.md). Both vary continuously with the values.
 """
 

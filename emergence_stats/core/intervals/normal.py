@@ -1,7 +1,7 @@
 """The mean of values without bounds, by Student's t: interval and p-value of one procedure.
 
 No interval of such a mean is right for every distribution (Bahadur and Savage 1956): one run in a hundred thousand may
-carry the mean. Student's is too short where values are skewed or a few deviate by far; docs/calibration.md has by how
+carry the mean. Student's is too short where values are skewed or a few deviate by far; docs/calibration_core.md has by how
 much.
 """
 
