@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks import plain_study
 from emergence_stats.claims.project import Project
 from emergence_stats.evaluation.jobs import make_job
 from emergence_stats.evaluation.judging.conclude import conclude
@@ -26,7 +27,12 @@ ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "emergence_stats"]
 REPEATS = 5
 ANALYSES = ("[0.25, 0.5, 0.75]", str([0.2 + 0.05 * i for i in range(12)]))
-WITHIN = ("[None, 100, 200]", "[None, 50, 75, 100, 125, 150, 175, 200, 250, 300]")
+WITHIN = ("[100, 200, 300]", "[50, 75, 100, 125, 150, 175, 200, 250, 300, 400]")
+POOLINGS = (
+    "list(POOLINGS)",
+    '["mean", "answer", "unit"]',
+)  # those that the runs of the first study have
+SUITE = "pocket"  # of the first study: 90 runs, which are pilots of the claims
 
 
 def seconds(command: list[str], cwd: Path = ROOT, **environment: str) -> float:
@@ -47,17 +53,18 @@ def in_turn(*commands: list[str]) -> list[list[float]]:
 
 
 def beside_plain() -> Iterator[str]:
-    """The report and a plain script that computes the same numbers."""
-    plain = [sys.executable, str(ROOT / "benchmarks" / "plain_report.py"), str(ROOT / "data")]
+    """The report, and a plain script that computes the same values, of the claims and runs that both know."""
+    claims = [claim.__name__ for claim in plain_study.CLAIMS]
+    plain = [sys.executable, str(ROOT / "benchmarks" / "plain_study.py"), str(ROOT / "data"), SUITE]
     names = (
-        "`report --all --no-controls`",
-        "`report --all`, 24 controls",
-        "plain script, 99,999 draws",
+        f"`report` of {len(claims)} claims, `--no-controls`",
+        "the same with controls",
+        "plain script, values alone",
     )
     found = in_turn(
-        [*PROGRAM, "report", "--all", "--no-controls", "--json"],
-        [*PROGRAM, "report", "--all", "--json"],
-        [*plain, "--draws", "99999"],
+        [*PROGRAM, "report", *claims, "--suite", SUITE, "--no-controls", "--json"],
+        [*PROGRAM, "report", *claims, "--suite", SUITE, "--json"],
+        plain,
     )
     slow = statistics.median(found[2])
     rows = [
@@ -75,7 +82,7 @@ def beside_plain() -> Iterator[str]:
 def intervals() -> float:
     """Processor seconds of all intervals, tests and reservations of the shipped claims, once values are there."""
     project, store = Project(ROOT), Store.open(str(ROOT / "data"))
-    jobs = [make_job(project.load(name), store, None, True) for name in project.sources]
+    jobs = [make_job(project.load(name), store, SUITE, True) for name in project.sources]
     for group in by_seed(store.runs):
         some = [run for run in group if any(job.reads(run.manifest.run_id) for job in jobs)]
         runs = []
@@ -105,16 +112,18 @@ def many_analyses() -> tuple[int, float, float]:
     """How many analyses of top_down, and the seconds that they take without and with cached values."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        (root / "hypotheses").mkdir()
-        for name in ("top_down.py", "_paper.py"):
-            shutil.copy(ROOT / "hypotheses" / name, root / "hypotheses" / name)
-        path = root / "hypotheses" / "top_down.py"
-        text = path.read_text().replace(*ANALYSES, 1).replace(*WITHIN, 1)
+        shutil.copytree(
+            ROOT / "hypotheses", root / "hypotheses", ignore=shutil.ignore_patterns("*.lock")
+        )
+        path = root / "hypotheses" / "billa_2026" / "top_down.py"
+        text = path.read_text()
+        for before, after in (ANALYSES, WITHIN, POOLINGS):
+            text = text.replace(before, after, 1)
         path.write_text(text)
         (root / "pyproject.toml").write_text(
             f'[tool.emergence_stats]\ntraces = "{ROOT / "data"}"\n'
         )
-        command = [*PROGRAM, "multiverse", "top_down"]
+        command = [*PROGRAM, "multiverse", "top_down", "--suite", SUITE]
         cache = {"XDG_CACHE_HOME": str(root / "cache")}
         first = seconds(command, root, **cache)
         again = statistics.median(seconds(command, root, **cache) for _ in range(REPEATS))
@@ -132,14 +141,14 @@ def main() -> None:
     )
     for line in beside_plain():
         sys.stdout.write(line + "\n")
-    peak = memory([*PROGRAM, "report", "--all", "--json"])
+    peak = memory([*PROGRAM, "report", "--all", "--suite", SUITE, "--json"])
     analyses, first, again = many_analyses()
     sys.stdout.write(
         f"\nLargest memory of the report with controls: {peak:.0f} MB.\n\n"
         f"- {analyses:,} analyses of `top_down` (`multiverse`): {first:.1f} s, {again:.1f} s from cached values.\n"
     )
     sys.stdout.write(
-        f"- All intervals, tests, differences from controls and reservations of the ten claims, once values are there: "
+        f"- All intervals, tests, differences from controls and reservations of the claims, once values are there: "
         f"{intervals():.2f} s of processor time.\n"
     )
 
