@@ -26,7 +26,7 @@ from emergence_stats.traces.store import Store, by_seed
 ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "emergence_stats"]
 REPEATS = 5
-ANALYSES = ("[0.25, 0.5, 0.75]", str([0.2 + 0.05 * i for i in range(12)]))
+ANALYSES = ("[0.25, 0.5, 0.75]", str([round(0.1 + 0.02 * i, 2) for i in range(36)]))
 WITHIN = ("[100, 200, 300]", "[50, 75, 100, 125, 150, 175, 200, 250, 300, 400]")
 POOLINGS = (
     "list(POOLINGS)",

@@ -32,6 +32,23 @@ CHANCE |= {(task, level): 0.5 for task in ("compare", "parity") for level in ran
 DIFFICULTY = {
     "copy": 436, "reverse": 436, "sort": 436, "compare": 479, "mod": 1205, "parity": 1743, "add": 3032, "mul": 3326,
 }  # fmt: skip
+IGNORANT = {
+    ("add", 0): 1.495,
+    ("add", 1): 1.766,
+    ("add", 2): 1.9,
+    ("mod", 0): 0.805,
+    ("mod", 1): 0.973,
+    ("mod", 2): 1.289,
+}
+IGNORANT |= {
+    ("sort", 0): 1.98,
+    ("sort", 1): 1.878,
+    ("sort", 2): 1.726,
+    ("mul", 0): 1.911,
+    ("mul", 1): 2.05,
+    ("mul", 2): 2.141,
+}
+IGNORANT |= {(task, level): 2.303 for task in ("copy", "reverse") for level in range(3)}
 SOME = {
     "easy": [*itertools.product(("copy", "reverse"), range(3)), ("sort", 0), ("sort", 1)],
     "hard": [("mod", 0), ("mod", 1), ("mul", 0), ("add", 0)],
@@ -83,12 +100,18 @@ def emergences(run):
     return found
 
 
-def floors(run, measure="rankme", within=math.inf):
-    """(initial value, floor, index of the floor) before the emergence of the same task-level, in the last block."""
-    events, found = emergences(run), {}
+def smooth(values):
+    """Medians of three; the ends stay."""
+    inner = [float(np.median(values[i - 1 : i + 2])) for i in range(1, len(values) - 1)]
+    return np.array([values[0], *inner, values[-1]])
+
+
+def floors(run, measure="rankme", within=300):
+    """(initial value, floor, index of the floor) among the first steps, smoothed, in the last block."""
+    found = {}
     for key, (steps, values) in run.by_task_level(measure, run.blocks).items():
-        limit = max(min(events[key][1], within), steps[0])
-        i = int(np.argmin(np.where(steps <= limit, values, math.inf)))
+        values = smooth(values)
+        i = int(np.argmin(np.where(steps <= within, values, math.inf)))
         found[key] = (values[0], values[i], i)
     return found
 
@@ -97,6 +120,7 @@ def recoveries(run):
     found = {}
     for key, (_, floor, at) in floors(run).items():
         steps, values = run.by_task_level("rankme", run.blocks)[key]
+        values = smooth(values)
         holds = [i > at and v >= 1.25 * floor for i, v in enumerate(values)]
         found[key] = first_that_lasts(steps, holds, 3)
     return found
@@ -113,7 +137,7 @@ def middle(event, late):
 
 
 def universal_collapse(run):
-    lowest = floors(run, within=100).values()
+    lowest = floors(run, within=84).values()
     yield "share halved", np.mean([low - 1 <= (start - 1) / 2 for start, low, _ in lowest])
 
 
@@ -124,36 +148,38 @@ def scale_invariant_floors(run):
     ):
         if measure not in run.traces:
             continue
-        lowest = floors(run, measure)
+        of_tasks, lowest = {}, floors(run, measure)
         for task in (*EASY, *HARD):
-            logs = [math.log(low) for (t, _), (_, low, _) in lowest.items() if t == task]
-            yield f"{task}, {name}", np.mean(logs)
-            if task == "mod" and measure == "rankme":
-                yield "modular floor", math.exp(np.mean(logs))
+            of_tasks[task] = np.mean(
+                [math.log(low) for (t, _), (_, low, _) in lowest.items() if t == task]
+            )
+            yield f"{task}, {name}", of_tasks[task]
+        if measure == "rankme":
+            yield "between tasks", max(of_tasks.values()) - min(of_tasks.values())
+            yield "modular floor", math.exp(of_tasks["mod"])
 
 
 def top_down(run):
     slopes, taus = [], []
     depth = np.arange(1, run.blocks + 1)
-    for task, level in run.by_task_level("rankme", 1):
+    task_levels = list(run.by_task_level("rankme", 1))
+    for task, level in task_levels:
         at = []
         for layer in depth:
             steps, values = run.traces["rankme"][task, level, layer]
             floor = values[steps <= 300].min()
-            fallen = values <= values[0] - (values[0] - floor) / 2
-            fell = values[0] >= 1.25 * floor
-            at.append(first_that_lasts(steps, fallen & fell, 1))
-        before = after = 0
-        for i, j in itertools.combinations(range(len(at)), 2):
-            before += at[i][1] <= at[j][0]
-            after += at[j][1] <= at[i][0]
-        n = math.comb(len(at), 2)
-        taus.append((before - after) / math.sqrt(n * (before + after)) if before + after else 0.0)
-        if all(math.isfinite(hi) for _, hi in at):
-            logs = [(math.log(max(lo, 1)) + math.log(max(hi, 1))) / 2 for lo, hi in at]
-            slopes.append(-stats.linregress(depth, logs).slope)
-    yield "log steps per block", np.mean(slopes) if slopes else None
-    yield "tau-b", np.mean(taus)
+            half = values[0] - (values[0] - floor) / 2
+            if values[0] < 1.25 * floor:
+                break
+            i = next(i for i, v in enumerate(values) if v <= half)
+            part = (values[i - 1] - half) / (values[i - 1] - values[i])
+            at.append(math.log(max(steps[i - 1] + part * (steps[i] - steps[i - 1]), 0.5)))
+        if len(at) == len(depth):
+            slopes.append(-stats.linregress(depth, at).slope)
+            taus.append(np.mean([np.sign(y - x) for x, y in itertools.combinations(at, 2)]))
+    enough = len(taus) >= len(task_levels) / 2
+    yield "log steps per block", np.mean(slopes) if enough else None
+    yield "tau", np.mean(taus) if enough else None
 
 
 def precursor_rates(run):
@@ -170,7 +196,8 @@ def precursor_rates(run):
     never = [k for k in hard if math.isinf(event[k][1])]
     yield "share leading", hard_share
     yield "less mismatched", hard_share - share(HARD, shifted.get)
-    alarms = np.mean([math.isfinite(sign[k][1]) for k in never]) if never else None
+    last = max((event[k][0] for k in never), default=math.nan)
+    alarms = np.mean([sign[k][1] <= last / 4 for k in never]) if never else None
     yield "less false alarms", None if alarms is None else hard_share - alarms
     yield "hard less easy", hard_share - easy_share
 
@@ -181,21 +208,26 @@ def coarse_difficulty(run):
         np.median([min(hi, 1e12) for (t, _), (_, hi) in found.items() if t == task])
         for task in DIFFICULTY
     ]
-    yield "Spearman's rho", stats.spearmanr(late, list(DIFFICULTY.values())).statistic
+    same = len(set(late)) == 1
+    yield (
+        "Spearman's rho",
+        0.0 if same else stats.spearmanr(late, list(DIFFICULTY.values())).statistic,
+    )
 
 
 def concordance_limits(run):
     sign, event = recoveries(run), emergences(run)
     for name, tasks in (("C, easy", EASY), ("C, hard", HARD)):
-        points = pairs = 0
+        points = pairs = ties = 0
         for a, b in itertools.combinations([k for k in sign if k[0] in tasks], 2):
             order = (event[b][1] <= event[a][0]) - (event[a][1] <= event[b][0])
             if a[0] == b[0] or order == 0:
                 continue
             moved = (sign[b][1] <= sign[a][0]) - (sign[a][1] <= sign[b][0])
             pairs += 1
+            ties += moved == 0
             points += 1.0 if moved == order else 0.5 if moved == 0 else 0.0
-        yield name, points / pairs if pairs else None
+        yield name, points / pairs if pairs and ties <= pairs / 2 else None
 
 
 def emergence_at_loss(run):
@@ -229,37 +261,36 @@ def emergence_is_metric(run):
         yield "share before emergence", None
         return
 
-    def duration(steps, values):
-        way, top, t = [], -math.inf, np.log(np.maximum(steps, 1))
-        for v in values:
-            top = max(top, (v - values[0]) / (values[-3:].mean() - values[0]))
-            way.append(top)
-        return max(np.interp(0.9, way, t) - np.interp(0.1, way, t), 1e-3)
+    def come(values, start):
+        return np.maximum((values - start) / (values[-3:].mean() - start), 0)
 
-    events = emergences(run)
-    ratios = [math.log(duration(*log_prob[k])) - math.log(duration(*accuracy[k])) for k in many]
-    yield "duration, log-probability to accuracy", np.mean(ratios)
-    shares = []
+    def duration(steps, way):
+        highest, t = np.maximum.accumulate(way), np.log(np.maximum(steps, 1))
+        return max(np.interp(0.9, highest, t) - np.interp(0.1, highest, t), 1e-3)
+
+    events, ratios, shares = emergences(run), [], []
     for k in many:
-        steps, values = log_prob[k]
-        at = values[max(int((steps <= events[k][0]).sum()) - 1, 0)]
-        shares.append(min(max((at - values[0]) / (values[-3:].mean() - values[0]), 0), 1))
+        (steps, smooth_one), (_, sharp_one) = log_prob[k], accuracy[k]
+        way = come(smooth_one, -IGNORANT[k])
+        sharp = duration(steps, come(sharp_one, CHANCE.get(k, 0.0)))
+        ratios.append(math.log(duration(steps, way)) - math.log(sharp))
+        shares.append(min(way[max(int((steps <= events[k][0]).sum()) - 1, 0)], 1))
+    yield "duration, log-probability to accuracy", np.mean(ratios)
     yield "share before emergence", np.mean(shares)
 
 
 def three_phases(run):
     found = {"collapse": [], "expansion": [], "compression": []}
-    for steps, values in run.by_task_level("rankme_answer_centred", run.blocks).values():
-        x = [
-            values[0],
-            *(np.median(values[i - 1 : i + 2]) for i in range(1, len(values) - 1)),
-            values[-1],
-        ]
-        x = np.log(x)
-        at = int(np.argmin(x[steps <= 300]))
+    traces = run.by_task_level("rankme_answer_centred", run.blocks).values()
+    logs = [np.log(smooth(values)) for _, values in traces]
+    steps = next(iter(traces))[0]
+    for i, x in enumerate(logs):
+        others = np.mean([y for j, y in enumerate(logs) if j != i], axis=0)
+        at = int(np.argmin(others[steps <= 300]))
+        peak = at + int(np.argmax(others[at:]))
         found["collapse"].append(x[0] - x[at])
-        found["expansion"].append(x[at:].max() - x[at])
-        found["compression"].append(x[at:].max() - x[-3:].mean())
+        found["expansion"].append(x[peak] - x[at])
+        found["compression"].append(x[peak] - x[-3:].mean())
     yield from ((name, np.mean(some)) for name, some in found.items())
 
 
@@ -278,13 +309,15 @@ def early_layers_settle_first(run):
     depth, at = np.arange(1, run.blocks + 1), []
     for layer in depth:
         steps, values = run.traces["svcca_end"][None, None, layer]
+        values = smooth(values)
         half = (values[0] + values[-1]) / 2
         last = max(i for i, v in enumerate(values) if v < half)
         t = np.log(np.maximum(steps, 1))
         part = (half - values[last]) / (values[last + 1] - values[last])
-        at.append(t[last] + part * (t[last + 1] - t[last]))
-    yield "log steps per block", stats.linregress(depth, at).slope
-    yield "tau of depth and settling", stats.kendalltau(depth, at).statistic
+        at.append(t[last] + part * (t[last + 1] - t[last]) if last else None)
+    if None not in at:
+        yield "log steps per block", stats.linregress(depth, at).slope
+        yield "tau of depth and settling", stats.kendalltau(depth, at).statistic
 
 
 CLAIMS = (

@@ -71,6 +71,12 @@ CASES = (
     Case(_but("the Hessian is the schedule and the LLC is noise", lags=None), {
         "llc_synchronous": FALSE, "hessian_lags": FALSE,
     }, scales=2),
+    Case(_but("the Hessian and the LLC only grow", ramps=True), {
+        "llc_synchronous": FALSE, "hessian_lags": FALSE, "geometric_hierarchy": FALSE,
+    }, scales=2),
+    Case(_but("all tasks share one geometry", late=0.1, shared=True), {
+        "precursor_rates": FALSE, "coarse_difficulty": FALSE,
+    }),
     Case(_but("hard tasks never emerge", hard=False, signs="always"), {"precursor_rates": FALSE}),
     Case(_but("recovery is always there", related=False, signs="always"), {"precursor_rates": FALSE}),
     Case(_but("larger models learn earlier, at one loss", late=0.02, speed=_FASTER), {

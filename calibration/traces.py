@@ -21,6 +21,16 @@ Floats = NDArray[np.float64]
 
 TASKS = ("copy", "reverse", "compare", "parity", "add", "mod", "sort", "mul")
 HARD = ("add", "mod", "mul", "parity")
+OF_TASK = (
+    -0.5,
+    -0.35,
+    -0.2,
+    0.1,
+    0.3,
+    0.0,
+    0.4,
+    0.5,
+)  # log floors of tasks, that of modular arithmetic as it is
 LEVELS = 3
 LAYERS = 4
 LAST = 4000
@@ -40,7 +50,8 @@ class World:
     Further truths, by scale where they are tuples, repeated where there are more scales: `bend` is added to the log floor,
     and `turned` scales have the opposite order of blocks. `signs` "specific": recovery only where the task-level emerges.
     `hard`: whether hard tasks emerge. `lags` of the LLC and the Hessian behind the emergence of each task-level, None for
-    measures that know nothing of it: the Hessian changes about step 1,900 then, as a schedule does, and the LLC is noise.
+    measures that know nothing of it: the Hessian changes about step 1,900 then, as a schedule does, and the LLC is noise. `ramps`:
+    both only grow with the log step. `shared`: all task-levels of a run have one geometry, which recovers when some middle task does.
     `speed`: how many log steps earlier a scale learns, and `loss_follows`: whether its loss falls as much earlier. `smooth`:
     log-probability rises over more log steps than accuracy, and begins before; otherwise with it. `compressed`: ranks of the
     last block fall at the end. `narrowing`: 1 where the rank falls with depth at the end, -1 where it grows. `settles`: 1 where
@@ -61,6 +72,8 @@ class World:
     hard: bool = True
     lags: tuple[float, ...] | None = None
     measured: bool = False
+    ramps: bool = False
+    shared: bool = False
     speed: tuple[float, ...] = (0.0,)
     loss_follows: bool = True
     smooth: bool = True
@@ -87,6 +100,8 @@ def simulated_run(world: World, scale: int, scales: int, seed: int) -> Run:
     emergence = middle + of_task + spread * effects - speed
     recovery = emergence - np.log(2) if world.related else rng.normal(np.log(400), 0.5, n)
     recovery = np.maximum(recovery, np.log(40))
+    if world.shared:
+        recovery[:] = np.median(recovery)
     if not world.hard:
         emergence[np.isin(task, HARD)] = 30.0  # never
     if world.signs == "specific":
@@ -97,7 +112,7 @@ def simulated_run(world: World, scale: int, scales: int, seed: int) -> Run:
     accuracy = np.round(accuracy * 200) / 200  # of 200 samples
     bend = world.bend[scale % len(world.bend)]
     floor = np.exp(np.log(2.0) + bend + world.drift * (scale / max(scales - 1, 1) - 0.5))
-    floor = floor * np.exp(rng.normal(0, 0.05, n))
+    floor = floor * np.repeat(np.exp(OF_TASK), LEVELS) * np.exp(rng.normal(0, 0.05, n))
     order = np.tile(np.arange(LAYERS)[::-1], (n, 1))
     if not world.top_down:
         order = np.argsort(rng.random((n, LAYERS)), axis=1)
@@ -111,6 +126,8 @@ def simulated_run(world: World, scale: int, scales: int, seed: int) -> Run:
     errors = rng.normal(size=(n, LAYERS, len(steps)))
     for block in range(1, LAYERS):
         errors[:, block] = 0.8 * errors[:, block - 1] + 0.6 * errors[:, block]
+    if world.shared:
+        clean = np.broadcast_to(clean.mean(0), clean.shape)
     rankme = clean * np.exp(world.noise * errors)
     traces = {
         "accuracy": _traces("accuracy", task, level, np.full(n, -1), steps, accuracy),
@@ -128,7 +145,13 @@ def simulated_run(world: World, scale: int, scales: int, seed: int) -> Run:
     traces |= _further(rng, world, task, level, steps, log_step, emergence, rankme, loss)
     if world.measured:
         lag = None if world.lags is None else world.lags[scale % len(world.lags)]
-        for name, found in _deep(rng, lag, emergence, log_step).items():
+        deep = _deep(rng, lag, emergence, log_step)
+        if world.ramps:
+            deep = {
+                k: v * 0 + np.exp(0.2 * log_step) * np.exp(rng.normal(0, 0.01, v.shape))
+                for k, v in deep.items()
+            }
+        for name, found in deep.items():
             traces[name] = _traces(name, task, level, np.full(n, -1), steps, found)
     return Run(_manifest(world, scale, scales, seed), _EMPTY).replacing(traces)
 

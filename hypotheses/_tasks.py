@@ -4,6 +4,8 @@ Fixed before the confirmatory runs: chance and classes follow from the tasks the
 the runs of the first study (`python examples/difficulty.py`), which are pilots.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from emergence_stats import Design, Events, Run, emergence, first_lasting, floor
@@ -43,6 +45,22 @@ CHANCE = {
     ("mul", 1): 0.109,
     ("mul", 2): 0.0199,
 }
+# Loss in nats per answer token of the best answer that ignores the question: knowing which answers are frequent, and no more.
+IGNORANT = {
+    **{(task, level): 2.303 for task in ("copy", "reverse") for level in range(3)},
+    **{(task, level): 0.693 for task in ("compare", "parity") for level in range(3)},
+    ("add", 0): 1.495, ("add", 1): 1.766, ("add", 2): 1.9, ("mod", 0): 0.805, ("mod", 1): 0.973, ("mod", 2): 1.289,
+    ("sort", 0): 1.98, ("sort", 1): 1.878, ("sort", 2): 1.726, ("mul", 0): 1.911, ("mul", 1): 2.05, ("mul", 2): 2.141,
+}  # fmt: skip
+# Task-levels that nearly all runs of the first study learned, of tasks that move tokens and of tasks that compute.
+LEARNED = {
+    "easy": [
+        *((task, level) for task in ("copy", "reverse") for level in range(3)),
+        ("sort", 0),
+        ("sort", 1),
+    ],
+    "hard": [("mod", 0), ("mod", 1), ("mul", 0), ("add", 0)],
+}
 # By what a task asks for: to move or compare tokens, or to compute.
 EASY = ("copy", "reverse", "sort", "compare")
 HARD = ("add", "mod", "mul", "parity")
@@ -57,14 +75,35 @@ def emergences(run: Run, rise=0.25, persistence=3, behaviour="accuracy") -> Even
     return emergence(run, measure=behaviour, rise=rise, persistence=persistence, chance=CHANCE)
 
 
-def floors(run: Run, layers="final", pooling="mean", within=None):
-    """Floor of RankMe before the emergence of the same task-level, by default in the last block."""
-    return floor(run, POOLINGS[pooling], layers=layers, within=within, before=emergences(run))
+def smoothed(values):
+    """Each value but the ends as the median of itself and its neighbours (n, k): a lowest value is else that of the noise."""
+    inner = np.median([values[:, :-2], values[:, 1:-1], values[:, 2:]], axis=0)
+    return np.concatenate([values[:, :1], inner, values[:, -1:]], axis=1)
 
 
-def recoveries(run: Run, regain=1.25, pooling="mean", within=None) -> Events:
+def floors(run: Run, layers="final", pooling="mean", within=300, shared=False):
+    """Lowest RankMe of the first steps, smoothed, by default in the last block; the same steps for every task-level.
+
+    A window that ended at the emergence of a task-level would give late tasks late floors. `shared`: every task-level has the
+    geometric mean of all, so that its geometry knows of the run and not of the task.
+    """
+
+    def make() -> Run:
+        traces = run.traces(POOLINGS[pooling], layers=layers, tasks=True)
+        values = smoothed(traces.values)
+        if shared:
+            for layer in np.unique(traces.layer):
+                mine = traces.layer == layer
+                values[mine] = np.exp(np.log(values[mine]).mean(0))
+        return run.replacing({POOLINGS[pooling]: replace(traces, values=values)})
+
+    smooth = run.cached(("smoothed", layers, pooling, shared), make)
+    return floor(smooth, POOLINGS[pooling], layers=layers, within=within)
+
+
+def recoveries(run: Run, regain=1.25, pooling="mean", within=300, shared=False) -> Events:
     """Recovery of each task-level's RankMe: a quarter above its floor, three checkpoints running."""
-    return recovery_of(floors(run, pooling=pooling, within=within), rise=regain)
+    return recovery_of(floors(run, pooling=pooling, within=within, shared=shared), rise=regain)
 
 
 def members(events: Events, tasks) -> np.ndarray:
@@ -88,11 +127,19 @@ def loss_half_way(run: Run) -> Events:
     return first_lasting(traces, traces.values <= (start + low) / 2, 1)
 
 
-def planted(run: Run, task_levels, noise: float) -> Events:
-    """Geometry that knows when each task-level emerges, up to normal noise in log steps; the same noise each time."""
+def planted(run: Run, like: Events, noise: float) -> Events:
+    """Geometry that knows when each task-level of `like` emerges, up to normal noise in log steps, the same each time.
+
+    It is unknown where the geometry in `like` is: what cannot be seen is planted where it cannot be seen.
+    """
+    task_levels = like.task_levels()
     emerged = emergences(run).at(task_levels)
     at = np.log(np.where(np.isfinite(emerged.hi), emerged.hi, emerged.lo))
     step = np.exp(
         at + np.random.default_rng([run.n_params, run.seed, 2]).normal(0.0, noise, len(at))
     )
-    return Events(emerged.task, emerged.level, emerged.layer, step * (1 - 1e-9), step)
+    lo, hi = (
+        np.where(like.observed, x, like.lo if i == 0 else np.inf)
+        for i, x in enumerate((step * (1 - 1e-9), step))
+    )
+    return Events(emerged.task, emerged.level, emerged.layer, lo, hi)

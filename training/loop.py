@@ -126,7 +126,7 @@ def training_batch(
 
 def learning_rate(suite: Suite, scale: Scale, step: int) -> float:
     """Linear warm-up, then cosine decay to `final_learning_rate` of the peak: 1 is a constant rate."""
-    peak = suite.learning_rate_times_width / scale.width
+    peak = suite.peak_rate(scale)
     warm = min(1.0, (step + 1) / suite.warmup)
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / suite.steps)))
     return peak * warm * (suite.final_learning_rate + (1 - suite.final_learning_rate) * cosine)

@@ -64,7 +64,7 @@ class DeepMeasures:
 class LogSpaced:
     """Measures of the log-spaced checkpoints and of step 0: of the whole model, and of its layers."""
 
-    sharpness_samples: int = 2  # of each task-level: the mixture of all
+    sharpness_samples: int = 2  # of each task-level: the mixture of all; 0: no sharpness
     similarity_samples: int = 20  # of each task-level, for each layer's similarity with its end
 
 
@@ -82,6 +82,7 @@ class Suite:
     evaluation_samples: int = 200  # of each task-level; RankMe depends on this number
     evaluation_seed: int = 20260217  # the same samples for every run, whatever its seed
     learning_rate_times_width: float = 0.16
+    one_rate: float | None = None  # the peak learning rate of all scales, in place of that rule
     warmup: int = 200
     final_learning_rate: float = 0.1  # of the peak, where the cosine ends
     weight_decay: float = 0.01
@@ -114,9 +115,13 @@ class Suite:
             }
             shared["deep"]["llc"] = asdict(deep.llc[scale.name])
         shared["betas"] = list(self.betas)
-        shared["learning_rate"] = self.learning_rate_times_width / scale.width
+        shared["learning_rate"] = self.peak_rate(scale)
         schedule = "constant" if self.final_learning_rate == 1 else "cosine"
         return {**shared, **asdict(scale), "seed": seed, "optimiser": "AdamW", "schedule": schedule}
+
+    def peak_rate(self, scale: Scale) -> float:
+        """The learning rate after warm-up."""
+        return self.one_rate or self.learning_rate_times_width / scale.width
 
     def run_id(self, scale: Scale, seed: int) -> str:
         return f"{self.name}-{scale.name}-s{seed}"
@@ -226,6 +231,16 @@ _LONG_CHOICES = (
         seeds=tuple(range(100, 106)),
         until=4000,
         shuffled_answers=True,
+        log_spaced=LogSpaced(sharpness_samples=0),
+    ),
+    # Is it size, or the learning rate that comes with it?
+    replace(
+        _SHALLOW,
+        name="pocket_long_one_rate",
+        scales=POCKET_LONG.scales[1:4],
+        seeds=tuple(range(100, 110)),
+        until=4000,
+        one_rate=0.16 / 48,
     ),
     # Is the order of blocks that of how far the optimiser moves them?
     replace(
@@ -241,7 +256,7 @@ _LONG_CHOICES = (
         POCKET_LONG,
         name="pocket_long_constant",
         scales=POCKET_LONG.scales[:3],
-        seeds=tuple(range(100, 108)),
+        seeds=tuple(range(100, 112)),
         final_learning_rate=1.0,
         deep=replace(_LONG_DEEP, measures=("hessian_top",)),
     ),

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from emergence_stats.claims.project import Loaded
 from emergence_stats.core.runs import Run
 from emergence_stats.errors import TraceError
-from emergence_stats.evaluation.jobs import Job, make_job
+from emergence_stats.evaluation.halves import beside, split
+from emergence_stats.evaluation.jobs import Job, Part, make_job
 from emergence_stats.evaluation.judging.conclude import conclude
 from emergence_stats.evaluation.reading import ReadAhead, read_run
 from emergence_stats.evaluation.results import Result
@@ -31,10 +32,12 @@ def evaluate(
     progress: Progress | None = None,
     controls: bool = True,
     backwards: bool = False,
+    beside_others: bool = False,
 ) -> list[Result]:
     """A `Result` for each hypothesis, in order; without `controls` only for the analysis itself.
 
-    `backwards`: look at the last runs first, which changes no value of an estimate that keeps nothing.
+    `backwards`: look at the last runs first, which changes no value of an estimate that keeps nothing. `beside_others`: half of
+    the runs in another process, where that is safe (`halves`).
     Raises `TraceError` for a broken or empty store, `HypothesisError` for an estimate that fails or
     a claim that replaced functions of this package, `RegistrationError` for a lock that was altered.
     """
@@ -52,6 +55,29 @@ def evaluate(
     groups = seeds_of(used) if by_seed else [[run] for run in used]
     if backwards:
         groups.reverse()
+    mine, theirs = split(groups) if beside_others else (groups, [])
+    with beside((lambda: _there(jobs, store, theirs, names)) if theirs else None) as wait:
+        _collect(jobs, store, mine, progress, len(used))
+        parts = wait()
+    if parts is None:
+        _collect(jobs, store, theirs, progress, len(used))
+    else:
+        for job, part in zip(jobs, parts, strict=True):
+            job.add(part)
+    check_intact(names)  # estimates run code too
+    for job in jobs:
+        job.look_again()
+    return [conclude(job, store) for job in jobs]
+
+
+def _collect(
+    jobs: list[Job],
+    store: Store,
+    groups: Sequence[list[RunFile]],
+    progress: Progress | None = None,
+    total: int = 0,
+) -> None:
+    """Give the runs of these groups to every job, reading ahead."""
     done = 0
     in_order = [file for group in groups for file in group]
     with (
@@ -66,13 +92,18 @@ def evaluate(
                 runs.append(reading.next())
                 done += 1
                 if progress is not None:
-                    progress(done, len(used))
+                    progress(done, total)
             for job in jobs:
                 collect_values(job, runs)
-    check_intact(names)  # estimates run code too
-    for job in jobs:
-        job.look_again()
-    return [conclude(job, store) for job in jobs]
+
+
+def _there(
+    jobs: list[Job], store: Store, groups: Sequence[list[RunFile]], names: list[str]
+) -> list[Part]:
+    """The same in another process: what its runs gave."""
+    _collect(jobs, store, groups)
+    check_intact(names)
+    return [job.part() for job in jobs]
 
 
 def _read(store: Store, file: RunFile, jobs: list[Job]) -> Run:

@@ -12,6 +12,7 @@ from emergence_stats.claims.selection import Selection, choose_runs
 from emergence_stats.core.controls.control import Control
 from emergence_stats.core.plan import Hypothesis
 from emergence_stats.evaluation.values import Values
+from emergence_stats.support.reads import Reads
 from emergence_stats.traces.store import Store
 
 
@@ -47,6 +48,16 @@ class Arm:
         if self.control is not None and self.control.suite is not None:
             return replace(selection, planned=True)
         return selection
+
+
+@dataclass
+class Part:
+    """What some of the runs gave to a job: for each arm its values, refusals and undefined units; and what its code read."""
+
+    arms: list[tuple[dict[str, Values], dict[str, list[str]], list[str]]]
+    pooled: list[Any]
+    sketches: dict[str, Sketch]
+    reads: Reads
 
 
 @dataclass
@@ -88,6 +99,25 @@ class Job:
                 arm.selection = (
                     known if same else arm.selection.knowing(self.sketches, registration.sketches)
                 )
+
+    def part(self) -> Part:
+        """What the runs so far gave."""
+        arms = [(arm.collected, arm.refusals, arm.undefined) for arm in self.arms]
+        return Part(arms, self.pooled, self.sketches, self.loaded.reads)
+
+    def add(self, part: Part) -> None:
+        """Append what later runs gave in another process."""
+        for arm, (collected, refusals, undefined) in zip(self.arms, part.arms, strict=True):
+            for name, values in collected.items():
+                arm.collected[name].values += values.values
+                arm.collected[name].runs += values.runs
+            for run_id, reasons in refusals.items():
+                for why in reasons:
+                    arm.refuse(run_id, why)
+            arm.undefined += undefined
+        self.pooled += part.pooled
+        self.sketches.update(part.sketches)
+        self.loaded.reads.add(part.reads)
 
     def reads(self, run_id: str) -> set[str]:
         """Measures wanted of a run, none if it is not used."""

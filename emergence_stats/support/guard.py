@@ -67,6 +67,23 @@ def now_working_on(what: str) -> None:
         _board[: len(name) + 1] = name + b"\0"
 
 
+def another_board() -> mmap.mmap | None:
+    """Where a fork of this process can name what it works on, while this one names its own."""
+    return None if _board is None else mmap.mmap(-1, _BOARD_BYTES)
+
+
+def write_on(board: mmap.mmap | None) -> None:
+    """Name what is worked on there from now on."""
+    global _board
+    _board = board
+
+
+def show(board: mmap.mmap | None) -> None:
+    """Name what another process works on, which this one waits for."""
+    if _board is not None and board is not None:
+        _board[:] = board[:]
+
+
 def is_guarded() -> bool:
     """Whether this process is a child that a parent watches."""
     return _to_parent is not None

@@ -1,6 +1,7 @@
 """Lags of a measure behind behaviour, event by event, for the claims that put measures in order of time.
 
-The onset of each is the midpoint of its best sigmoid, with the interval of its own error, from RankMe's floor on. Behaviour
+The onset of each is the midpoint of its best sigmoid, with the interval of its own error, from step 92 on, where deep
+measures begin: the same for every task-level, since a window that begins with the task would know of it. Behaviour
 counts beyond chance. Task-levels take part that emerge and whose traces would show a lag of a factor of two either way.
 """
 
@@ -19,9 +20,10 @@ from emergence_stats import (
     sigmoid,
 )
 
-from .._tasks import CHANCE, emergences, floors
+from .._tasks import CHANCE, emergences
 
 REACH = math.log(2)
+BEGIN = 92.0
 RATIO_SCALE = ("rankme", "hessian_top", "weight_norm", "learning_rate")
 ONSETS = {"sigmoid": sigmoid, "half-way": half_way}
 
@@ -69,20 +71,14 @@ def lags_of(
 
     def find() -> EventLags:
         keys, find_onset = learned(run), ONSETS[onset]
-        lowest = floors(run)
-        step = dict(zip(_keys(lowest.traces), lowest.step, strict=True))
-        after = np.array([step[key] for key in keys], float)
         changed = traces_of(run, measure, keys)
+        after = np.full(len(keys), BEGIN)
         first = find_onset(changed, after=after)
         second = find_onset(traces_of(run, behaviour, keys), after=after)
         last = changed.steps[np.arange(len(keys)), changed.length - 1]
         return event_lags(first, second, after, last, reach)
 
     return run.cached(("lags by event", measure, onset, behaviour, reach), find)
-
-
-def _keys(traces):
-    return [(str(t), int(v)) for t, v in zip(traces.task, traces.level, strict=True)]
 
 
 def median_lag(run, measure, onset="sigmoid", behaviour="accuracy", reach=REACH):

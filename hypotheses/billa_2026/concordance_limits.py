@@ -2,7 +2,8 @@
 
 Estimand, one value a run and class: Harrell's C between the recovery of RankMe and emergence, over pairs of task-levels of
 one class and of different tasks whose emergence intervals are disjoint; ties in geometry count half, so that chance is
-one half. Supported if the median C is at most 0.6 at every scale in both classes, and a planted relation is found. The paper's 27%
+one half; undefined where most pairs are tied. Supported if C is at most 0.6 on average over scales in both classes, no scale lies
+above for certain, and a planted relation is found. (At every scale: that would take some forty seeds a scale.) The paper's 27%
 (v1) and 52% (v3) are of the easy class, its 69% of the hard one.
 """
 
@@ -13,7 +14,7 @@ import numpy as np
 from emergence_stats import (
     Claim,
     Hypothesis,
-    Median,
+    Mean,
     Needs,
     Prediction,
     Region,
@@ -40,13 +41,13 @@ from ._paper import PAPER
 NOISE = 0.7  # of planted geometry, in log steps
 
 
-def concordance(run, *, tasks, regain=1.25, pooling="mean", geometry="recovery"):
+def concordance(run, *, tasks, regain=1.25, pooling="mean", geometry="recovery", least=0.5):
     """Harrell's C within a class, over pairs of different tasks."""
     recovered = recoveries(run, regain, pooling)
     keys = recovered.task_levels()
     moved = {
         "recovery": lambda: recovered,
-        "planted": lambda: planted(run, keys, NOISE),
+        "planted": lambda: planted(run, recovered, NOISE),
         "loss": lambda: loss_half_way(run).at(keys),
     }[geometry]()
     mine = members(moved, tasks)
@@ -58,6 +59,8 @@ def concordance(run, *, tasks, regain=1.25, pooling="mean", geometry="recovery")
     if not comparable.any():
         raise Undefined("no two task-levels of the class emerge at distinct times")
     agree, tied = moved_later == later, moved_later == 0
+    if tied[comparable].mean() > 1 - least:
+        raise Undefined("most pairs are tied in geometry, which says nothing of how it orders")
     return float((agree + 0.5 * tied)[comparable].mean())
 
 
@@ -77,18 +80,22 @@ concordance_limits = Hypothesis(
             f"C, {name}",
             functools.partial(concordance, tasks=tasks),
             Region.at_most(0.6),
-            Median(),
-            scope="every scale",
+            Mean((0.0, 1.0)),
+            scope="average",
         )
         for name, tasks in (("easy", EASY), ("hard", HARD))
     ],
     design=LONG,
     controls=[
-        varied(
-            "planted relation",
-            "this analysis sees no relation",
-            finds="refuted",
-            geometry="planted",
+        *(
+            varied(
+                f"planted relation, {name}",
+                "this analysis sees no relation",
+                [f"C, {name}"],
+                finds="refuted",
+                geometry="planted",
+            )
+            for name in ("easy", "hard")
         ),
         varied(
             "loss in place of geometry",

@@ -1,7 +1,7 @@
 """The measures move in an order: RankMe first, then the LLC, then the Hessian.
 
-Estimands, one value a run: the lag of the LLC behind RankMe, and of the Hessian behind the LLC, each the difference of
-their median lags behind accuracy, event by event; and of each measure the slope of its onset on emergence, without which
+Estimands, one value a run: the lag of the LLC behind RankMe, and of the Hessian behind the LLC, each the median over the
+task-levels in which both change; and of each measure the slope of its onset on emergence, without which
 its place in an order says nothing of the task. Supported if both lags are above a factor of 1.1 at every scale and all
 slopes above 0.25; refuted as soon as one is outside for certain. A measure that changes on a schedule has no place.
 """
@@ -10,20 +10,26 @@ import functools
 import itertools
 import math
 
-from emergence_stats import Claim, Hypothesis, Needs, Prediction, Region, placebo
+import numpy as np
+
+from emergence_stats import Claim, Hypothesis, Needs, Prediction, Region, Undefined, placebo
 
 from .._tasks import DEEP
-from ._lags import median_lag, slope_on_emergence
+from ._lags import lags_of, slope_on_emergence
 from ._paper import PAPER
 
 ORDER = ("rankme", "llc", "hessian_top")
 LEAST = round(math.log(1.1), 4)
+FEWEST = 6
 
 
 def lag_between(run, *, first, second, onset="sigmoid", behaviour="accuracy"):
-    """Median lag of the second measure behind accuracy less that of the first, in log steps."""
-    later, earlier = (median_lag(run, m, onset, behaviour) for m in (second, first))
-    return later - earlier
+    """Median lag of the second measure behind the first, in log steps, over the task-levels in which both change."""
+    later, earlier = (lags_of(run, m, onset, behaviour) for m in (second, first))
+    lags = later.behind(earlier)
+    if len(lags) < FEWEST:
+        raise Undefined(f"{len(lags)} task-levels show a change of both measures")
+    return float(np.median(lags))
 
 
 geometric_hierarchy = Hypothesis(
@@ -59,6 +65,9 @@ geometric_hierarchy = Hypothesis(
         ),
     ],
     design=DEEP,
-    controls=[placebo("hessian_top", by="weight_norm"), placebo("llc", by="loss")],
+    controls=[
+        placebo(measure, by="weight_norm", predictions=[f"slope of {measure}"])
+        for measure in ("llc", "hessian_top")
+    ],
     multiverse={"onset": ["sigmoid", "half-way"], "behaviour": ["accuracy", "log_prob"]},
 )

@@ -22,7 +22,7 @@ llc_synchronous = Hypothesis(
         paper=PAPER,
         reported={"v1": "precursor in 0/24", "v3": "precursor in 0/24"},
     ),
-    needs=Needs(["llc", "accuracy", "rankme"], further=["log_prob"], layers="final", min_scales=2),
+    needs=Needs(["llc", "accuracy"], further=["log_prob"], min_scales=2),
     predictions=[
         Prediction(
             "median lag",
@@ -38,7 +38,7 @@ llc_synchronous = Hypothesis(
         ),
     ],
     design=DEEP,
-    controls=[placebo("llc", by="loss"), placebo("llc", by="learning_rate")],
+    controls=[placebo("llc", by="weight_norm", predictions=["slope on emergence"])],
     multiverse={
         "onset": ["sigmoid", "half-way"],
         "behaviour": ["accuracy", "log_prob"],

@@ -47,7 +47,7 @@ def swaps_that_agree(runs, regain=1.25, pooling="mean", geometry="recovery"):
         emerged = emergences(run).at(tasks)
         behaviour.append(interval_order(emerged.lo, emerged.hi))
         if geometry == "planted":
-            recovered = planted(run, tasks, NOISE)
+            recovered = planted(run, recovered, NOISE)
         elif geometry == "loss":
             recovered = loss_half_way(run).at(tasks)
         moved.append(interval_order(recovered.lo, recovered.hi))

@@ -6,16 +6,25 @@ of training to 1 and stays there. Supported if a block settles at least 0.05 log
 tau is above 0, at every scale. Refuted if one scale is outside for certain.
 
 It is the rival of `top_down`, which has the collapse go the other way. Reservations would mean: fragile, that it depends on the
-likeness (SVCCA or CKA) or on how far is settled; not specific, that traces which are shifted at random show it too. SVCCA of
+likeness (SVCCA or CKA) or on how far is settled; not specific, that layers settle in this order on shuffled answers too. SVCCA of
 early layers with few directions is high from the start, which is why the way and not the
 likeness is halved. The paper: convolutional and recurrent networks, SVCCA against the end of training.
 """
 
 import numpy as np
 
-from emergence_stats import Claim, Hypothesis, Mean, Needs, Prediction, Region, Undefined, surrogate
+from emergence_stats import (
+    Claim,
+    Hypothesis,
+    Median,
+    Needs,
+    Prediction,
+    Region,
+    Undefined,
+    shuffled_answers,
+)
 
-from .._tasks import BLOCKS
+from .._tasks import BLOCKS, SHUFFLED, smoothed
 
 LIKENESS = {"svcca": "svcca_end", "cka": "cka_end"}
 
@@ -23,13 +32,19 @@ LIKENESS = {"svcca": "svcca_end", "cka": "cka_end"}
 def settled(run, fraction, likeness):
     """Log step at which each block has settled (blocks,), shallowest first."""
     traces = run.traces(LIKENESS[likeness], layers="blocks", tasks=False)
-    start, end = traces.values[:, :1], traces.values[:, -1:]
+    values = smoothed(traces.values)
+    start, end = values[:, :1], values[:, -1:]
     if (end <= start).any():
         raise Undefined("a block is no more like its end than it was at the start")
-    below = (traces.values - start) / (end - start) < fraction
+    way = (values - start) / (end - start)
+    below = way < fraction
     last = np.array([np.flatnonzero(row)[-1] for row in below])  # the start is always below
     rows = np.arange(len(last))
-    t, way = np.log(np.maximum(traces.steps, 1.0)), (traces.values - start) / (end - start)
+    if (last == 0).any():
+        raise Undefined(
+            "a block settles before the first checkpoint after the start, so that nothing tells when"
+        )
+    t = np.log(np.maximum(traces.steps, 1.0))
     before, after = way[rows, last], way[rows, last + 1]
     return t[rows, last] + (fraction - before) / (after - before) * (
         t[rows, last + 1] - t[rows, last]
@@ -59,9 +74,9 @@ early_layers_settle_first = Hypothesis(
     needs=Needs(["svcca_end"], further=["cka_end"], layers="blocks", min_layers=4, min_scales=2),
     predictions=[
         Prediction("log steps per block", steps_per_block, Region.at_least(0.05), scope="every scale"),
-        Prediction("tau of depth and settling", depth_order, Region.above(0.0), Mean((-1.0, 1.0)), scope="every scale"),
+        Prediction("tau of depth and settling", depth_order, Region.above(0.0), Median(), scope="every scale"),
     ],
     design=BLOCKS,
-    controls=[surrogate("svcca_end")],
+    controls=[shuffled_answers(SHUFFLED, ["log steps per block"])],
     multiverse={"fraction": [0.25, 0.5, 0.75], "likeness": list(LIKENESS)},
 )  # fmt: skip

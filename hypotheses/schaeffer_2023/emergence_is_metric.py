@@ -1,9 +1,10 @@
 """Emergence is sharp in accuracy and smooth in log-probability: the metric makes it.
 
 Estimands, one value a run, over task-levels with answers of two tokens or more that are learned: the log of how long the rise
-takes in log-probability less that in exact-match accuracy (from a tenth to nine tenths of the way, in log steps); and the share
+takes in log-probability less that in exact-match accuracy (from a tenth to nine tenths of the way, in log steps, which begins
+where only frequencies of answers are known); and the share
 of the rise of log-probability that came before accuracy emerged. Supported if at every scale the rise in log-probability takes
-at least 1.5 times as many log steps, and more than half of it came before. One scale outside for certain refutes.
+at least 1.5 times as many log steps, and more than half of it came before (a sample that is known or not has a quarter). One scale outside for certain refutes.
 
 Reservations would mean: not specific, that token accuracy, which is linear in what each token knows, rises as sharply as exact
 match, or that answers of one token, where the two metrics are alike, show the same. The paper is about sizes, and has tasks of
@@ -14,9 +15,9 @@ import math
 
 import numpy as np
 
-from emergence_stats import Claim, Hypothesis, Median, Needs, Prediction, Region, Undefined, varied
+from emergence_stats import Claim, Hypothesis, Needs, Prediction, Region, Undefined, varied
 
-from .._tasks import LONG, emergences
+from .._tasks import CHANCE, IGNORANT, LONG, emergences
 
 MANY = ("copy", "reverse", "sort", "add", "mod", "mul")  # answers of two tokens or more
 ONE = ("compare", "parity")
@@ -32,32 +33,46 @@ def learned(run, tasks):
     return rows
 
 
-def duration(traces, ends=(0.1, 0.9)):
-    """Log steps from the first time at `ends[0]` to the first time at `ends[1]` of the way from start to end (n,)."""
-    start, end = traces.values[:, :1], traces.values[:, -3:].mean(1, keepdims=True)
-    way = np.maximum.accumulate((traces.values - start) / (end - start), axis=1)
-    t = np.log(np.maximum(traces.steps, 1.0))
+def way(run, measure, rows):
+    """Log steps, and how far each trace has come from knowing no more than which answers are frequent to its end (n, k)."""
+    traces = run.traces(measure, tasks=True).select(rows)
+    start = {
+        "log_prob": {k: -v for k, v in IGNORANT.items()},
+        "accuracy": CHANCE,
+        "token_accuracy": {},
+    }[measure]
+    base = np.array([[start.get(key, 0.0)] for key in traces.task_levels()])
+    if measure == "token_accuracy":
+        base = traces.values[:, :1]
+    end = traces.values[:, -3:].mean(1, keepdims=True)
+    return np.log(np.maximum(traces.steps, 1.0)), np.clip(
+        (traces.values - base) / (end - base), 0, None
+    )
+
+
+def duration(t, come, ends):
+    """Log steps from the first time at `ends[0]` to the first time at `ends[1]` of the way (n,)."""
+    highest = np.maximum.accumulate(come, axis=1)
     # Between checkpoints a rise is taken as straight, so that one that falls between two is not of no length.
-    reached = [[np.interp(level, w, s) for w, s in zip(way, t, strict=True)] for level in ends]
+    reached = [[np.interp(level, w, s) for w, s in zip(highest, t, strict=True)] for level in ends]
     return np.maximum(np.subtract(*reached[::-1]), 1e-3)
 
 
 def smoother(run, tasks=MANY, ends=(0.1, 0.9), sharp="accuracy"):
     """Mean log of the duration of the rise in log-probability less that in accuracy."""
     rows = learned(run, tasks)
-    smooth, steep = (run.traces(m, tasks=True).select(rows) for m in ("log_prob", sharp))
-    return float((np.log(duration(smooth, ends)) - np.log(duration(steep, ends))).mean())
+    smooth, steep = (duration(*way(run, m, rows), ends) for m in ("log_prob", sharp))
+    return float((np.log(smooth) - np.log(steep)).mean())
 
 
-def before_emergence(run, tasks=MANY, ends=(0.1, 0.9), sharp="accuracy"):
+def before_emergence(run, tasks=MANY, ends=(0.1, 0.9)):
     """Mean share of the rise of log-probability that came before accuracy emerged, from 0 to 1."""
     rows = learned(run, tasks)
     traces = run.traces("log_prob", tasks=True).select(rows)
-    events = emergences(run, behaviour=sharp).at(traces.task_levels())
-    start, end = traces.values[:, 0], traces.values[:, -3:].mean(1)
-    before = (traces.steps <= events.lo[:, None]).sum(1) - 1
-    at = traces.values[np.arange(len(before)), np.maximum(before, 0)]
-    return float(np.clip((at - start) / (end - start), 0, 1).mean())
+    _, come = way(run, "log_prob", rows)
+    events = emergences(run).at(traces.task_levels())
+    before = np.maximum((traces.steps <= events.lo[:, None]).sum(1) - 1, 0)
+    return float(np.clip(come[np.arange(len(before)), before], 0, 1).mean())
 
 
 emergence_is_metric = Hypothesis(
@@ -69,15 +84,16 @@ emergence_is_metric = Hypothesis(
     needs=Needs(["accuracy", "log_prob"], layers="final", min_scales=3),
     predictions=[
         Prediction(
-            "duration, log-probability to accuracy", smoother, Region.at_least(LEAST), Median(), scope="every scale"
+            "duration, log-probability to accuracy", smoother, Region.at_least(LEAST), scope="every scale"
         ),
-        Prediction("share before emergence", before_emergence, Region.above(0.5), Median(), scope="every scale"),
+        Prediction("share before emergence", before_emergence, Region.above(0.5), scope="every scale"),
     ],
     design=LONG,
     controls=[
         varied("token accuracy", "a linear metric is as sharp", ["duration, log-probability to accuracy"],
                measures=["token_accuracy"], sharp="token_accuracy"),
-        varied("answers of one token", "it is there where the metrics are alike", tasks=ONE),
+        varied("answers of one token", "it is there where the metrics are alike", ["duration, log-probability to accuracy"],
+               tasks=ONE),
     ],
     multiverse={"ends": [(0.1, 0.9), (0.2, 0.8), (0.05, 0.95)]},
 )  # fmt: skip

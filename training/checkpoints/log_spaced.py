@@ -35,11 +35,11 @@ _SHARPNESS = 100  # the same of draws
 class LogSpacedEvaluation:
     """What the measures need: the samples, and the weights at initialisation.
 
-    `mixture`: as many samples of each task-level. `probes`: tokens of samples of every task-level, and the position at which
+    `mixture`: as many samples of each task-level, None without sharpness. `probes`: tokens of samples of every task-level, and the position at which
     each one's answer begins. `initial`: the parameters by name, before training.
     """
 
-    mixture: Batch
+    mixture: Batch | None
     probes: list[tuple[Tensor, int]]
     initial: dict[str, Tensor]
     seconds: dict[str, float] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class LogSpacedEvaluation:
             tokens, shape = tasks.problems(rng, task, level, settings.similarity_samples)
             probes.append((torch.from_numpy(tokens[:, :-1]).to(device), shape.prompt - 1))
         return cls(
-            one_after_another(mixture),
+            one_after_another(mixture) if settings.sharpness_samples else None,
             probes,
             {name: p.detach().clone() for name, p in model.named_parameters()},
         )
@@ -71,17 +71,18 @@ class LogSpacedEvaluation:
 
         `key`: what fixes the draws of the run.
         """
-        clock = Clock(self.seconds)
-        hessian = HessianOfLoss(model, self.mixture.inputs, self.mixture.targets)
-        draws = [generator(DRAW_STREAM, *key, step, _SHARPNESS + i) for i in range(2)]
-        readings = _top("sharpness", hessian, draws[0])
-        clock.lap("sharpness")
-        scale = adam_scale(optimiser)
-        if scale is not None:
-            readings += _top("adam_sharpness", PreconditionedHessian(hessian, scale), draws[1])
-        del hessian
-        model.zero_grad()
-        clock.lap("adam_sharpness")
+        clock, readings = Clock(self.seconds), list[Reading]()
+        if self.mixture is not None:
+            hessian = HessianOfLoss(model, self.mixture.inputs, self.mixture.targets)
+            draws = [generator(DRAW_STREAM, *key, step, _SHARPNESS + i) for i in range(2)]
+            readings += _top("sharpness", hessian, draws[0])
+            clock.lap("sharpness")
+            scale = adam_scale(optimiser)
+            if scale is not None:
+                readings += _top("adam_sharpness", PreconditionedHessian(hessian, scale), draws[1])
+            del hessian
+            model.zero_grad()
+            clock.lap("adam_sharpness")
         ranks = by_layer(model), by_layer(model, self.initial)
         for name, found in zip(("stable_rank", "stable_rank_change"), ranks, strict=True):
             readings.append(Reading(name, found.cpu().numpy(), of_layers=True))

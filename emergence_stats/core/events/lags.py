@@ -29,13 +29,14 @@ class EventLags:
     """Lags of the events of one run, in log steps, positive where the onset comes after the event.
 
     `lo`, `hi` (n,): what checkpoints and the measure's own error leave open. `onset`, `event` (n,): middles of the
-    intervals. `left_out`: how many pairs have no lag, by reason.
+    intervals. `index` (n,): which of the given pairs they are of. `left_out`: how many pairs have no lag, by reason.
     """
 
     lo: Floats
     hi: Floats
     onset: Floats
     event: Floats
+    index: NDArray[np.int64]
     left_out: dict[str, int]
 
     def __len__(self) -> int:
@@ -45,6 +46,11 @@ class EventLags:
     def values(self) -> Floats:
         """Onset less event, middle to middle (n,)."""
         return self.onset - self.event
+
+    def behind(self, other: EventLags) -> Floats:
+        """This lag less the other's, of the pairs that have both (m,): two measures are compared on the same events."""
+        _, mine, theirs = np.intersect1d(self.index, other.index, return_indices=True)
+        return self.values[mine] - other.values[theirs]
 
     def median(self, fewest: int = FEWEST) -> float:
         """The median lag of the run. `Undefined` with fewer than `fewest` events."""
@@ -115,6 +121,7 @@ def event_lags(
         hi=(o_hi - e_lo)[kept],
         onset=((o_lo + o_hi) / 2)[kept],
         event=middle[kept],
+        index=np.flatnonzero(kept),
         left_out={reason: int(mask.sum()) for reason, mask in reasons.items() if mask.any()},
     )
 

@@ -85,7 +85,9 @@ class Session:
         loaded = self.load(names)
         store = self.store(traces)
         with self.progress("reading runs") as progress:
-            results = evaluate(loaded, store, suite=suite, progress=progress, controls=controls)
+            results = evaluate(
+                loaded, store, suite=suite, progress=progress, controls=controls, beside_others=True
+            )
         if suite is not None or not (self.project.folder / "robustness.lock").exists():
             return results
         from emergence_stats.robustness.recorded import attach
