@@ -51,6 +51,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "floor": "core.events.definitions",
         "half_way": "core.events.onsets",
         "interval_order": "core.events.definitions",
+        "largest_step": "core.events.steps",
         "leads": "core.events.precursors",
         "logarithm": "core.events.onsets",
         "mismatched_tasks": "core.controls.usual",

@@ -1,8 +1,9 @@
 """Lags of a measure behind behaviour, event by event, for the claims that put measures in order of time.
 
-The onset of each is the midpoint of its best sigmoid, with the interval of its own error, from step 92 on, where deep
-measures begin: the same for every task-level, since a window that begins with the task would know of it. Behaviour
-counts beyond chance. Task-levels take part that emerge and whose traces would show a lag of a factor of two either way.
+The onset of each is its largest step (`es.largest_step`), with the interval of its own error, from step 92 on, where deep measures
+begin: the same for every task-level, since a window that begins with the task would know of it. On the pilots this definition gives
+log-probability, which has to move with accuracy, no lag and a slope of 1, and the norm of the weights, which knows no task, a slope of 0;
+the best sigmoid, in the multiverse, finds no change in most traces of the LLC, which leave and come back. Behaviour counts beyond chance. Task-levels take part that emerge and whose traces would show a lag of a factor of two either way.
 """
 
 import math
@@ -16,6 +17,7 @@ from emergence_stats import (
     Undefined,
     event_lags,
     half_way,
+    largest_step,
     logarithm,
     sigmoid,
 )
@@ -25,7 +27,7 @@ from .._tasks import CHANCE, emergences
 REACH = math.log(2)
 BEGIN = 92.0
 RATIO_SCALE = ("rankme", "hessian_top", "weight_norm", "learning_rate")
-ONSETS = {"sigmoid": sigmoid, "half-way": half_way}
+ONSETS = {"step": largest_step, "sigmoid": sigmoid, "half-way": half_way}
 
 
 def learned(run: Run) -> list[tuple[str, int]]:
@@ -64,9 +66,7 @@ def traces_of(run: Run, measure: str, keys):
     return traces
 
 
-def lags_of(
-    run: Run, measure: str, onset="sigmoid", behaviour="accuracy", reach=REACH
-) -> EventLags:
+def lags_of(run: Run, measure: str, onset="step", behaviour="accuracy", reach=REACH) -> EventLags:
     """Lag of the measure's change behind that of behaviour, of each task-level that can show one."""
 
     def find() -> EventLags:
@@ -81,11 +81,11 @@ def lags_of(
     return run.cached(("lags by event", measure, onset, behaviour, reach), find)
 
 
-def median_lag(run, measure, onset="sigmoid", behaviour="accuracy", reach=REACH):
+def median_lag(run, measure, onset="step", behaviour="accuracy", reach=REACH):
     """Median over task-levels of the lag behind behaviour, in log steps."""
     return lags_of(run, measure, onset, behaviour, reach).median()
 
 
-def slope_on_emergence(run, measure, onset="sigmoid", behaviour="accuracy", reach=REACH):
+def slope_on_emergence(run, measure, onset="step", behaviour="accuracy", reach=REACH):
     """Slope of the measure's onset on emergence within the run: 1 if it follows each task, 0 if it knows none."""
     return lags_of(run, measure, onset, behaviour, reach).slope()

@@ -23,7 +23,7 @@ LEAST = round(math.log(1.1), 4)
 FEWEST = 6
 
 
-def lag_between(run, *, first, second, onset="sigmoid", behaviour="accuracy"):
+def lag_between(run, *, first, second, onset="step", behaviour="accuracy"):
     """Median lag of the second measure behind the first, in log steps, over the task-levels in which both change."""
     later, earlier = (lags_of(run, m, onset, behaviour) for m in (second, first))
     lags = later.behind(earlier)
@@ -69,5 +69,5 @@ geometric_hierarchy = Hypothesis(
         placebo(measure, by="weight_norm", predictions=[f"slope of {measure}"])
         for measure in ("llc", "hessian_top")
     ],
-    multiverse={"onset": ["sigmoid", "half-way"], "behaviour": ["accuracy", "log_prob"]},
+    multiverse={"onset": ["step", "sigmoid", "half-way"], "behaviour": ["accuracy", "log_prob"]},
 )

@@ -51,7 +51,7 @@ hessian_lags = Hypothesis(
         placebo("hessian_top", by="weight_norm", predictions=["slope on emergence"]),
     ],
     multiverse={
-        "onset": ["sigmoid", "half-way"],
+        "onset": ["step", "sigmoid", "half-way"],
         "behaviour": ["accuracy", "log_prob"],
         "reach": [math.log(1.5), math.log(2)],
     },

@@ -40,7 +40,7 @@ llc_synchronous = Hypothesis(
     design=DEEP,
     controls=[placebo("llc", by="weight_norm", predictions=["slope on emergence"])],
     multiverse={
-        "onset": ["sigmoid", "half-way"],
+        "onset": ["step", "sigmoid", "half-way"],
         "behaviour": ["accuracy", "log_prob"],
         "reach": [math.log(1.5), math.log(2)],
     },
