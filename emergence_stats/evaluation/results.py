@@ -237,7 +237,8 @@ class PlanState:
     `registration`: "registered", "amended" or "unregistered". `confirmatory`: the plan is as it was
     registered, and the result rests only on runs of the plan that it had not seen. `registered`: when.
     `digest`: of the registered plan. `changes`: what was edited since, and `deviations`: what departs from
-    the plan, one line each. `rules`: those by which values became the verdict, the core with its version.
+    the plan, one line each. `rules`: those by which values became the verdict, the core with its version. `supersedes`: an earlier
+    study of the same name that was closed, in words.
     """
 
     registration: str = "unregistered"
@@ -247,6 +248,7 @@ class PlanState:
     changes: tuple[str, ...] = ()
     deviations: tuple[str, ...] = ()
     rules: str = ""
+    supersedes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -339,6 +341,7 @@ class Result:
             "registered": self.plan.registered,
             "plan": self.plan.digest,
             "rules": self.plan.rules,
+            "supersedes": self.plan.supersedes,
             "reason": self.reason,
             "paper": self.claim.paper,
             "reported": {k: reported_text(v) for k, v in self.claim.reported.items()},

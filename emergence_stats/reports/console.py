@@ -28,6 +28,7 @@ from emergence_stats.reports.words import (
     robustness_texts,
     runs_text,
     scale_texts,
+    supersedes_text,
     tally,
     verdict_cell,
     why_text,
@@ -179,6 +180,8 @@ def print_summary(console: Console, results: Sequence[Result]) -> None:
     """The verdict table of `report`."""
     rows = [(r.name, verdict_cell(r), r.basis, str(r.counted), why_text(r)) for r in results]
     print_table(console, ("hypothesis", "verdict", "basis", "runs", "why"), rows)
+    for study, names in supersedes_text(results):
+        print_line(console, f"{names}: supersedes {study}")
     for deviation, names in deviations_text(results):
         print_line(console, f"deviation, {names}: {deviation}")
     if any(r.qualified for r in results):

@@ -10,7 +10,7 @@ from emergence_stats.core.reported import reported_text
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result
 from emergence_stats.robustness.words import explained_texts as explained_texts
-from emergence_stats.support.words import number
+from emergence_stats.support.words import number, visible
 
 if TYPE_CHECKING:
     from emergence_stats.core.intervals.estimates import Estimate
@@ -239,6 +239,8 @@ def registration_text(result: Result) -> str:
     when = (
         f"{result.registration} {str(result.plan.registered)[:10]} ({str(result.plan.digest)[:7]})"
     )
+    if result.plan.supersedes is not None:
+        when += f", supersedes {visible(result.plan.supersedes)}"
     return f"{when}, {result.basis}" if result.counted else when
 
 
@@ -276,6 +278,16 @@ def multiplicity_rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
         (r.name, *map(p_text, (a.p, a.holm, a.fdr)), verdict_cell(r))
         for a, r in sorted(some, key=lambda pair: pair[0].p)
     ]
+
+
+def supersedes_text(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
+    """Each earlier study that was closed once, with the names of those that supersede it."""
+    whose: dict[str, list[str]] = {}
+    for result in results:
+        if result.plan.supersedes is not None:
+            whose.setdefault(visible(result.plan.supersedes), []).append(result.name)
+    for study, names in whose.items():
+        yield study, "all" if len(names) == len(results) > 1 else ", ".join(names)
 
 
 def deviations_text(results: Sequence[Result]) -> Iterator[tuple[str, str]]:

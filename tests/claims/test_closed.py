@@ -49,6 +49,11 @@ def test_what_is_registered_after_is_another_study_and_no_amendment(closed):
     found = result_of(es("test", "learns", "--json"))
     assert found["registration"] == "registered"
     assert not [line for line in found["deviations"] if "times" in line]
+    first = lock_of(closed)["entries"][0]["registered"][:10]
+    assert f"the study registered {first} and closed" in found["supersedes"]
+    shown = es("report", "--all").stdout
+    assert shown.count(f"learns: supersedes the study registered {first} and closed") == 1
+    assert "supersedes the study" in es("test", "learns").stdout
     assert f"It supersedes the study registered {lock_of(closed)['entries'][0]['registered']}" in (
         es("describe", "learns").stdout
     )

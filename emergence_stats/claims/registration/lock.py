@@ -77,6 +77,14 @@ class Registration:
             found[-1].append(entry)
         return [tuple(study) for study in found]
 
+    def superseded(self) -> str | None:
+        """The study before the present one, in words; None if this is the first."""
+        earlier = self.studies()[:-1]
+        if not earlier:
+            return None
+        closed = earlier[-1][-1]
+        return f"the study registered {closed['registered'][:10]} and closed {closed['closed_on'][:10]} ({closed['closed']})"
+
     def saw(self, manifest: Manifest) -> bool:
         """Whether this plan or an earlier one had seen this run, under this name or another."""
         known = self._seen

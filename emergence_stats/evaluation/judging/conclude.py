@@ -57,6 +57,7 @@ def conclude(job: Job, store: Store) -> Result:
             digest=latest["plan"] if latest else None,
             changes=state.changes,
             rules=f"core {VERSION}",
+            supersedes=state.registration.superseded() if state.registration else None,
             deviations=(
                 *deviations(hypothesis, state, selection, store),
                 *(some.text() for some in missing if state.registration is not None),
