@@ -160,6 +160,7 @@ class Suite:
 # Fields of a config that are written only where they differ from what older runs did.
 _ABSENT_IF_OFF = (
     "shuffled_answers",
+    "one_rate",
     "until",
     "equal_steps",
     "own_streams",
