@@ -52,7 +52,7 @@ FRAMEWORK = CORE | {
     "emergence_stats/core/runs.py",
     *(f"emergence_stats/core/controls/{name}.py" for name in ("changes", "usual")),
     *(f"emergence_stats/core/events/{name}.py" for name in (
-        "__init__", "crosscorrelation", "definitions", "lags", "noise", "onsets", "precursors", "sigmoids",
+        "__init__", "crosscorrelation", "definitions", "lags", "noise", "onsets", "precursors", "sigmoids", "steps",
     )),
 }  # fmt: skip
 
