@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import pickle
 import select
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 from emergence_stats.support import guard
@@ -72,7 +73,9 @@ def beside(work: Callable[[], Any] | None) -> Iterator[Callable[[], Any]]:
         yield wait
     finally:
         os.close(answer)
-        os.close(alive)  # which ends it, if it is still at work
+        os.close(alive)
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)  # what it found is here, or is not wanted any more
         os.waitpid(child, 0)
 
 

@@ -14,7 +14,7 @@ from emergence_training import run as training_run  # noqa: E402
 from emergence_training import tasks  # noqa: E402
 from emergence_training.checkpoints.forward import Evaluation, measure  # noqa: E402
 from emergence_training.checkpoints.samples import Batch  # noqa: E402
-from emergence_training.loop import equal_steps, initial_seed, training_batch  # noqa: E402
+from emergence_training.loop import equal_steps, initial_seed, learning_rate, training_batch  # noqa: E402
 from emergence_training.measures.rankme import rankme  # noqa: E402
 from emergence_training.measures.sampler import Sampler  # noqa: E402
 from emergence_training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
@@ -271,6 +271,25 @@ def test_measures_of_log_spaced_checkpoints_are_part_of_a_run_and_of_its_continu
     train_until_killed(tmp_path / "killed", LOG_SPACED, scale, monkeypatch)
     resumed = training_run.train_run(tmp_path / "killed", LOG_SPACED, scale, 3)
     assert resumed.sha256 == whole.sha256
+
+
+def test_sharpness_can_be_left_out(tmp_path):
+    suite = dataclasses.replace(LOG_SPACED, deep=None, log_spaced=LogSpaced(0, 3))
+    training_run.train_run(tmp_path, suite, Scale(8, 2, heads=2), 3)
+    table = Store.open(tmp_path).read(Store.open(tmp_path).runs[0]).to_pandas()
+    measures = set(table["measure"])
+    assert {"cka_end", "svcca_end", "stable_rank"} <= measures
+    assert not [name for name in measures if "sharpness" in name]
+
+
+def test_one_rate_is_that_of_all_scales():
+    suite = dataclasses.replace(TINY, one_rate=0.01)
+    small, large = Scale(8, 2, heads=2), Scale(16, 4, heads=2)
+    for step in (0, 10, 20):
+        assert learning_rate(suite, small, step) == learning_rate(suite, large, step)
+        assert learning_rate(TINY, small, step) == 2 * learning_rate(TINY, large, step)
+    assert suite.config(small, 0)["learning_rate"] == suite.config(small, 0)["one_rate"] == 0.01
+    assert "one_rate" not in TINY.config(small, 0)
 
 
 def test_measures_of_log_spaced_checkpoints_do_not_touch_the_training(tmp_path):
