@@ -326,6 +326,7 @@ CLAIMS = (
     early_layers_settle_first,
 )  # fmt: skip
 NEEDS = {
+    "scale_invariant_floors": "rankme_centred",
     "three_phases": "rankme_answer_centred",
     "later_layers_compress": "rankme_centred",
     "early_layers_settle_first": "svcca_end",
@@ -353,12 +354,17 @@ def values_of(folder, suite):
     return found
 
 
-def differences(found, report):
-    """Values of a report's JSON that are not those found, a line each."""
+def differences(found, report, suite):
+    """Values of a report's JSON that are not those found in this suite, a line each."""
     compared = 0
     for result in report["results"]:
+        if result["suite"] != suite:
+            continue
         for prediction in result["predictions"]:
             mine = found.get(result["name"], {}).get(prediction["name"])
+            theirs = {one["runs"][0] for one in prediction["values"]}
+            for run_id in sorted((mine or {}).keys() - theirs):
+                yield f"{result['name']}, {prediction['name']}, {run_id}: {mine[run_id]}, not none"
             for one in prediction["values"] if mine is not None else ():
                 run_id = one["runs"][0]
                 if run_id not in mine:
@@ -381,7 +387,7 @@ def main():
     if options.compare is None:
         json.dump(found, sys.stdout, indent=1)
         return
-    lines = list(differences(found, json.loads(Path(options.compare).read_text())))
+    lines = list(differences(found, json.loads(Path(options.compare).read_text()), options.suite))
     print("\n".join(lines) if lines else "no difference")
 
 

@@ -3,6 +3,9 @@
 Estimand, one value a run: Spearman's rho over tasks between the step at which RankMe has recovered (median of a task's
 levels) and a difficulty that was fixed beforehand: when tasks emerged in the runs of the first study (`_tasks.DIFFICULTY`).
 Supported if the mean rho is at least 0.5 on average over scales, refuted if it is below for certain.
+
+Reservations would mean: not specific, that the mean rank of all tasks, the loss, or shifted traces order tasks as well; mixed across
+scales, that one size says otherwise. Not known of the paper: its difficulty, and how it dates a recovery.
 """
 
 import numpy as np
@@ -26,9 +29,8 @@ from ._paper import PAPER
 
 def rho_with_difficulty(run, regain=1.25, pooling="mean", quantity="recovery", shared=False):
     """Spearman's rho over tasks."""
-    events = loss_half_way(run)
-    if quantity == "recovery":
-        events = recoveries(run, regain, pooling, shared=shared)
+    by_loss = quantity == "loss"
+    events = loss_half_way(run) if by_loss else recoveries(run, regain, pooling, shared=shared)
     tasks = [task for task in DIFFICULTY if (events.task == task).any()]
     if len(tasks) < 4:
         raise Undefined(f"a rank correlation over {len(tasks)} tasks says nothing")

@@ -2,13 +2,12 @@
 
 Estimands, one value a run, of hard task-levels that emerge: the share whose RankMe recovered before for certain; that share
 less the one of mismatched pairs of the same class; less the rate of false alarms, the recoveries without an emergence by the
-end; and hard less easy. Supported if the share is at least 0.75 on average, and the median run of every scale (which takes all ten) more than mismatched pairs,
-than false alarms, and than easy tasks ("hard only"). Task-levels that never emerge are no successes, and a recovery is a false
-alarm only if there was time for a lead of a factor of four.
+end; and hard less easy. Supported if the share is at least 0.75 on average, and the median run of every scale shows more than
+mismatched pairs, than false alarms, and than easy tasks ("hard only"); with ten runs a scale, that takes all ten. Task-levels that
+never emerge are no successes, and a recovery is a false alarm only if there was time for a lead of a factor of four.
 
 Reservations would mean: not specific, that the mean rank of all tasks, shifted traces, or a measure that knows nothing of tasks
-lead as often. Not
-known of the paper: how it dates a recovery, and that it uses the cross-correlation of a whole trace.
+lead as often. Not known of the paper: how it dates a recovery; it reads leads from the cross-correlation of whole traces.
 """
 
 import numpy as np

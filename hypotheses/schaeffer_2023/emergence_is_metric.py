@@ -2,9 +2,9 @@
 
 Estimands, one value a run, over task-levels with answers of two tokens or more that are learned: the log of how long the rise
 takes in log-probability less that in exact-match accuracy (from a tenth to nine tenths of the way, in log steps, which begins
-where only frequencies of answers are known); and the share
-of the rise of log-probability that came before accuracy emerged. Supported if at every scale the rise in log-probability takes
-at least 1.5 times as many log steps, and more than half of it came before (a sample that is known or not has a quarter). One scale outside for certain refutes.
+where only frequencies of answers are known); and the share of the rise of log-probability that came before accuracy emerged.
+Supported if at every scale the rise in log-probability takes at least 1.5 times as many log steps, and more than half of it came
+before (where each sample is known or not, a quarter does). One scale outside for certain refutes.
 
 Reservations would mean: not specific, that token accuracy, which is linear in what each token knows, rises as sharply as exact
 match, or that answers of one token, where the two metrics are alike, show the same. The paper is about sizes, and has tasks of
