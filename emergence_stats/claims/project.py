@@ -3,7 +3,8 @@
 The folder is named in ``[tool.emergence_stats]`` of the nearest pyproject.toml (default
 ``hypotheses/``). Each module in it whose name does not begin with an underscore holds one
 `Hypothesis`, and the file name is its name; so does each module in a folder of it, one for a paper, which has
-neither an ``__init__.py`` (that is a package of helpers) nor a pyproject.toml (another project). Installed packages add theirs by the entry point
+neither an ``__init__.py`` (that is a package of helpers) nor a pyproject.toml (another project); what makes no `Hypothesis` there is
+no claim. Installed packages add theirs by the entry point
 group ``emergence_stats.hypotheses``.
 """
 
@@ -210,8 +211,19 @@ def _modules(folder: Path) -> list[Path]:
         if inner.is_dir()
         and not any((inner / x).exists() for x in ("__init__.py", "pyproject.toml"))
     ]
-    modules = (path for place in (folder, *papers) for path in sorted(place.glob("*.py")))
-    return [path for path in modules if not path.name.startswith("_")]
+    modules = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
+    inner = (path for paper in papers for path in sorted(paper.glob("*.py")))
+    return modules + [path for path in inner if _is_a_claim(path)]
+
+
+def _is_a_claim(path: Path) -> bool:
+    """Whether a module in a folder below is meant as a claim: folders of tests and scripts are nobody's papers."""
+    if path.name.startswith(("_", ".", "test_")) or path.name == "conftest.py":
+        return False
+    try:
+        return b"Hypothesis(" in path.read_bytes()
+    except OSError:
+        return True  # importing it says what is wrong
 
 
 def _tools(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.repository import forge
 from tests.support import edit, edited, es, failed, fill, result_of
 
 WHY = "superseded by the second study"
@@ -92,3 +93,24 @@ def test_only_a_plan_as_it_was_registered_is_closed_and_once(project, closed):
 
 def test_what_is_not_registered_cannot_be_closed(project):
     failed(es("register", "learns", "--close", WHY), "not registered")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("closed_on", None), ("closed_on", "soon"), ("closed", None), ("closed", 3)],
+)
+def test_a_closing_entry_that_is_not_one_is_an_error(closed, field, value):
+    def change(entry):
+        entry.pop(field) if value is None else entry.update({field: value})
+
+    forge(closed / "hypotheses" / "learns.lock", change)
+    failed(es("test", "learns"), "entry 2", "not as it is written")
+
+
+def test_studies_that_were_closed_before_are_counted(closed):
+    another_plan(closed)
+    assert es("register", "learns").returncode == 0
+    assert es("register", "learns", "--close", "again").returncode == 0
+    edit(closed / "hypotheses" / "learns.py", "at_least(0.6)", "at_least(0.7)")
+    assert es("register", "learns").returncode == 0
+    assert "(again), and 1 before it" in result_of(es("test", "learns", "--json"))["supersedes"]

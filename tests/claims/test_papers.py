@@ -88,6 +88,20 @@ def test_packages_of_helpers_and_other_projects_are_no_papers(papers):
     assert len(json.loads(es("list", "--json").stdout)["hypotheses"]) == 1
 
 
+def test_folders_of_tests_and_scripts_are_no_papers(papers):
+    """They were there before claims could lie in folders, and stop nothing."""
+    folder = papers / "hypotheses" / "scripts"
+    folder.mkdir()
+    (folder / "plot.py").write_text("raise SystemExit(1)\n")
+    (folder / "test_learns.py").write_text(HYPOTHESIS)
+    (folder / "conftest.py").write_text("raise ValueError\n")
+    (papers / "hypotheses" / "doe_2026" / "broken.py").write_text("x = Hypothesis(\n")
+    names = json.loads(es("list", "--json").stdout or "{}").get("hypotheses", [])
+    assert [one["name"] for one in names] in ([], ["learns"])
+    failed(es("test", "broken"), "doe_2026/broken.py", "cannot be imported")
+    assert result_of(es("test", "learns", "--json"))["name"] == "learns"
+
+
 def test_git_knows_the_lock_of_a_claim_in_a_folder(papers):
     git(papers, "init", "-q")
     assert es("register", "learns").returncode == 0

@@ -78,12 +78,13 @@ class Registration:
         return [tuple(study) for study in found]
 
     def superseded(self) -> str | None:
-        """The study before the present one, in words; None if this is the first."""
+        """The study before the present one, in words, and how many there were before it; None if this is the first."""
         earlier = self.studies()[:-1]
         if not earlier:
             return None
-        closed = earlier[-1][-1]
-        return f"the study registered {closed['registered'][:10]} and closed {closed['closed_on'][:10]} ({closed['closed']})"
+        closed, more = earlier[-1][-1], len(earlier) - 1
+        before = f", and {more} before it" if more else ""
+        return f"the study registered {closed['registered'][:10]} and closed {closed['closed_on'][:10]} ({closed['closed']}){before}"
 
     def saw(self, manifest: Manifest) -> bool:
         """Whether this plan or an earlier one had seen this run, under this name or another."""
@@ -170,7 +171,14 @@ def _wrong_field(entry: Mapping[str, Any]) -> str | None:
             PurePosixPath(file).is_absolute() or ".." in file.split("/") for file in table
         ):
             return f"{name}, which names files outside the project,"
-    for name in ("git_commit", "core", "cells", "recomputed", "closed", "closed_on"):
+    if "closed" in entry or "closed_on" in entry:
+        try:
+            datetime.fromisoformat(entry["closed_on"])
+        except (ValueError, TypeError, KeyError):
+            return "closed_on"
+        if not isinstance(entry.get("closed"), str):
+            return "closed"
+    for name in ("git_commit", "core", "cells", "recomputed"):
         if not isinstance(entry.get(name), str | None):
             return name
     runs = entry.get("runs")

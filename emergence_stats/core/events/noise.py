@@ -31,14 +31,18 @@ def at_steps(traces: TraceSet, steps: NDArray[np.int64]) -> TraceSet:
 
 
 def roughness(traces: TraceSet) -> Floats:
-    """Standard deviation of what is not smooth in each trace from checkpoint to checkpoint (n,).
+    """That of each trace (n,), by `roughness_of`."""
+    return roughness_of(traces.values)
+
+
+def roughness_of(values: Floats) -> Floats:
+    """Standard deviation of what is not smooth from checkpoint to checkpoint: (..., k) -> (...), in the unit of the values.
 
     From the median size of second differences, which for independent errors of standard deviation s
     have standard deviation s sqrt(6); the median does not see a change that takes a few checkpoints.
     """
-    values = traces.values
-    second = np.abs(values[:, 2:] - 2 * values[:, 1:-1] + values[:, :-2])
-    return np.median(second, axis=1) / 0.6745 / np.sqrt(6.0)
+    second = np.abs(values[..., 2:] - 2 * values[..., 1:-1] + values[..., :-2])
+    return np.median(second, axis=-1) / 0.6745 / np.sqrt(6.0)
 
 
 def equally_noisy(

@@ -6,7 +6,7 @@ and the onset lies between checkpoints i - 1 and i with the largest D: a change-
 trace. A trace that moves and comes back, as the part of a task in the local learning coefficient does when the task is learned, has
 its step where it leaves; one that drifts through all of training has a step somewhere, though not where tasks are learned.
 
-With s the roughness of the trace (`noise.roughness`), independent normal noise has a largest D of at most 3.5 s in 99% of
+With s the roughness of the trace (`noise.roughness_of`), independent normal noise has a largest D of at most 3.5 s in 99% of
 traces of 30 to 96 checkpoints, and a D varies by 0.77 s (tests/core/test_steps.py). A smaller step is none; and the interval of an
 onset holds every place whose D is less than two of those below the largest.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emergence_stats.core.events.definitions import Events
-from emergence_stats.core.events.noise import roughness
+from emergence_stats.core.events.noise import roughness_of
 from emergence_stats.core.events.sigmoids import window
 from emergence_stats.core.runs import TraceSet
 
@@ -49,19 +49,9 @@ def largest_step(
         windows = np.lib.stride_tricks.sliding_window_view(values, width)
         medians = np.median(windows, axis=1)
         size = np.abs(medians[width:] - medians[:-width])  # at checkpoints `width` and on
-        row = np.array([i])
-        rough = float(roughness(_part(traces, row, begin[i], end[i]))[0])
+        rough = float(roughness_of(values))
         if size.max() <= max(CLEAR * rough, least):
             continue
         open_ = np.flatnonzero(size >= size.max() - 2 * SPREAD * rough)
         lo[i], hi[i] = steps[open_[0] + width - 1], steps[open_[-1] + width]
     return Events(traces.task, traces.level, traces.layer, lo, hi)
-
-
-def _part(traces: TraceSet, row: NDArray[np.int64], begin: int, end: int) -> TraceSet:
-    one = traces.select(row)
-    cut = slice(begin, end + 1)
-    return TraceSet(
-        one.measure, one.task, one.level, one.layer,
-        one.steps[:, cut], one.values[:, cut], one.stderr[:, cut], np.array([end + 1 - begin]),
-    )  # fmt: skip
