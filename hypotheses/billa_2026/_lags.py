@@ -1,9 +1,10 @@
 """Lags of a measure behind behaviour, event by event, for the claims that put measures in order of time.
 
 The onset of each is its largest step (`es.largest_step`), with the interval of its own error, from step 92 on, where deep measures
-begin: the same for every task-level, since a window that begins with the task would know of it. On the pilots this definition gives
-log-probability, which has to move with accuracy, no lag and a slope of 1, and the norm of the weights, which knows no task, a slope of 0;
-the best sigmoid, in the multiverse, finds no change in most traces of the LLC, which leave and come back. Behaviour counts beyond chance. Task-levels take part that emerge and whose traces would show a lag of a factor of two either way.
+begin: the same for every task-level, since a window that begins with the task would know of it. Of the definitions tried on pilots it
+dates log-probability, which has to move with accuracy, nearest to accuracy (`python examples/onsets.py`); the others are in the
+multiverse. Behaviour counts beyond chance. Task-levels take part that emerge and whose traces would show a lag of a factor of two
+either way.
 """
 
 import math
