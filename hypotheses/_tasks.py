@@ -11,12 +11,11 @@ import numpy as np
 from emergence_stats import Design, Events, Run, emergence, first_lasting, floor
 from emergence_stats import recovery as recovery_of
 
-SCALES = ("d16L2", "d24L4", "d48L4", "d96L4", "d184L4")
+SCALES = ("d24L4", "d32L4", "d48L4", "d96L4", "d184L4")  # four blocks each: size is width alone
 SEEDS = range(
     102, 112
 )  # 100 and 101 are pilots; medians of ten runs can come out either way at five sizes
 LONG = Design("pocket_long", SCALES, SEEDS)
-BLOCKS = Design("pocket_long", SCALES[1:], SEEDS)  # sizes with four blocks
 DEEP = Design("pocket_long", SCALES[:3], SEEDS)  # sizes with deep measures
 START = Design("pocket_start", SCALES, range(102, 140))
 SHUFFLED, CONSTANT = "pocket_long_shuffled", "pocket_long_constant"

@@ -26,7 +26,7 @@ from emergence_stats import (
     shuffled_answers,
 )
 
-from .._tasks import BLOCKS, OTHER_POOLINGS, POOLINGS, SHUFFLED
+from .._tasks import LONG, OTHER_POOLINGS, POOLINGS, SHUFFLED
 from ._paper import PAPER
 
 
@@ -83,7 +83,7 @@ top_down = Hypothesis(
         Prediction("log steps per block", steps_per_block, Region.at_least(0.05), scope="every scale"),
         Prediction("tau", depth_order, Region.below(0.0), Median(), scope="every scale"),
     ],
-    design=BLOCKS,
+    design=LONG,
     controls=[
         shuffled_answers(SHUFFLED, ["log steps per block"]),
         Control(

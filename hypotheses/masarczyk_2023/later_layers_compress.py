@@ -21,7 +21,7 @@ from emergence_stats import (
     varied,
 )
 
-from .._tasks import BLOCKS, POOLINGS
+from .._tasks import LONG, POOLINGS
 
 LEAST = 0.05
 
@@ -63,7 +63,7 @@ later_layers_compress = Hypothesis(
         Prediction("tau of depth and rank", depth_order, Region.below(0.0), Median(), scope="every scale"),
         Prediction("log rank per block", change_per_block, Region.at_most(-LEAST), scope="every scale"),
     ],
-    design=BLOCKS,
+    design=LONG,
     controls=[
         varied(
             "before training", "the rank falls with depth before training", ["log rank per block"], when="initialisation"

@@ -24,7 +24,7 @@ from emergence_stats import (
     shuffled_answers,
 )
 
-from .._tasks import BLOCKS, SHUFFLED, smoothed
+from .._tasks import LONG, SHUFFLED, smoothed
 
 LIKENESS = {"svcca": "svcca_end", "cka": "cka_end"}
 
@@ -76,7 +76,7 @@ early_layers_settle_first = Hypothesis(
         Prediction("log steps per block", steps_per_block, Region.at_least(0.05), scope="every scale"),
         Prediction("tau of depth and settling", depth_order, Region.above(0.0), Median(), scope="every scale"),
     ],
-    design=BLOCKS,
+    design=LONG,
     controls=[shuffled_answers(SHUFFLED, ["log steps per block"])],
     multiverse={"fraction": [0.25, 0.5, 0.75], "likeness": list(LIKENESS)},
 )  # fmt: skip
