@@ -59,13 +59,14 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "placebo": "core.controls.usual",
         "power": "interfaces.api",
         "precedence": "core.events.definitions",
+        "recorded": "core.events.definitions",
         "recovery": "core.events.definitions",
         "shuffled_answers": "core.controls.usual",
         "sigmoid": "core.events.onsets",
         "specificity": "core.events.precursors",
         "surrogate": "core.controls.usual",
         "test": "interfaces.api",
-        "varied": "core.controls.usual",
+        "with_options": "core.controls.usual",
         "write_run": "traces.write",
     }
 )

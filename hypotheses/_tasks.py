@@ -12,9 +12,8 @@ from emergence_stats import Design, Events, Run, emergence, first_lasting, floor
 from emergence_stats import recovery as recovery_of
 
 SCALES = ("d24L4", "d32L4", "d48L4", "d96L4", "d184L4")  # four blocks each: size is width alone
-SEEDS = range(
-    102, 112
-)  # 100 and 101 are pilots; medians of ten runs can come out either way at five sizes
+# 100 and 101 are pilots; medians of ten runs can come out either way at five sizes.
+SEEDS = range(102, 112)
 LONG = Design("pocket_long", SCALES, SEEDS)
 DEEP = Design("pocket_long", SCALES[:3], SEEDS)  # sizes with deep measures
 START = Design("pocket_start", SCALES, range(102, 140))
@@ -100,9 +99,9 @@ def floors(run: Run, layers="final", pooling="mean", within=300, shared=False):
     return floor(smooth, POOLINGS[pooling], layers=layers, within=within)
 
 
-def recoveries(run: Run, regain=1.25, pooling="mean", within=300, shared=False) -> Events:
+def recoveries(run: Run, rise=1.25, pooling="mean", within=300, shared=False) -> Events:
     """Recovery of each task-level's RankMe: a quarter above its floor, three checkpoints running."""
-    return recovery_of(floors(run, pooling=pooling, within=within, shared=shared), rise=regain)
+    return recovery_of(floors(run, pooling=pooling, within=within, shared=shared), rise=rise)
 
 
 def members(events: Events, tasks) -> np.ndarray:

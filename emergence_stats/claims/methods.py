@@ -99,8 +99,8 @@ def data_text(h: Hypothesis) -> str:
     """Which traces are read."""
     measures = listed(h.needs.measures)
     text = f"Traces of {measures}, at {_LAYERS[h.needs.layers]} where they have layers."
-    if h.needs.further:
-        text += f" Read only for other analyses: {listed(h.needs.further)}."
+    if h.needs.optional:
+        text += f" Read only for other analyses: {listed(h.needs.optional)}."
     return text
 
 

@@ -199,6 +199,10 @@ def _place_outside(hypothesis: Hypothesis, m: Manifest, chosen: str | None) -> R
     if m.n_layers < hypothesis.needs.min_layers:
         rule = f"{m.n_layers} blocks, but the plan needs {hypothesis.needs.min_layers}"
         return RunUse(m.run_id, "excluded", rule)
+    wanted = hypothesis.needs.step_unit
+    if wanted is not None and m.step_unit != wanted:
+        rule = f"its steps are {m.step_unit}, and the plan needs {wanted}"
+        return RunUse(m.run_id, "excluded", rule)
     if design is not None and of_plan and m.scale not in design.scales:
         return RunUse(m.run_id, "not in the plan", f"scale {m.scale}")
     return None

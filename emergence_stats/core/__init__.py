@@ -4,4 +4,4 @@ It imports the standard library, numpy, scipy, `errors` and itself. `VERSION` ch
 number; CHANGELOG.md beside this file says what moved.
 """
 
-VERSION = "0.1"
+VERSION = "1.0"

@@ -23,6 +23,7 @@ from emergence_stats.core.reported import Reported
 from emergence_stats.core.verdicts import COMBINE
 from emergence_stats.errors import HypothesisError
 
+STEP_UNITS = ("optimiser steps", "tokens", "samples", "epochs", "seconds")
 LAYER_NAMES = ("all", "blocks", "final")
 SUITE = "suite"  # in a multiverse: a choice of data, not a keyword
 _MOST_CERTAIN = 0.999999  # beyond, tails are shorter than any number of runs can tell
@@ -64,19 +65,21 @@ class Claim:
 class Needs:
     """The traces that a hypothesis reads; only these are read from a store.
 
-    `measures`: a run that lacks one is refused. `further`: read for the multiverse alone, where the run has them.
+    `measures`: a run that lacks one is refused. `optional`: read for the multiverse alone, where the run has them.
     `layers`: "all", "blocks" or "final". Runs with fewer than `min_layers` blocks are excluded. `min_scales`: with
-    fewer scales the verdict is inconclusive.
+    fewer scales the verdict is inconclusive. `step_unit`: what steps have to be, as "optimiser steps" or "tokens",
+    where the analysis names steps by number; runs whose steps are something else are excluded. None: any.
     """
 
     measures: Sequence[str]
-    further: Sequence[str] = ()
+    optional: Sequence[str] = ()
     layers: str = "all"
     min_layers: int = 0
     min_scales: int = 1
+    step_unit: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("measures", "further"):
+        for name in ("measures", "optional"):
             value = getattr(self, name)
             if isinstance(value, str) or not isinstance(value, Iterable):
                 raise HypothesisError(f"needs: {name} is {value!r}, not a list of names")
@@ -88,10 +91,14 @@ class Needs:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise HypothesisError(f"needs: {name} is {value!r}, not a whole number")
+        if self.step_unit is not None and self.step_unit not in STEP_UNITS:
+            raise HypothesisError(
+                f"needs: step_unit is {self.step_unit!r}, not one of {', '.join(STEP_UNITS)}"
+            )
         if self.layers not in LAYER_NAMES:
             raise HypothesisError(f"needs: layers is {self.layers!r}, not one of {LAYER_NAMES}")
         object.__setattr__(self, "measures", tuple(self.measures))
-        object.__setattr__(self, "further", tuple(self.further))
+        object.__setattr__(self, "optional", tuple(self.optional))
 
 
 @dataclass(frozen=True)

@@ -120,9 +120,10 @@ class Run:
     ) -> TraceSet:
         """TraceSet of `measure`.
 
-        `layers`: numbers, or "blocks" (1 to L), "final" (the last block, L), "all" (0 to L + 1).
+        `layers`: numbers, or "blocks" (1 to L, each of them), "final" (the last block, L), "all" (0 to L + 1).
         `tasks`: True for those of a task-level, False for those of the whole model.
-        Raises `Undefined` where the run has none of them.
+        Raises `Undefined` where the run has none of them, or with "blocks" not those of every block: what is read as
+        an order of all blocks is then another.
         """
         whole = self._by_measure().get(measure)
         if whole is None:
@@ -133,8 +134,32 @@ class Run:
         if tasks is not None:
             mask &= (whole.task != "") == tasks
         if not mask.any():
-            raise Undefined(f"run {self.run_id} has no {measure!r} at layers {layers!r}")
+            raise Undefined(
+                f"run {self.run_id} has {measure!r}, but {self._why_not(whole, layers, tasks)}"
+            )
+        if layers == "blocks":
+            self._check_blocks(whole, mask)
         return whole if mask.all() else whole.select(mask)
+
+    def _why_not(
+        self, whole: TraceSet, layers: Collection[int] | str | None, tasks: bool | None
+    ) -> str:
+        """Why none of these traces is what was asked for."""
+        if layers is not None:
+            wanted = self._layer_numbers(layers)
+            if not np.isin(whole.layer, wanted).any():
+                return f"only at {_layers_named(whole.layer)}, and the claim needs {_layers_named(wanted)}"
+        return "only of the whole model" if tasks else "of task-levels alone"
+
+    def _check_blocks(self, whole: TraceSet, mask: NDArray[np.bool_]) -> None:
+        """Raise `Undefined` unless each task-level, or the whole model, has a trace of every block."""
+        layers = whole.layer[mask]  # sorted by task, level and layer
+        every = np.arange(1, self.n_layers + 1)
+        if len(layers) % self.n_layers or (layers.reshape(-1, self.n_layers) != every).any():
+            raise Undefined(
+                f"run {self.run_id} has {whole.measure!r} only at {_layers_named(layers)}, or not of every task-level, and "
+                f"the claim needs all {self.n_layers} blocks"
+            )
 
     def _layer_numbers(self, layers: Collection[int] | str) -> list[int]:
         named = {
@@ -150,6 +175,16 @@ class Run:
 
     def _by_measure(self) -> dict[str, TraceSet]:
         return self.cached("traces by measure", lambda: _split(self._table))
+
+
+def _layers_named(layers: Collection[int] | NDArray[np.int64]) -> str:
+    """Layers in words: "layer 19", "layers 1, 2, 3", "no layer"."""
+    found = sorted({int(layer) for layer in layers if layer != NONE})
+    if not found:
+        return "no layer"
+    if len(found) > 8:
+        return f"layers {found[0]} to {found[-1]}"
+    return f"layer{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"
 
 
 def _split(table: pa.Table) -> dict[str, TraceSet]:

@@ -77,7 +77,7 @@ def _work(loaded: Loaded, store: Store, unit: Unit, wanted: Sequence[Request]) -
 
 def _values(loaded: Loaded, store: Store, unit: Unit, wanted: Sequence[Request]) -> dict[str, Any]:
     needs = loaded.hypothesis.needs
-    measures = {*needs.measures, *needs.further}
+    measures = {*needs.measures, *needs.optional}
     runs = [read_run(store, file, [needs], measures) for file in unit.files]
     runs = [run for run in runs if all(measure in run.measures for measure in needs.measures)]
     found: dict[str, Any] = {}

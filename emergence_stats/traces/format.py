@@ -117,6 +117,11 @@ class Manifest:
         return cls(**known, further=fields)
 
     @property
+    def step_unit(self) -> str:
+        """What its steps count: optimiser steps, unless the manifest says otherwise."""
+        return str(self.further.get("step_unit", "optimiser steps"))
+
+    @property
     def log10_params(self) -> float:
         return math.log10(self.n_params)
 

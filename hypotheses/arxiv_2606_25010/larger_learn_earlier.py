@@ -31,7 +31,7 @@ larger_learn_earlier = Hypothesis(
         paper="arXiv:2606.25010",
         reported={"abstract": "larger models acquire a task earlier"},
     ),
-    needs=Needs(["accuracy"], min_scales=3),
+    needs=Needs(["accuracy"], min_scales=3, step_unit="optimiser steps"),
     predictions=[
         Prediction(
             f"log step, {name}",

@@ -20,17 +20,17 @@ from emergence_stats import (
     Region,
     Undefined,
     surrogate,
-    varied,
+    with_options,
 )
 
 from .._tasks import DIFFICULTY, LONG, OTHER_POOLINGS, POOLINGS, loss_half_way, recoveries
 from ._paper import PAPER
 
 
-def rho_with_difficulty(run, regain=1.25, pooling="mean", quantity="recovery", shared=False):
+def rho_with_difficulty(run, rise=1.25, pooling="mean", quantity="recovery", shared=False):
     """Spearman's rho over tasks."""
     by_loss = quantity == "loss"
-    events = loss_half_way(run) if by_loss else recoveries(run, regain, pooling, shared=shared)
+    events = loss_half_way(run) if by_loss else recoveries(run, rise, pooling, shared=shared)
     tasks = [task for task in DIFFICULTY if (events.task == task).any()]
     if len(tasks) < 4:
         raise Undefined(f"a rank correlation over {len(tasks)} tasks says nothing")
@@ -49,7 +49,9 @@ coarse_difficulty = Hypothesis(
         paper=PAPER,
         reported={"v1": "Spearman .57-.90 (notes)"},
     ),
-    needs=Needs(["rankme", "accuracy"], further=OTHER_POOLINGS, layers="final"),
+    needs=Needs(
+        ["rankme", "accuracy"], optional=OTHER_POOLINGS, layers="final", step_unit="optimiser steps"
+    ),
     predictions=[
         Prediction(
             "Spearman's rho",
@@ -61,8 +63,10 @@ coarse_difficulty = Hypothesis(
     ],
     design=LONG,
     controls=[
-        varied("geometry of all tasks", "the mean rank of all tasks orders them too", shared=True),
-        varied(
+        with_options(
+            "geometry of all tasks", "the mean rank of all tasks orders them too", shared=True
+        ),
+        with_options(
             "loss in place of geometry",
             "the loss orders them too",
             measures=["loss"],
@@ -70,5 +74,5 @@ coarse_difficulty = Hypothesis(
         ),
         surrogate("rankme"),
     ],
-    multiverse={"regain": [1.1, 1.25, 1.5], "pooling": list(POOLINGS)},
+    multiverse={"rise": [1.1, 1.25, 1.5], "pooling": list(POOLINGS)},
 )

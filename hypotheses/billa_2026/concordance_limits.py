@@ -21,7 +21,7 @@ from emergence_stats import (
     Reported,
     Undefined,
     interval_order,
-    varied,
+    with_options,
 )
 
 from .._tasks import (
@@ -41,9 +41,9 @@ from ._paper import PAPER
 NOISE = 0.7  # of planted geometry, in log steps
 
 
-def concordance(run, *, tasks, regain=1.25, pooling="mean", geometry="recovery", least=0.5):
+def concordance(run, *, tasks, rise=1.25, pooling="mean", geometry="recovery", least=0.5):
     """Harrell's C within a class, over pairs of different tasks."""
-    recovered = recoveries(run, regain, pooling)
+    recovered = recoveries(run, rise, pooling)
     keys = recovered.task_levels()
     moved = {
         "recovery": lambda: recovered,
@@ -74,7 +74,13 @@ concordance_limits = Hypothesis(
             "v3, hard": Reported(estimate=0.69, prediction="C, hard"),
         },
     ),
-    needs=Needs(["rankme", "accuracy"], further=OTHER_POOLINGS, layers="final", min_scales=2),
+    needs=Needs(
+        ["rankme", "accuracy"],
+        optional=OTHER_POOLINGS,
+        layers="final",
+        min_scales=2,
+        step_unit="optimiser steps",
+    ),
     predictions=[
         Prediction(
             f"C, {name}",
@@ -88,7 +94,7 @@ concordance_limits = Hypothesis(
     design=LONG,
     controls=[
         *(
-            varied(
+            with_options(
                 f"planted relation, {name}",
                 "this analysis sees no relation",
                 [f"C, {name}"],
@@ -97,12 +103,12 @@ concordance_limits = Hypothesis(
             )
             for name in ("easy", "hard")
         ),
-        varied(
+        with_options(
             "loss in place of geometry",
             "the loss does not order them either",
             measures=["loss"],
             geometry="loss",
         ),
     ],
-    multiverse={"regain": [1.1, 1.25, 1.5], "pooling": list(POOLINGS)},
+    multiverse={"rise": [1.1, 1.25, 1.5], "pooling": list(POOLINGS)},
 )

@@ -40,9 +40,10 @@ geometric_hierarchy = Hypothesis(
     ),
     needs=Needs(
         ["rankme", "llc", "hessian_top", "accuracy"],
-        further=["log_prob"],
+        optional=["log_prob"],
         layers="final",
         min_scales=2,
+        step_unit="optimiser steps",
     ),
     predictions=[
         *(

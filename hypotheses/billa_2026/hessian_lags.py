@@ -23,7 +23,12 @@ hessian_lags = Hypothesis(
         paper=PAPER,
         reported={"v1": "lag (notes: leads in 17%)", "v3": "lag"},
     ),
-    needs=Needs(["hessian_top", "accuracy"], further=["log_prob"], min_scales=2),
+    needs=Needs(
+        ["hessian_top", "accuracy"],
+        optional=["log_prob"],
+        min_scales=2,
+        step_unit="optimiser steps",
+    ),
     predictions=[
         Prediction(
             "median lag",

@@ -22,7 +22,9 @@ llc_synchronous = Hypothesis(
         paper=PAPER,
         reported={"v1": "precursor in 0/24", "v3": "precursor in 0/24"},
     ),
-    needs=Needs(["llc", "accuracy"], further=["log_prob"], min_scales=2),
+    needs=Needs(
+        ["llc", "accuracy"], optional=["log_prob"], min_scales=2, step_unit="optimiser steps"
+    ),
     predictions=[
         Prediction(
             "median lag",

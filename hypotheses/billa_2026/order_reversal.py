@@ -24,7 +24,7 @@ from emergence_stats import (
     Reported,
     Undefined,
     interval_order,
-    varied,
+    with_options,
 )
 
 from .._tasks import LONG, OTHER_POOLINGS, POOLINGS, emergences, loss_half_way, planted, recoveries
@@ -33,14 +33,14 @@ from ._paper import PAPER
 NOISE = 0.4  # of planted geometry, in log steps
 
 
-def swaps_that_agree(runs, regain=1.25, pooling="mean", geometry="recovery"):
+def swaps_that_agree(runs, rise=1.25, pooling="mean", geometry="recovery"):
     """Of the swaps of emergence in which geometry swaps too, those with the same two orders."""
     by_scale = {run.scale: run for run in sorted(runs, key=lambda run: run.n_params)}
     if len(by_scale) < 2:
         raise Undefined("a swap needs runs at two scales")
     behaviour, moved, tasks = [], [], None
     for run in by_scale.values():
-        recovered = recoveries(run, regain, pooling)
+        recovered = recoveries(run, rise, pooling)
         if tasks is not None and recovered.task_levels() != tasks:
             raise Undefined("the scales have different task-levels")
         tasks = recovered.task_levels()
@@ -69,14 +69,14 @@ order_reversal = Hypothesis(
         paper=PAPER,
         reported={"v1": Reported(estimate=0.26, text="of all swaps, not of those in which geometry swaps"), "v3": "26%"},
     ),
-    needs=Needs(["rankme", "accuracy"], further=OTHER_POOLINGS, layers="final", min_scales=2),
+    needs=Needs(["rankme", "accuracy"], optional=OTHER_POOLINGS, layers="final", min_scales=2, step_unit="optimiser steps"),
     predictions=[
         Prediction("swaps that agree", swaps_that_agree, Region.at_most(0.65), Median(), unit="seed"),
     ],
     design=LONG,
     controls=[
-        varied("planted relation", "this analysis sees no relation", finds="refuted", geometry="planted"),
-        varied("loss in place of geometry", "the loss does not predict them", measures=["loss"], geometry="loss"),
+        with_options("planted relation", "this analysis sees no relation", finds="refuted", geometry="planted"),
+        with_options("loss in place of geometry", "the loss does not predict them", measures=["loss"], geometry="loss"),
     ],
-    multiverse={"regain": [1.1, 1.25, 1.5], "pooling": list(POOLINGS)},
+    multiverse={"rise": [1.1, 1.25, 1.5], "pooling": list(POOLINGS)},
 )  # fmt: skip

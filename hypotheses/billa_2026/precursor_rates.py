@@ -26,7 +26,7 @@ from emergence_stats import (
     leads,
     placebo,
     surrogate,
-    varied,
+    with_options,
 )
 
 from .._tasks import (
@@ -42,9 +42,9 @@ from .._tasks import (
 from ._paper import PAPER
 
 
-def pairs(run, regain, pooling, pairing="matched", shared=False):
+def pairs(run, rise, pooling, pairing="matched", shared=False):
     """Recovery and emergence of the same task-levels; "mismatched": of the next task of its class, level by level."""
-    sign = recoveries(run, regain, pooling, shared=shared)
+    sign = recoveries(run, rise, pooling, shared=shared)
     event = emergences(run).at(sign.task_levels())
     if pairing == "mismatched":
         shift = np.arange(len(sign))
@@ -55,24 +55,24 @@ def pairs(run, regain, pooling, pairing="matched", shared=False):
     return sign, event
 
 
-def hard_leads(run, regain=1.25, pooling="mean", pairing="matched", shared=False):
+def hard_leads(run, rise=1.25, pooling="mean", pairing="matched", shared=False):
     """Of the hard task-levels that emerge, those whose recovery came before."""
-    sign, event = pairs(run, regain, pooling, pairing, shared)
+    sign, event = pairs(run, rise, pooling, pairing, shared)
     hard = members(event, HARD)
     return leads(sign.select(hard), event.select(hard))
 
 
-def less_mismatched(run, regain=1.25, pooling="mean", shared=False):
+def less_mismatched(run, rise=1.25, pooling="mean", shared=False):
     """The same share less that of mismatched pairs."""
     matched, other = (
-        hard_leads(run, regain, pooling, how, shared) for how in ("matched", "mismatched")
+        hard_leads(run, rise, pooling, how, shared) for how in ("matched", "mismatched")
     )
     return matched.successes / matched.trials - other.successes / other.trials
 
 
-def less_false_alarms(run, regain=1.25, pooling="mean", shared=False):
+def less_false_alarms(run, rise=1.25, pooling="mean", shared=False):
     """The same share less that of hard task-levels that recover and do not emerge within a factor of four of the step."""
-    sign, event = pairs(run, regain, pooling, shared=shared)
+    sign, event = pairs(run, rise, pooling, shared=shared)
     hard = members(event, HARD)
     sign, event = sign.select(hard), event.select(hard)
     never = ~event.observed
@@ -83,9 +83,9 @@ def less_false_alarms(run, regain=1.25, pooling="mean", shared=False):
     return hits.successes / hits.trials - float((sign.hi[never] <= end / WITHIN).mean())
 
 
-def hard_less_easy(run, regain=1.25, pooling="mean", shared=False):
+def hard_less_easy(run, rise=1.25, pooling="mean", shared=False):
     """Share of hard task-levels that are led less that of easy ones, given that they emerge."""
-    sign, event = pairs(run, regain, pooling, shared=shared)
+    sign, event = pairs(run, rise, pooling, shared=shared)
     return class_contrast(sign, event, members(event, HARD))
 
 
@@ -105,16 +105,16 @@ precursor_rates = Hypothesis(
             "v3": Reported(estimate=1.0, prediction="share leading", text="at every size"),
         },
     ),
-    needs=Needs(["rankme", "accuracy"], further=OTHER_POOLINGS, layers="final", min_scales=2),
+    needs=Needs(["rankme", "accuracy"], optional=OTHER_POOLINGS, layers="final", min_scales=2, step_unit="optimiser steps"),
     predictions=[
         Prediction("share leading", hard_leads, Region.at_least(0.75), Share(), scope="average"),
         *(Prediction(name, estimate, Region.above(0.0), Median(), scope="every scale") for name, estimate in MORE.items()),
     ],
     design=LONG,
     controls=[
-        varied("geometry of all tasks", "the mean rank of all tasks does as well", shared=True),
+        with_options("geometry of all tasks", "the mean rank of all tasks does as well", shared=True),
         surrogate("rankme"),
         placebo("rankme", by="weight_norm"),
     ],
-    multiverse={"regain": [1.1, 1.25, 1.5], "pooling": list(POOLINGS)},
+    multiverse={"rise": [1.1, 1.25, 1.5], "pooling": list(POOLINGS)},
 )  # fmt: skip

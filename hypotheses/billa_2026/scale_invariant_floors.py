@@ -24,7 +24,7 @@ from emergence_stats import (
     Reported,
     Undefined,
     shuffled_answers,
-    varied,
+    with_options,
 )
 
 from .._tasks import EASY, HARD, LONG, OTHER_POOLINGS, SHUFFLED, floors
@@ -69,9 +69,10 @@ scale_invariant_floors = Hypothesis(
     ),
     needs=Needs(
         ["rankme", "rankme_centred", "accuracy"],
-        further=OTHER_POOLINGS,
+        optional=OTHER_POOLINGS,
         layers="final",
         min_scales=3,
+        step_unit="optimiser steps",
     ),
     predictions=[
         *(
@@ -92,7 +93,7 @@ scale_invariant_floors = Hypothesis(
     design=LONG,
     controls=[
         shuffled_answers(SHUFFLED, DRIFTS),
-        varied(
+        with_options(
             "before training",
             "ranks at initialisation differ as floors do",
             DRIFTS,

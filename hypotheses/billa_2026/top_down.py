@@ -78,7 +78,7 @@ top_down = Hypothesis(
             "v4": "top-down",
         },
     ),
-    needs=Needs(["rankme"], further=OTHER_POOLINGS, layers="blocks", min_layers=4, min_scales=2),
+    needs=Needs(["rankme"], optional=OTHER_POOLINGS, layers="blocks", min_layers=4, min_scales=2, step_unit="optimiser steps"),
     predictions=[
         Prediction("log steps per block", steps_per_block, Region.at_least(0.05), scope="every scale"),
         Prediction("tau", depth_order, Region.below(0.0), Median(), scope="every scale"),

@@ -42,7 +42,13 @@ universal_collapse = Hypothesis(
             "v4": "first collapse, then recover",
         },
     ),
-    needs=Needs(["rankme", "accuracy"], further=OTHER_POOLINGS, layers="final", min_scales=2),
+    needs=Needs(
+        ["rankme"],
+        optional=OTHER_POOLINGS,
+        layers="final",
+        min_scales=2,
+        step_unit="optimiser steps",
+    ),
     predictions=[
         Prediction("share halved", halvings, Region.at_least(0.9), Share(), scope="every scale"),
     ],

@@ -24,7 +24,7 @@ from emergence_stats import (
     Prediction,
     Region,
     Undefined,
-    varied,
+    with_options,
 )
 
 from .._tasks import LEARNED, LONG, RATES, emergences, log_middle
@@ -65,7 +65,7 @@ emergence_at_loss = Hypothesis(
     ],
     design=LONG,
     controls=[
-        varied(
+        with_options(
             "one step for all",
             "the loss at one step is as invariant as that at emergence",
             quantity="step",

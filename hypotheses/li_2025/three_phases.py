@@ -46,9 +46,10 @@ three_phases = Hypothesis(
     ),
     needs=Needs(
         ["rankme_answer_centred"],
-        further=[m for m in POOLINGS.values() if m != "rankme_answer_centred"],
+        optional=[m for m in POOLINGS.values() if m != "rankme_answer_centred"],
         layers="final",
         min_scales=3,
+        step_unit="optimiser steps",
     ),
     predictions=[
         Prediction(phase, functools.partial(change, phase=phase), Region.at_least(LEAST), scope="every scale")

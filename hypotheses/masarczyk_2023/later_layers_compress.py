@@ -18,7 +18,7 @@ from emergence_stats import (
     Needs,
     Prediction,
     Region,
-    varied,
+    with_options,
 )
 
 from .._tasks import LONG, POOLINGS
@@ -54,7 +54,7 @@ later_layers_compress = Hypothesis(
     ),
     needs=Needs(
         ["rankme_centred"],
-        further=[m for m in POOLINGS.values() if m != "rankme_centred"],
+        optional=[m for m in POOLINGS.values() if m != "rankme_centred"],
         layers="blocks",
         min_layers=4,
         min_scales=2,
@@ -65,7 +65,7 @@ later_layers_compress = Hypothesis(
     ],
     design=LONG,
     controls=[
-        varied(
+        with_options(
             "before training", "the rank falls with depth before training", ["log rank per block"], when="initialisation"
         ),
     ],

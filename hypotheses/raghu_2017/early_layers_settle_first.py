@@ -71,7 +71,7 @@ early_layers_settle_first = Hypothesis(
         paper="arXiv:1706.05806",
         reported={"abstract": "networks converge bottom up"},
     ),
-    needs=Needs(["svcca_end"], further=["cka_end"], layers="blocks", min_layers=4, min_scales=2),
+    needs=Needs(["svcca_end"], optional=["cka_end"], layers="blocks", min_layers=4, min_scales=2),
     predictions=[
         Prediction("log steps per block", steps_per_block, Region.at_least(0.05), scope="every scale"),
         Prediction("tau of depth and settling", depth_order, Region.above(0.0), Median(), scope="every scale"),

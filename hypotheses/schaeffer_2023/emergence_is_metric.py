@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from emergence_stats import Claim, Hypothesis, Needs, Prediction, Region, Undefined, varied
+from emergence_stats import Claim, Hypothesis, Needs, Prediction, Region, Undefined, with_options
 
 from .._tasks import CHANCE, IGNORANT, LONG, emergences
 
@@ -90,9 +90,9 @@ emergence_is_metric = Hypothesis(
     ],
     design=LONG,
     controls=[
-        varied("token accuracy", "a linear metric is as sharp", ["duration, log-probability to accuracy"],
+        with_options("token accuracy", "a linear metric is as sharp", ["duration, log-probability to accuracy"],
                measures=["token_accuracy"], sharp="token_accuracy"),
-        varied("answers of one token", "it is there where the metrics are alike", ["duration, log-probability to accuracy"],
+        with_options("answers of one token", "it is there where the metrics are alike", ["duration, log-probability to accuracy"],
                tasks=ONE),
     ],
     multiverse={"ends": [(0.1, 0.9), (0.2, 0.8), (0.05, 0.95)]},

@@ -131,11 +131,11 @@ def test_a_file_beside_the_claim_may_be_read_only_when_there_are_runs(project, r
 def test_a_file_that_only_a_control_reads_is_frozen(project):
     fill(project, range(2))
     claim = reading(project, f"(last > 1 and {READS['a file of the project'][1]})")
-    edit(claim, "import Claim", "import Claim, varied")
+    edit(claim, "import Claim", "import Claim, with_options")
     edit(
         claim,
         "at_least(0.5))],",
-        'at_least(0.5))],\n    controls=[varied("two", "it shows", last=2)],',
+        'at_least(0.5))],\n    controls=[with_options("two", "it shows", last=2)],',
     )
     (project / "table.json").write_text("0")
     assert es("register", "learns", cwd=project).returncode == 0

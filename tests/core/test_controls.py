@@ -21,7 +21,7 @@ from emergence_stats import (
     placebo,
     shuffled_answers,
     surrogate,
-    varied,
+    with_options,
 )
 from emergence_stats.claims.project import Loaded, Source
 from emergence_stats.core.controls.changes import EqualNoise, MismatchedTasks, Placebo, Surrogate
@@ -170,7 +170,7 @@ def test_a_control_that_earns_the_verdict_says_so(tmp_path):
         hypothesis(
             controls=[
                 mismatched_tasks("rankme"),
-                varied("a tenth", "it needs no accuracy", predictions=["final"], part=0.01),
+                with_options("a tenth", "it needs no accuracy", predictions=["final"], part=0.01),
             ]
         ),
     )
@@ -254,7 +254,7 @@ def test_a_declaration_says_what_a_control_changes():
         lambda: Control("x", "y", suite="s", predictions="final"),
         lambda: hypothesis(controls=[surrogate("rankme"), surrogate("rankme")]),
         lambda: hypothesis(controls=["surrogate"]),
-        lambda: hypothesis(controls=[varied("x", "y", pairng="mismatched")]),
+        lambda: hypothesis(controls=[with_options("x", "y", pairng="mismatched")]),
         lambda: hypothesis(controls=[surrogate("rankme", predictions=["finale"])]),
     ],
 )

@@ -1,13 +1,17 @@
 """Events of traces: interval censoring, floors, order of layers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+import emergence_stats as es
 from emergence_stats.core.events import definitions as events
 from emergence_stats.core.runs import TraceSet
+from tests.support import add_run
 
 STEPS = np.array([0, 1, 2, 4, 8, 16, 32])
 
@@ -119,3 +123,41 @@ def test_deeper_first_is_minus_one():
         layers=[1, 2, 3, 4],
     )
     assert events.collapse(lowest(t)).layer_order().tolist() == [-1.0]
+
+
+def run_of(tmp_path, **options):
+    add_run(tmp_path, 1, **options)
+    (file,) = es.Store.open(tmp_path).runs
+    return es.Run(file.manifest, es.Store.open(tmp_path).read(file))
+
+
+def test_traces_of_one_layer_are_no_order_of_blocks(tmp_path):
+    run = run_of(tmp_path, tasks=("add",), n_layers=1)
+    deep = es.Run(replace(run.manifest, n_layers=4), run._table)
+    with pytest.raises(es.Undefined, match="only at layers 1, 2.* needs all 4 blocks"):
+        deep.traces("rankme", layers="blocks", tasks=True)
+    with pytest.raises(es.Undefined, match="only at layers? .*, and the claim needs layer 4"):
+        deep.traces("rankme", layers="final", tasks=True)
+    assert len(deep.traces("rankme", layers=[1], tasks=True)) == len(
+        run.traces("rankme", layers="blocks", tasks=True)
+    )
+
+
+def test_blocks_of_which_one_task_lacks_some_are_no_order(tmp_path):
+    run = run_of(tmp_path, tasks=("add", "mod"), n_layers=2)
+    whole = run.traces("rankme", layers="blocks", tasks=True)
+    part = run.replacing({"rankme": whole.select(np.arange(len(whole)) > 0)})
+    with pytest.raises(es.Undefined, match="not of every task-level"):
+        part.traces("rankme", layers="blocks", tasks=True)
+
+
+def test_events_that_the_authors_dated_are_intervals_up_to_their_step(tmp_path):
+    dated = [{"task": "add", "level": 0, "step": 4}, {"task": "mod", "level": 0, "step": None}]
+    run = run_of(tmp_path, further={"events": {"grok": dated}}, tasks=("add", "mod"))
+    checkpoints = np.unique(run.traces("accuracy").steps)
+    found = es.recorded(run, "grok")
+    assert found.task_levels() == [("add", 0), ("mod", 0)]
+    assert found.hi.tolist() == [4, np.inf]
+    assert found.lo.tolist() == [checkpoints[checkpoints < 4].max(), checkpoints.max()]
+    with pytest.raises(es.Undefined, match="no recorded events called 'other'"):
+        es.recorded(run, "other")

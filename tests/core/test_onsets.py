@@ -217,6 +217,13 @@ def test_a_planted_lead_is_found(onset):
     assert np.nanmean(onsets.middle(found) - np.log(at)) == pytest.approx(-np.log(1.5), abs=0.05)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_of_a_rise_and_a_fall_of_one_size_the_first_counts(sign):
+    values = [0, 0, 0, 2, 2, 2, 0, 0, 0]
+    found = onsets.half_way(traces([sign * v for v in values], np.arange(9) + 1, stderr=0.01))
+    assert intervals(found) == [(3.0, 4.0)]
+
+
 @BOTH
 @given(data=st.data())
 def test_onsets_do_not_depend_on_units(onset, data):

@@ -17,7 +17,7 @@ from emergence_stats import (
     Reported,
     Share,
     Slope,
-    varied,
+    with_options,
 )
 from emergence_stats.errors import HypothesisError
 
@@ -112,7 +112,7 @@ def test_the_declaration_holds_what_decides():
         ),
         Prediction("spread", value, Region.at_most(0.2), LargestDifference()),
         design=Design("s", ["a", "b"], range(6), sequential=True, looks=[3, 6]),
-        controls=[varied("planted", "nothing", finds="refuted", last=2)],
+        controls=[with_options("planted", "nothing", finds="refuted", last=2)],
     ).declaration()
     share, spread = plan["predictions"]
     assert share["scope"] == "every scale"
@@ -149,3 +149,11 @@ def test_where_an_estimate_is_expected_has_both_errors():
     assert hi - 0.5 == pytest.approx(1.959964 * 0.5, rel=1e-4)
     assert 0.5 - lo == pytest.approx(hi - 0.5)
     assert Reported(estimate=0.5).prediction_interval(0.4, 9, 0.95) is None
+
+
+def test_a_unit_of_steps_is_one_of_those_that_there_are():
+    assert Needs(["loss"], step_unit="tokens").step_unit == "tokens"
+    with pytest.raises(
+        HypothesisError, match="step_unit is 'token', not one of optimiser steps, tokens"
+    ):
+        Needs(["loss"], step_unit="token")

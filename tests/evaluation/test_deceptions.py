@@ -69,7 +69,7 @@ def test_every_scale_of_a_design_is_not_some_of_them(project):
 
 # --- controls ---------------------------------------------------------------------------------
 
-OTHER = "es.varied('another', 'x', measures=['other'], of='other'{})"
+OTHER = "es.with_options('another', 'x', measures=['other'], of='other'{})"
 
 
 def test_a_control_that_was_not_compared_clears_nothing(project):
@@ -332,7 +332,7 @@ def test_a_plan_whose_runs_give_no_interval_is_not_registered(project, analysis,
 def test_a_plant_that_is_the_same_in_every_run_is_found_by_its_value(project):
     path = claim(
         project,
-        further="controls=[es.varied('planted', 'nothing', measures=['other'], finds='refuted', of='other')],",
+        further="controls=[es.with_options('planted', 'nothing', measures=['other'], finds='refuted', of='other')],",
     )
     edit(path, "es.Region.at_least(0.5)", "es.Region.at_most(1.0)")
     fill(project, other=5.0)
@@ -354,7 +354,7 @@ def test_an_estimate_that_fails_in_a_control_names_the_control(project):
     claim(
         project,
         analysis="es.Mean((0.0, 1.0))",
-        further="controls=[es.varied('another', 'x', measures=['other'], of='other')],",
+        further="controls=[es.with_options('another', 'x', measures=['other'], of='other')],",
     )
     fill(project, small=0.8, large=0.8, other=7.0)
     failed(es("test", "planted", cwd=project), "control 'another'", "outside the bounds")

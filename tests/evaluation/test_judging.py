@@ -130,7 +130,7 @@ def not_specific(project):
     """A claim that a control does not fall short of."""
     claim(
         project,
-        further="controls=[es.varied('another', 'any number does', measures=['other'], of='other')],",
+        further="controls=[es.with_options('another', 'any number does', measures=['other'], of='other')],",
     )
     fill(project, other=0.9)
     return project
@@ -180,7 +180,7 @@ def test_reservations_are_recorded_and_compared(not_specific):
     assert "::warning" in annotated
     assert "planted%3A supported with reservations" in annotated
     path = root / "hypotheses" / "planted.py"
-    edit(path, "controls=[es.varied", "controls=[] and [es.varied")
+    edit(path, "controls=[es.with_options", "controls=[] and [es.with_options")
     changed = es("check", cwd=root)
     assert changed.returncode == 1
     assert "no longer a reservation: not specific" in changed.stdout
@@ -190,7 +190,7 @@ def test_reservations_are_recorded_and_compared(not_specific):
 def test_a_control_that_is_exceeded_leaves_the_verdict_clean(project):
     claim(
         project,
-        further="controls=[es.varied('another', 'any number does', measures=['other'], of='other')],",
+        further="controls=[es.with_options('another', 'any number does', measures=['other'], of='other')],",
     )
     for seed in range(8):
         for scale in ("small", "large"):
@@ -207,7 +207,7 @@ def test_a_control_that_is_exceeded_leaves_the_verdict_clean(project):
 def test_sameness_needs_a_margin(project, margin, judgement):
     claim(
         project,
-        further=f"controls=[es.varied('another', 'x', measures=['other'], margin={margin}, expects='the same', of='other')],",
+        further=f"controls=[es.with_options('another', 'x', measures=['other'], margin={margin}, expects='the same', of='other')],",
     )
     for seed in range(8):
         for scale in ("small", "large"):
@@ -221,7 +221,7 @@ def test_sameness_needs_a_margin(project, margin, judgement):
 def test_an_absence_whose_planted_effect_is_not_found_is_inconclusive(project):
     path = claim(
         project,
-        further="controls=[es.varied('planted', 'nothing', measures=['other'], finds='refuted', of='other')],",
+        further="controls=[es.with_options('planted', 'nothing', measures=['other'], finds='refuted', of='other')],",
     )
     edit(path, "es.Region.at_least(0.5)", "es.Region.at_most(1.0)")
     fill(project, other=0.2)  # no effect was planted

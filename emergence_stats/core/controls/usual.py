@@ -79,7 +79,7 @@ def equal_noise(
     )
 
 
-def varied(
+def with_options(
     name: str,
     shows: str,
     predictions: Sequence[str] = (),

@@ -2,7 +2,7 @@
 
 An event that happens between two checkpoints is known only to lie in ``(lo, hi]``, in optimiser
 steps. One that was not seen by the end is right-censored: ``(last step, inf]``. One that had
-happened at the first checkpoint is ``(-inf, first step]``. Nothing is dropped.
+happened at the first checkpoint is ``(-inf, first step]``. Nothing is dropped. Times are in the unit of the run's steps.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emergence_stats.core.runs import Run, TraceSet, Undefined
+from emergence_stats.core.runs import NONE, Run, TraceSet, Undefined
 
 Floats = NDArray[np.float64]
 MIN_FALL = 1.25  # a smaller fall, initial over floor, is not called a collapse
@@ -100,6 +100,32 @@ def kendall_tau_b(x: NDArray, lo: Floats, hi: Floats) -> Floats:
     order_t = after.astype(np.int64) - before.astype(np.int64)
     untied = np.count_nonzero(order_x, axis=-1) * np.count_nonzero(order_t, axis=-1)
     return (order_x * order_t).sum(-1) / np.sqrt(np.maximum(untied, 1))
+
+
+def recorded(run: Run, name: str, measure: str = "accuracy") -> Events:
+    """Events that the authors of a run dated themselves and its manifest holds, under `name`.
+
+    A recorded step stands for the interval from the checkpoint of `measure` before it; one that never came ("step"
+    null) is right-censored at the last checkpoint. Raises `Undefined` where the run has no such events.
+    """
+    events = run.manifest.further.get("events")
+    listed = events.get(name) if isinstance(events, dict) else None
+    if not listed:
+        raise Undefined(f"run {run.run_id} has no recorded events called {name!r}")
+    checkpoints = np.unique(run.traces(measure).steps)
+    lo, hi = [], []
+    for one in listed:
+        step = one.get("step")
+        before = checkpoints if step is None else checkpoints[checkpoints < step]
+        lo.append(float(before[-1]) if len(before) else -np.inf)
+        hi.append(np.inf if step is None else float(step))
+    return Events(
+        np.array([one.get("task") or "" for one in listed], np.str_),
+        np.array([NONE if one.get("level") is None else one["level"] for one in listed], np.int64),
+        np.full(len(listed), NONE),
+        np.array(lo),
+        np.array(hi),
+    )
 
 
 # --- finding events in traces -----------------------------------------------------------------

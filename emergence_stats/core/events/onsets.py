@@ -114,7 +114,7 @@ def largest_change(traces: TraceSet, *, after: Floats | None = None) -> Change:
     """The largest change of each trace between two checkpoints, up or down.
 
     A single checkpoint may be off its path, so each value but the first and the last is replaced by
-    the median of itself and its neighbours, which leaves a step where it is.
+    the median of itself and its neighbours, which leaves a step where it is. Of changes of one size the first counts.
     """
     n, k = traces.values.shape
     column = np.arange(k)
@@ -127,7 +127,8 @@ def largest_change(traces: TraceSet, *, after: Floats | None = None) -> Change:
     values = np.where(inner, smoothed, traces.values)
     first_up, last_up, up = _largest_rise(values, counts)
     first_down, last_down, down = _largest_rise(-values, counts)
-    rises = up >= down
+    # Of a rise and a fall of one size the first counts, whatever the sign of the measure.
+    rises = (up > down) | ((up == down) & (last_up <= last_down))
     first = np.where(rises, first_up, first_down)
     sign = np.where(rises, 1.0, -1.0)
     return Change(
