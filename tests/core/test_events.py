@@ -134,9 +134,9 @@ def run_of(tmp_path, **options):
 def test_traces_of_one_layer_are_no_order_of_blocks(tmp_path):
     run = run_of(tmp_path, tasks=("add",), n_layers=1)
     deep = es.Run(replace(run.manifest, n_layers=4), run._table)
-    with pytest.raises(es.Undefined, match="only at layers 1, 2.* needs all 4 blocks"):
+    with pytest.raises(es.Undefined, match=r"only at layers 1, 2.* needs all 4 blocks"):
         deep.traces("rankme", layers="blocks", tasks=True)
-    with pytest.raises(es.Undefined, match="only at layers? .*, and the claim needs layer 4"):
+    with pytest.raises(es.Undefined, match=r"only at layers? .*, and the claim needs layer 4"):
         deep.traces("rankme", layers="final", tasks=True)
     assert len(deep.traces("rankme", layers=[1], tasks=True)) == len(
         run.traces("rankme", layers="blocks", tasks=True)
