@@ -137,7 +137,7 @@ def test_a_second_import_gives_other_seeds_and_a_replaced_run_keeps_its_own(tmp_
         ("step,value\n0,1\n", (), ("no column for the measure", "--measure")),
         ("it,measure,value\n0,m,1\n", (), ("no column for the step", "it", "--column step=")),
         ("step,measure,value\n0,m,high\n", (), ("'high' is not a number", "column 'value', row 0")),
-        ("step,measure,value\n0.5,m,1\n", (), ("0.5 is not a whole number", "column 'step'")),
+        ("step,measure,value\n0.5,m,1\n", (), ("'0.5' is not a whole number", "column 'step'")),
         ("step,measure,value\n0,m,1\n1,m,nan\n", (), ("nan", "row 1", "--drop-not-finite")),
         ("step,measure,value\n0,m,1\n0,m,2\n", (), ("twice at step 0", "row 1", "row 0")),
         ("step,measure,value\n0,m,1\n", ("--column", "stepp=step"), ("did you mean 'step'",)),

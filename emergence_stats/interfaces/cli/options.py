@@ -82,58 +82,6 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would b
 
 # --- of an import -----------------------------------------------------------------------------
 
-SourcesArgument = Annotated[
-    list[Path],
-    typer.Argument(metavar="FILE ...", help="Files, or folders of event or result files."),
-]
-SourceFormatOption = Annotated[
-    str | None,
-    typer.Option(
-        "--format", help="csv, parquet, jsonl, wandb, tensorboard or lm-eval; default: by name."
-    ),
-]
-ColumnOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="TARGET=COLUMN",
-        help="run, scale, seed, n_params, n_layers, step, task, level, layer, measure, value, stderr or created; COLUMN may be a text with {columns}.",
-    ),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="TARGET=VALUE", help="One value for all rows."),
-]
-MeasureOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME=COLUMN", help="A column that is a measure, and its name in the store."
-    ),
-]
-WhereOption = Annotated[
-    list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Only rows with this value.")
-]
-MetricNamesOption = Annotated[
-    str | None,
-    typer.Option(
-        "--names",
-        metavar="REGEX",
-        help="Read task, level, layer, measure from a metric's name, by groups of these names.",
-    ),
-]
-RunFactsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--runs", help="A table with one row per run, or per scale: n_params, seed and so on."
-    ),
-]
-MappingOption = Annotated[
-    Path | None, typer.Option(help="A TOML file that says all this; options override it.")
-]
-ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace runs that already exist.")]
-DropOption = Annotated[
-    bool, typer.Option("--drop-not-finite", help="Leave out values that are NaN or infinite.")
-]
-
 
 class Colour(StrEnum):
     auto = "auto"

@@ -1,4 +1,4 @@
-"""Commands about the trace store: ls, import, validate, rm."""
+"""Commands about the trace store: ls, validate, rm."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emergence_stats.interfaces.cli import options
 from emergence_stats.interfaces.cli.app import traces_app
 from emergence_stats.interfaces.cli.options import (
     DryRunOption,
@@ -17,11 +16,10 @@ from emergence_stats.interfaces.cli.options import (
     SuiteOption,
     TracesOption,
 )
-from emergence_stats.interfaces.cli.session import Session, print_json, session_of
+from emergence_stats.interfaces.cli.session import print_json, session_of
 from emergence_stats.support.words import visible
 
 if TYPE_CHECKING:
-    from emergence_stats.traces.importing import Summary
     from emergence_stats.traces.store import Store
 
 
@@ -96,77 +94,6 @@ def traces_rm(
         typer.echo(visible(f"{one.suite}/{one.run_id}"))
     what = "would be removed" if dry_run else "removed"
     typer.echo(f"{len(removed)} run{'s' if len(removed) != 1 else ''} {what} from {folder}")
-
-
-@traces_app.command("import")
-def traces_import(
-    context: typer.Context,
-    sources: options.SourcesArgument,
-    suite: Annotated[str | None, typer.Option("--suite", help="The suite of the runs.")] = None,
-    traces: TracesOption = None,
-    format_: options.SourceFormatOption = None,
-    column: options.ColumnOption = None,
-    set_: options.SetOption = None,
-    measure: options.MeasureOption = None,
-    where: options.WhereOption = None,
-    names: options.MetricNamesOption = None,
-    runs: options.RunFactsOption = None,
-    mapping: options.MappingOption = None,
-    replace: options.ReplaceOption = False,
-    drop_not_finite: options.DropOption = False,
-    dry_run: DryRunOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Import measurements made elsewhere: tables, W&B, TensorBoard, lm-evaluation-harness."""
-    from emergence_stats.traces.importing import Mapping, Request
-    from emergence_stats.traces.importing.mapping import pairs
-
-    session = session_of(context)
-    wanted = Mapping(
-        columns=pairs(column or [], "--column"),
-        constants=pairs(set_ or [], "--set"),
-        measures=pairs(measure or [], "--measure"),
-        where=pairs(where or [], "--where"),
-        names=names,
-    )
-    request = Request.of(sources, suite, wanted, format_=format_, facts=runs, mapping=mapping)
-    folder = session.folder(traces, "import writes to")
-    with session.progress("writing runs") as progress:
-        summary = request.run(
-            folder,
-            replace_runs=replace,
-            drop_not_finite=drop_not_finite,
-            dry_run=dry_run,
-            progress=progress,
-        )
-    if as_json:
-        print_json({"schema_version": 1, "store": folder, **summary.to_dict()})
-    else:
-        _show_import(session, summary, folder)
-
-
-def _show_import(session: Session, summary: Summary, folder: str) -> None:
-    from emergence_stats.reports.console import print_table
-
-    columns = ("run", "scale", "seed", "parameters", "rows", "steps", "tasks", "measures")
-    cells = [
-        (
-            one.run_id,
-            one.scale,
-            str(one.seed),
-            f"{one.n_params:,}",
-            f"{one.rows:,}",
-            f"{one.steps[0]}-{one.steps[1]}",
-            str(len(one.tasks)),
-            ", ".join(one.measures),
-        )
-        for one in summary.runs
-    ]
-    print_table(session.console(), columns, cells)
-    what = "written" if summary.written else "would be written"
-    total = sum(one.rows for one in summary.runs)
-    line = f"{len(summary.runs)} runs, {total:,} rows {what} to {folder}, suite {summary.suite}"
-    typer.echo("; ".join([line, *summary.notes()]))
 
 
 @traces_app.command("validate")

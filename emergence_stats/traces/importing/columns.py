@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from emergence_stats.errors import TraceError
+from emergence_stats.traces.importing import steps
 
 ROW_TARGETS = ("step", "task", "level", "layer", "measure", "value", "stderr")
-RUN_TARGETS = ("run", "scale", "seed", "n_params", "n_layers", "created")
+RUN_TARGETS = ("run", "scale", "seed", "n_params", "n_layers", "created", "step_unit")
 TARGETS = (*RUN_TARGETS, *ROW_TARGETS)
-WHOLE = frozenset({"step", "level", "layer", "seed", "n_params", "n_layers"})
+WHOLE = frozenset({"level", "layer", "seed", "n_layers"})
 REAL = frozenset({"value", "stderr"})
 
 _COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmbgt]?)", re.IGNORECASE)
-_FACTOR = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
+_IN_WORDS = {
+    **dict.fromkeys(WHOLE, "a whole number"),
+    **dict.fromkeys(REAL, "a number"),
+    "step": "a whole number of steps (10, 50K, step1000)",
+    "n_params": "a number of parameters (as 405632 or 1.4b)",
+}
+EMPTY = frozenset({"", "n/a", "na", "null", "none"})  # NaN is a value that is not finite
 
-
-def check_headers(names: Sequence[str], file: object, used: Collection[str] | None = None) -> None:
-    """Raise `TraceError` for a column name that appears twice, among those `used` (None: all)."""
-    for number, name in enumerate(names):
-        if name in names[:number] and (used is None or name in used):
-            raise TraceError(
-                "the name appears twice, so it is not clear which column is meant",
-                file=file,
-                column=name,
-                fix="Rename one of them in the file.",
-            )
+# Of one run: by event, for each (task, level) the recorded step, None where it never came.
+RecordedEvents = dict[str, dict[tuple[str | None, int | None], int | None]]
 
 
 @dataclass
 class Rows:
     """Measurements of one file: columns of equal length by target, and where each row came from.
 
-    `numbers`: rows in the file, counted from 0. `empty`: cells without a value, which are not
-    measurements.
+    `numbers`: rows in the file, counted from 0. `empty`: cells without a value, which are not measurements.
+    `name`: what a run is called that has no name in the file. `sha256` of the file. `checkpoints`: one of many
+    files of a training, each with its own steps. `later`: of two values at one step, which counts: "same" the later
+    one, "restart" the later one, and what came before it at later steps does not count either; None: neither.
     """
 
     file: str
@@ -45,34 +46,60 @@ class Rows:
     numbers: list[int]
     empty: int = 0
     config: dict[str, Any] = field(default_factory=dict)
+    name: str | None = None
+    sha256: str | None = None
+    checkpoints: bool = False
+    later: str | None = None
+    events: dict[str, RecordedEvents] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.numbers)
 
 
-def typed(target: str, cells: Sequence[Any], file: str, numbers: Sequence[int]) -> list[Any]:
+def typed(
+    target: str, cells: Sequence[Any], file: str, numbers: Sequence[int], decimal: str = "."
+) -> list[Any]:
     """`cells` as whole numbers, numbers or text, as the target asks; None stays None.
 
     Raises `TraceError` with file, column and row for a cell that is not one.
     """
-    convert = _whole if target in WHOLE else _real if target in REAL else _text
-    if target == "n_params":
-        convert = count
+    convert = _converter(target, decimal)
     found = []
     for cell, number in zip(cells, numbers, strict=True):
         try:
-            found.append(None if _is_null(cell) else convert(cell))
+            found.append(None if is_empty(cell, target) else convert(cell))
         except (ValueError, TypeError, OverflowError):
-            kind = "a whole number" if target in WHOLE else "a number"
-            kind = "a number of parameters (as 405632 or 1.4b)" if target == "n_params" else kind
             raise TraceError(
-                f"{cell!r} is not {kind}", file=file, column=target, row=number
+                f"{str(cell)[:60]!r} is not {_IN_WORDS[target]}",
+                file=file,
+                column=target,
+                row=number,
             ) from None
     return found
 
 
-def _is_null(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())
+def _converter(target: str, decimal: str) -> Callable[[Any], Any]:
+    if target == "step":
+        return lambda cell: steps.read(cell)[0]
+    if target == "n_params":
+        return count
+    if target in WHOLE:
+        return _whole
+    if target in REAL:
+        return lambda cell: number_in(cell, decimal)
+    return _text
+
+
+def is_empty(cell: Any, target: str = "value") -> bool:
+    """Whether a cell holds nothing; the names of a run or task are text, whatever they say."""
+    if cell is None:
+        return True
+    if isinstance(cell, str):
+        text = cell.strip()
+        return not text or (
+            target not in ("run", "scale", "task", "measure") and text.lower() in EMPTY
+        )
+    return False
 
 
 def _whole(cell: Any) -> int:
@@ -84,12 +111,40 @@ def _whole(cell: Any) -> int:
     return int(cell) if isinstance(cell, int) else int(number)
 
 
-def _real(cell: Any) -> float:
+def number_in(cell: Any, decimal: str = ".") -> float:
+    """A number; `decimal`: its point. Raises `ValueError` or `TypeError` for anything else."""
+    if isinstance(cell, bool):
+        return float(cell)
+    if isinstance(cell, str):
+        text = cell.strip()
+        if decimal == ",":
+            text = text.replace(",", ".")
+        if "_" in text:  # which Python takes for a digit separator
+            raise ValueError(cell)
+        return float(text)
     return float(cell)
 
 
+def listed(cell: Any) -> list[float] | None:
+    """The numbers of a cell that is a list, as such or as text ("[0.1, 0.2]"); None for another cell."""
+    if isinstance(cell, str) and cell.strip()[:1] == "[" and cell.strip()[-1:] == "]":
+        inner = cell.strip()[1:-1].replace(",", " ").split()
+        try:
+            return [float(one) for one in inner]
+        except ValueError:
+            return None
+    if isinstance(cell, list | tuple):
+        try:
+            return [float(one) for one in cell]
+        except (TypeError, ValueError):
+            return None
+    return None
+
+
 def _text(cell: Any) -> str:
-    if isinstance(cell, float) and cell.is_integer():  # a CSV column of numbers with gaps
+    if isinstance(cell, bool):
+        return json.dumps(cell)
+    if isinstance(cell, float) and cell.is_integer():  # a column of whole numbers with gaps
         return str(int(cell))
     return str(cell).strip()
 
@@ -100,9 +155,7 @@ def count(cell: Any) -> int:
         number = float(cell)
     else:
         found = _COUNT.fullmatch(str(cell).strip())
-        if found is None:
-            raise ValueError(cell)
-        number = float(found[1]) * _FACTOR[found[2].lower()]
+        number = float(cell) if found is None else steps.times(found[1], found[2])
     if not math.isfinite(number) or number <= 0 or abs(number - round(number)) > 1e-6 * number:
         raise ValueError(cell)
     return round(number)

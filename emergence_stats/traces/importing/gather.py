@@ -7,13 +7,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NoReturn
 
 from emergence_stats.errors import TraceError
 from emergence_stats.traces.format import Manifest
-from emergence_stats.traces.importing.columns import ROW_TARGETS, RUN_TARGETS, Rows, typed
-from emergence_stats.traces.importing.sources import Facts
+from emergence_stats.traces.importing import steps
+from emergence_stats.traces.importing.columns import (
+    ROW_TARGETS,
+    RUN_TARGETS,
+    RecordedEvents,
+    Rows,
+    typed,
+)
+from emergence_stats.traces.importing.facts import Facts
+from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.paths import seed_in
 
 _UNSAFE = re.compile(r"-*(?:[^A-Za-z0-9._+=-]+-*)+")  # what a file name cannot contain
 # Limits of the trace format, checked here so that nothing is written if one run does not fit.
@@ -22,69 +30,115 @@ _RANGES = {"step": 2**63 - 1, "level": 2**15 - 1, "layer": 2**15 - 1}
 
 @dataclass
 class RunRows:
-    """Measurements of one run from all files, with the facts that hold for all of it."""
+    """Measurements of one run from all files, with the facts that hold for all of it.
+
+    `later` as in `Rows`. `events`: recorded ones.
+    """
 
     name: str
     facts: dict[str, Any]
     columns: dict[str, list[Any]]
     places: list[tuple[str, int]]  # file and row of each measurement
-    files: list[str]
+    files: dict[str, str | None]  # with their sha256
     config: dict[str, Any]
     empty: list[str] = field(default_factory=list)
+    later: str | None = None
+    checkpoints: bool = True
+    events: RecordedEvents = field(default_factory=dict)
+
+    def traces(self) -> dict[tuple[Any, ...], list[int]]:
+        """The rows of each trace (measure, task, level, layer), in their order."""
+        found: dict[tuple[Any, ...], list[int]] = {}
+        keys = zip(*(self.columns[t] for t in ("measure", "task", "level", "layer")), strict=True)
+        for i, key in enumerate(keys):
+            found.setdefault(key, []).append(i)
+        return found
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """These rows alone."""
+        self.columns = {target: [cells[i] for i in rows] for target, cells in self.columns.items()}
+        self.places = [self.places[i] for i in rows]
 
 
-def by_run(sources: Sequence[Rows]) -> dict[str, RunRows]:
-    """The rows of each run by name, in order. Raises `TraceError` if a run has two values of a fact."""
+def by_run(sources: Sequence[Rows], join: bool = False) -> dict[str, RunRows]:
+    """The rows of each run by name, in order.
+
+    Raises `TraceError` if a run has two values of a fact, and unless it is said that files are one training (`join`)
+    if one trace would be woven from two of them.
+    """
     found: dict[str, RunRows] = {}
     for rows in sources:
         n = len(rows)
-        names = rows.columns.get("run") or [Path(rows.file).stem] * n
+        names = rows.columns.get("run") or [rows.name] * n
         for i in range(n):
             name = names[i]
             if name is None:
                 raise TraceError("no run", file=rows.file, column="run", row=rows.numbers[i])
             run = found.get(name)
             if run is None:
-                run = RunRows(name, {}, {target: [] for target in ROW_TARGETS}, [], [], {})
+                run = RunRows(name, {}, {target: [] for target in ROW_TARGETS}, [], {}, {})
                 found[name] = run
-            if not run.files or run.files[-1] != rows.file:
-                if rows.file not in run.files:
-                    run.files.append(rows.file)
+            if rows.file not in run.files:
+                run.files[rows.file] = rows.sha256
                 run.config = {**rows.config, **run.config}
-            run.places.append((rows.file, rows.numbers[i]))
-            for target in ROW_TARGETS:
-                cells = rows.columns.get(target)
-                run.columns[target].append(cells[i] if cells is not None else None)
-            for target in RUN_TARGETS[1:]:
-                cells = rows.columns.get(target)
-                if cells is None or cells[i] is None:
-                    continue
-                before = run.facts.setdefault(target, cells[i])
-                if before == cells[i]:
-                    continue
-                if target == "created":  # of its checkpoints, the first
-                    run.facts[target] = min(before, cells[i])
-                    continue
-                raise TraceError(
-                    f"run {name!r} has {target} {before!r} and {cells[i]!r}",
-                    file=rows.file,
-                    column=target,
-                    row=rows.numbers[i],
-                    fix="A run has one; perhaps --column run='{...}' should tell them apart.",
-                )
+                run.later = run.later or rows.later
+                run.checkpoints &= rows.checkpoints
+            _append(run, rows, i)
+    for rows in sources:
+        for name, events in rows.events.items():
+            of_run = found[name or rows.name or ""].events
+            for event, dated in events.items():
+                of_run.setdefault(event, {}).update(dated)
+    for run in found.values():
+        if not join and not run.checkpoints:
+            _check_woven(run)
     return dict(sorted(found.items()))
 
 
-def add_facts(run: RunRows, facts: Facts | None) -> None:
-    """Add the facts of the table of runs or scales, and what is known without one."""
-    known = {k: typed(k, [v], run.files[0], [0])[0] for k, v in run.facts.items()}
-    if facts is not None:
-        key = run.name if facts.key == "run" else str(known.get("scale", run.name))
-        if key not in facts.rows:
-            there = ", ".join(list(facts.rows)[:5])
+def _append(run: RunRows, rows: Rows, i: int) -> None:
+    run.places.append((rows.file, rows.numbers[i]))
+    for target in ROW_TARGETS:
+        cells = rows.columns.get(target)
+        run.columns[target].append(cells[i] if cells is not None else None)
+    for target in RUN_TARGETS[1:]:
+        cells = rows.columns.get(target)
+        if cells is None or cells[i] is None:
+            continue
+        before = run.facts.setdefault(target, cells[i])
+        if before == cells[i]:
+            continue
+        if target == "created":  # of its checkpoints, the first
+            run.facts[target] = min(before, cells[i])
+            continue
+        raise TraceError(
+            f"run {run.name!r} has {target} {before!r} and {cells[i]!r}",
+            file=rows.file,
+            column=target,
+            row=rows.numbers[i],
+            fix="A run has one; perhaps --column run='{...}' should tell them apart.",
+        )
+
+
+def _check_woven(run: RunRows) -> None:
+    """Raise `TraceError` if a trace has rows of two files, which may be two trainings."""
+    for key, rows in run.traces().items():
+        files = list(dict.fromkeys(run.places[i][0] for i in rows))
+        if len(files) > 1:
             raise TraceError(
-                f"there is no row for {facts.key} {key!r}; it has {there}", file=facts.file
+                f"run {run.name!r} has {key[0]} in {files[0]} and in {files[1]}; are they two trainings?",
+                file=files[1],
+                fix="Then tell them apart with --column run='{folder}-{run}' (or {file}); if they are one, say --join.",
             )
+
+
+def add_facts(run: RunRows, facts: Facts | None, notes: Notes) -> None:
+    """Add the facts of the table of runs or scales, and what is known without one."""
+    file = next(iter(run.files))
+    known = {k: typed(k, [v], file, [0])[0] for k, v in run.facts.items()}
+    if facts is not None:
+        key = facts.row_of(
+            run.name if facts.key == "run" else str(known.get("scale", run.name)), notes
+        )
         row = list(facts.rows).index(key)
         for name, value in facts.rows[key].items():
             if name in RUN_TARGETS:
@@ -99,14 +153,13 @@ def add_facts(run: RunRows, facts: Facts | None) -> None:
                     )
             elif value is not None:
                 run.config[name] = value
+        for event, step in facts.events.get(key, {}).items():
+            run.events.setdefault(event, {})[None, None] = step
     run.facts = {name: cell for name, cell in known.items() if cell is not None}
-    run.facts.setdefault("scale", run.name)
-    layers = [layer for layer in run.columns["layer"] if layer is not None]
-    run.facts.setdefault("n_layers", max(layers, default=0))
     if "n_params" not in run.facts:
         raise TraceError(
             f"the number of parameters of run {run.name!r} is not known",
-            file=run.files[0],
+            file=file,
             fix="Give it with --column n_params=NAME, --set n_params=405K, or a table of runs (--runs).",
         )
     created = run.facts.get("created")
@@ -115,18 +168,19 @@ def add_facts(run: RunRows, facts: Facts | None) -> None:
             datetime.fromisoformat(created)
         except ValueError:
             raise TraceError(
-                f"created is {created!r}, not ISO 8601", file=run.files[0], column="created"
+                f"created is {created!r}, not ISO 8601", file=file, column="created"
             ) from None
 
 
-def check_values(run: RunRows, drop: bool) -> None:
-    """Convert the cells of a run to the types of the format, and check that no trace repeats a step.
+def check_values(run: RunRows, drop: bool, later: bool, notes: Notes) -> None:
+    """Convert the cells of a run to the types of the format, and settle steps that a trace has twice.
 
-    Empty steps are errors, and so are values that are not finite numbers, unless they are to be left out
-    (`drop`). Raises `TraceError` with file, column and row.
+    Empty steps are errors, and so are values that are not finite numbers, unless they are to be left out (`drop`), and
+    steps that are there twice, unless the later one counts (`later`, or as the tool does that wrote them). Raises
+    `TraceError` with file, column and row.
     """
+    file = next(iter(run.files))
     for target in ("step", "level", "layer", "value", "stderr"):
-        file = run.files[0]
         run.columns[target] = typed(target, run.columns[target], file, [p[1] for p in run.places])
     keep = []
     for i in range(len(run.places)):
@@ -135,10 +189,13 @@ def check_values(run: RunRows, drop: bool) -> None:
         elif not drop:
             _refuse(run, i)
     if not keep:
-        raise TraceError(f"run {run.name!r} has no measurement", file=run.files[0])
-    run.columns = {target: [cells[i] for i in keep] for target, cells in run.columns.items()}
-    run.places = [run.places[i] for i in keep]
-    _check_repeats(run)
+        raise TraceError(f"run {run.name!r} has no measurement", file=file)
+    if len(keep) < len(run.places):
+        notes.add("left out", f"{len(run.places) - len(keep)} values of {run.name} are not finite")
+    run.keep(keep)
+    _settle_repeats(run, "restart" if later else run.later, notes)
+    layers = [layer for layer in run.columns["layer"] if layer is not None]
+    run.facts.setdefault("n_layers", max(layers, default=0))
 
 
 def _is_finite(run: RunRows, i: int) -> bool:
@@ -173,22 +230,63 @@ def _refuse(run: RunRows, i: int) -> NoReturn:
     )
 
 
-def _check_repeats(run: RunRows) -> None:
-    seen: dict[tuple[Any, ...], tuple[str, int]] = {}
-    keys = zip(
-        *(run.columns[t] for t in ("measure", "task", "level", "layer", "step")), strict=True
-    )
-    for key, (file, number) in zip(keys, run.places, strict=True):
-        if key in seen:
-            other, row = seen[key]
-            raise TraceError(
-                f"{key[0]} of run {run.name!r} appears twice at step {key[-1]}, first in "
-                f"{other}, row {row}",
-                file=file,
-                row=number,
-                fix="Tell them apart by task, level or run (--column), or select rows (--where).",
+def _settle_repeats(run: RunRows, later: str | None, notes: Notes) -> None:
+    """One value at each step of a trace: which of two counts, or an error."""
+    gone: set[int] = set()
+    dead: set[int] = set()
+    for key, rows in run.traces().items():
+        at: dict[int, int] = {}
+        back, highest = False, -1
+        for i in rows:
+            step = run.columns["step"][i]
+            if later == "restart" and step <= highest:
+                for other in [s for s in at if s >= step]:
+                    (gone if other == step else dead).add(at.pop(other))
+            elif step in at and (later == "same" or _same(run, at[step], i)):
+                gone.add(at.pop(step))
+            elif step in at:
+                _refuse_repeat(run, key, at[step], i)
+            back |= step < highest
+            highest = step if later == "restart" else max(highest, step)
+            at[step] = i
+        if back and later is None and not _descends(run, rows):
+            notes.add(
+                "steps",
+                f"{key[0]} of {run.name} goes back in steps, and is taken as one trace; after a restart say "
+                "--later-counts",
             )
-        seen[key] = (file, number)
+    if gone:
+        notes.add("left out", f"{len(gone)} values of {run.name} at steps that were written again")
+    if dead:
+        steps_ = [run.columns["step"][i] for i in dead]
+        notes.add(
+            "left out",
+            f"{len(dead)} values of {run.name} at steps {min(steps_)} to {max(steps_)}, from before a restart",
+        )
+    run.keep([i for i in range(len(run.places)) if i not in gone and i not in dead])
+
+
+def _same(run: RunRows, i: int, j: int) -> bool:
+    return all(run.columns[t][i] == run.columns[t][j] for t in ("value", "stderr"))
+
+
+def _descends(run: RunRows, rows: Sequence[int]) -> bool:
+    """Whether the steps of a trace only go down: a table that is sorted the other way."""
+    found = [run.columns["step"][i] for i in rows]
+    return found == sorted(found, reverse=True)
+
+
+def _refuse_repeat(run: RunRows, key: tuple[Any, ...], first: int, second: int) -> NoReturn:
+    other, row = run.places[first]
+    file, number = run.places[second]
+    raise TraceError(
+        f"{key[0]} of run {run.name!r} appears twice at step {run.columns['step'][second]}, first in "
+        f"{other}, row {row}",
+        file=file,
+        row=number,
+        fix="Tell them apart by task, level or run (--column), or select rows (--where); if training was resumed, "
+        "say --later-counts.",
+    )
 
 
 def run_id(name: str) -> str:
@@ -196,7 +294,32 @@ def run_id(name: str) -> str:
     return _UNSAFE.sub("-", name).strip("-._=+") or "run"
 
 
-def number_seeds(runs: Sequence[RunRows], there: Mapping[str, Manifest]) -> None:
+def name_seeds(runs: Sequence[RunRows], notes: Notes) -> None:
+    """Seeds and scales that stand in the names of runs (r-s10, unstable_seed0), where nothing else gives them."""
+    found = {run.name: seed_in(run.name) for run in runs if "seed" not in run.facts}
+    scales = {
+        run.name: run.facts.get("scale")
+        or (of_name[1] if (of_name := found.get(run.name)) else "")
+        or run.name
+        for run in runs
+    }
+    pairs = [(scales[name], seed[0]) for name, seed in found.items() if seed is not None]
+    if len(set(pairs)) < len(pairs):  # then that is not what the numbers are
+        found, scales = {}, {}
+    for run in runs:
+        seed = found.get(run.name)
+        if seed is not None:
+            run.facts["seed"] = seed[0]
+            notes.add("guessed", "seeds are those in the names of runs")
+        if "scale" not in run.facts:
+            run.facts["scale"] = scales.get(run.name, run.name)
+            if run.facts["scale"] != run.name:
+                notes.add(
+                    "guessed", f"the scale is the rest of a run's name, as {run.facts['scale']!r}"
+                )
+
+
+def number_seeds(runs: Sequence[RunRows], there: Mapping[str, Manifest], notes: Notes) -> None:
     """Seeds for runs whose seed is not given: the first numbers that no other run of the scale has.
 
     Runs of the store count too: a run with the scale, seed and config of another would be taken for the
@@ -208,6 +331,7 @@ def number_seeds(runs: Sequence[RunRows], there: Mapping[str, Manifest]) -> None
     for run in runs:
         if "seed" in run.facts:
             taken.setdefault(run.facts["scale"], set()).add(run.facts["seed"])
+    numbered = []
     for run in runs:
         if "seed" in run.facts:
             continue
@@ -219,3 +343,12 @@ def number_seeds(runs: Sequence[RunRows], there: Mapping[str, Manifest]) -> None
         mine = taken.setdefault(run.facts["scale"], set())
         run.facts["seed"] = next(n for n in range(len(mine) + 1) if n not in mine)
         mine.add(run.facts["seed"])
+        numbered.append(f"{run.name}: {run.facts['seed']}")
+    if numbered:
+        notes.add(
+            "runs", f"seeds are not given, so they are numbered within a scale ({few(numbered)})"
+        )
+
+
+def step_unit(run: RunRows) -> str:
+    return str(run.facts.get("step_unit") or steps.OPTIMISER)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import UsageError
 from emergence_stats.support.progress import Progress
+from emergence_stats.traces.importing.facts import read_facts
 from emergence_stats.traces.importing.mapping import Mapping
-from emergence_stats.traces.importing.sources import FORMATS, read_facts, read_sources
-from emergence_stats.traces.importing.write import Imported, import_traces
-
-_FEW = 3  # runs that a note names
+from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.sources import FORMATS, Reading, read_sources
+from emergence_stats.traces.importing.write import Choices, Imported, import_traces
 
 
 @dataclass(frozen=True)
 class Summary:
     """The runs of an import, and what their files hold that is not in them.
 
-    `empty`: cells without a value. `dropped`: values that are not finite. `facts`: the table of runs.
+    `empty`: cells without a value. `dropped`: values that are not finite, or were written again. `notes`: all that was
+    done beside taking rows as they are.
     """
 
     suite: str
@@ -28,17 +29,7 @@ class Summary:
     written: bool
     empty: int
     dropped: int
-    facts: Path | None = None
-
-    def notes(self) -> list[str]:
-        """What was left out or is missing, one line each."""
-        found = [f"{self.empty:,} cells are empty"] * bool(self.empty)
-        found += [f"{self.dropped:,} values are not finite and were left out"] * bool(self.dropped)
-        for name in sorted({name for one in self.runs for name in one.empty}):
-            ids = [one.run_id for one in self.runs if name in one.empty]
-            few = ", ".join(ids[:_FEW]) + (", ..." if len(ids) > _FEW else "")
-            found.append(f"{self.facts} has no {name} for {len(ids)} of the runs ({few})")
-        return found
+    notes: Notes = field(default_factory=Notes)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -46,19 +37,19 @@ class Summary:
             "empty_cells": self.empty,
             "not_finite": self.dropped,
             "written": self.written,
-            "notes": self.notes(),
+            "notes": self.notes.to_list(),
             "runs": [asdict(one) for one in self.runs],
         }
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be imported: files, the suite that they make up, and which column is what."""
+    """What is to be imported: files, the suite that they make up, and which column is what, once or several times."""
 
     sources: tuple[Path, ...]
     suite: str
-    mapping: Mapping
-    format: str | None
+    mappings: tuple[Mapping, ...]
+    how: Reading
     facts: Path | None
 
     @classmethod
@@ -68,56 +59,61 @@ class Request:
         suite: str | None,
         wanted: Mapping,
         *,
-        format_: str | None = None,
+        how: Reading | None = None,
         facts: Path | None = None,
         mapping: Path | None = None,
     ) -> Request:
         """From options, and from a file that gives the rest (`mapping`).
 
-        `format_`: one of `FORMATS`, by default what the files' names say. Raises `UsageError` without a suite
+        `how`: of the files; by default what their names and contents say. Raises `UsageError` without a suite
         and for an unknown format.
         """
         said: dict[str, str] = {}
+        mappings = [wanted]
         if mapping is not None:
             of_file, said = Mapping.read(mapping)
-            wanted = wanted.over(of_file)
+            mappings = [wanted.over(one) for one in of_file]
         chosen = suite or said.get("suite")
         if chosen is None:
             raise UsageError("name the suite of the runs with --suite")
-        kind = format_ or said.get("format")
-        if kind is not None and kind not in FORMATS:
-            raise UsageError(f"unknown format {kind!r}; known formats: {', '.join(FORMATS)}")
+        how = how or Reading()
+        how = Reading(
+            how.format or said.get("format"),
+            how.delimiter or said.get("delimiter"),
+            how.decimal or said.get("decimal"),
+        )
+        if how.format is not None and how.format not in FORMATS:
+            raise UsageError(f"unknown format {how.format!r}; known formats: {', '.join(FORMATS)}")
+        if how.decimal not in (None, ".", ",") or len(how.delimiter or ",") != 1:
+            raise UsageError("--delimiter is one character, and --decimal a point or a comma")
         if facts is None and mapping is not None and "runs" in said:
             facts = mapping.parent / said["runs"]
-        return cls(tuple(sources), chosen, wanted, kind, facts)
+        return cls(tuple(sources), chosen, tuple(mappings), how, facts)
 
     def run(
-        self,
-        store: str,
-        *,
-        replace_runs: bool = False,
-        drop_not_finite: bool = False,
-        dry_run: bool = False,
-        progress: Progress | None = None,
+        self, store: str, choices: Choices | None = None, progress: Progress | None = None
     ) -> Summary:
-        """Import, or with `dry_run` only report what would be done. Raises what `import_traces` raises."""
-        facts = read_facts(self.facts, self.mapping) if self.facts is not None else None
-        found = list(read_sources(self.sources, self.format, self.mapping, facts))
-        runs = import_traces(
-            found,
-            store,
-            self.suite,
-            facts=facts,
-            replace_runs=replace_runs,
-            drop_not_finite=drop_not_finite,
-            dry_run=dry_run,
-            progress=progress,
-        )
+        """Import, or only report what would be done. Raises what `import_traces` raises."""
+        choices, notes = choices or Choices(), Notes()
+        found = []
+        facts = None
+        for one in self.mappings:
+            facts = read_facts(self.facts, one, notes) if self.facts is not None else None
+            found += list(read_sources(self.sources, self.how, one, notes, facts))
+        runs = import_traces(found, store, self.suite, notes, facts, choices, progress)
+        empty = sum(rows.empty for rows in found)
+        if empty:
+            notes.add("left out", f"{empty:,} cells are empty")
+        for name in sorted({name for one in runs for name in one.empty}):
+            ids = [one.run_id for one in runs if name in one.empty]
+            notes.add(
+                "missing", f"{self.facts} has no {name} for {len(ids)} of the runs: {few(ids)}"
+            )
         return Summary(
             suite=self.suite,
             runs=tuple(runs),
-            written=not dry_run,
-            empty=sum(rows.empty for rows in found),
+            written=not choices.dry_run,
+            empty=empty,
             dropped=sum(len(rows) for rows in found) - sum(one.rows for one in runs),
-            facts=self.facts,
+            notes=notes,
         )

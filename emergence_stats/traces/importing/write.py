@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,16 +12,20 @@ from typing import TYPE_CHECKING
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.support.progress import Progress
 from emergence_stats.traces.format import Manifest, arrow_schema, check_name
-from emergence_stats.traces.importing.columns import Rows
+from emergence_stats.traces.importing.columns import ROW_TARGETS, Rows
+from emergence_stats.traces.importing.facts import Facts
 from emergence_stats.traces.importing.gather import (
     RunRows,
     add_facts,
     by_run,
     check_values,
+    name_seeds,
     number_seeds,
     run_id,
+    step_unit,
 )
-from emergence_stats.traces.importing.sources import Facts
+from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.steps import OPTIMISER
 from emergence_stats.traces.store import Store
 from emergence_stats.traces.write import NO_FILE_YET, PreparedRun, StagedRun, prepare_run, recover
 
@@ -49,52 +52,137 @@ class Imported:
     empty: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What to do where there is a choice.
+
+    `replace_runs`: runs that are there. `add`: measures to runs that are there. `drop_not_finite`: values that are no
+    finite numbers are left out. `later_counts`: of two values at one step. `join`: files with the same run are one
+    training. `dry_run`: nothing is written.
+    """
+
+    replace_runs: bool = False
+    add: bool = False
+    drop_not_finite: bool = False
+    later_counts: bool = False
+    join: bool = False
+    dry_run: bool = False
+
+
 def import_traces(
     sources: Sequence[Rows],
     store: str,
     suite: str,
-    *,
+    notes: Notes | None = None,
     facts: Facts | None = None,
-    replace_runs: bool = False,
-    drop_not_finite: bool = False,
-    dry_run: bool = False,
+    choices: Choices | None = None,
     progress: Progress | None = None,
 ) -> list[Imported]:
     """Write the runs of `sources` into a suite of a store; with `dry_run` only report which.
 
-    `facts`: of runs or of scales; what is not a target is kept in a run's config. Seeds that are not given
-    are numbers within a scale that no run of the suite has, in the order of the runs' names.
+    `facts`: of runs or of scales; what is not a target is kept in a run's config. Seeds that are not given are those
+    in the runs' names, or numbers within a scale that no run of the suite has, in the order of the runs' names.
+    `notes` receive what was done beside taking rows as they are.
 
     Raises `TraceError` for the first fault, with file, column and row, before anything is written, and
-    `UsageError` if a run already exists and is not to be replaced.
+    `UsageError` if a run already exists and is not to be replaced or added to.
     """
     check_name(suite, "suite")
-    if not dry_run and Path(store).is_dir():
+    notes, choices = notes or Notes(), choices or Choices()
+    if not choices.dry_run and Path(store).is_dir():
         recover(store)  # before anything of the store is looked at
-    found = by_run(sources)
+    found = by_run(sources, choices.join)
+    if not found:
+        raise TraceError("no measurement", file=", ".join(rows.file for rows in sources))
+    every = _manifests(store)
+    there = {name: manifest for name, manifest in every.items() if manifest.suite == suite}
+    if choices.add:
+        _add_to(found, store, there, notes)
     for run in found.values():
-        add_facts(run, facts)
-        check_values(run, drop_not_finite)
-    number_seeds(list(found.values()), _manifests(store, suite))
+        add_facts(run, facts, notes)
+        check_values(run, choices.drop_not_finite, choices.later_counts, notes)
+        if len(run.files) > 1 and not run.checkpoints:
+            notes.add(
+                "joined", f"run {run.name} is in {len(run.files)} files: {few(list(run.files))}"
+            )
+    name_seeds(list(found.values()), notes)
+    number_seeds(list(found.values()), there, notes)
     described = [_describe(run, suite) for run in found.values()]
-    _check_ids(described)
-    there = [d.run_id for d in described if (Path(store) / suite / f"{d.run_id}.json").exists()]
-    if there and not replace_runs:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise UsageError(
-            f"{store}/{suite} already has run {there[0]}{more}; replace them with --replace"
-        )
-    digests = _digests({file for run in found.values() for file in run.files})
+    _check_ids(described, every)
+    _check_there(described, store, suite, choices)
     prepared = [
-        prepare_run(store, _table(run), _manifest(run, its, digests))
+        prepare_run(store, _table(run), _manifest(run, its))
         for run, its in zip(found.values(), described, strict=True)
     ]
-    if not described:
-        files = ", ".join(rows.file for rows in sources)
-        raise TraceError("no measurement", file=files)
-    if not dry_run:
+    _say_steps(found, notes)
+    if not choices.dry_run:
         _write_all(prepared, progress)
     return described
+
+
+def _say_steps(found: Mapping[str, RunRows], notes: Notes) -> None:
+    """What steps count, and which runs begin later than at step 0."""
+    units: dict[str, int] = {}
+    for run in found.values():
+        units[step_unit(run)] = units.get(step_unit(run), 0) + 1
+    for unit, n in units.items():
+        if unit != OPTIMISER or len(units) > 1:
+            notes.add("steps", f"{unit} in {n} runs")
+    late = {
+        run.name: min(run.columns["step"]) for run in found.values() if min(run.columns["step"])
+    }
+    if late:
+        first = ", ".join(f"{name} at {step:,}" for name, step in list(late.items())[:3])
+        notes.add(
+            "missing",
+            f"the first checkpoint is not step 0 in {len(late)} runs: {first}{', ...' if len(late) > 3 else ''}",
+        )
+
+
+def _add_to(
+    found: Mapping[str, RunRows], store: str, there: Mapping[str, Manifest], notes: Notes
+) -> None:
+    """Put the measurements and facts of runs that are there before the new ones."""
+    opened = Store.open(store)
+    files = {file.manifest.run_id: file for file in opened.readable}
+    for run in found.values():
+        manifest = there.get(run_id(run.name))
+        if manifest is None:
+            continue
+        rows = opened.read(files[manifest.run_id])
+        old = {target: rows.column(target).to_pylist() for target in ROW_TARGETS}
+        shared = set(old["measure"]) & set(run.columns["measure"])
+        if shared:
+            raise UsageError(
+                f"run {manifest.run_id} already has {', '.join(sorted(shared))}; --add adds measures that it lacks, and "
+                "--replace replaces the run"
+            )
+        notes.add("joined", f"measures are added to run {manifest.run_id}")
+        n = rows.num_rows
+        run.columns = {target: [*old[target], *run.columns[target]] for target in ROW_TARGETS}
+        run.places = [
+            (f"{store}/{manifest.suite}/{manifest.run_id}.parquet", i) for i in range(n)
+        ] + run.places
+        known = {
+            "scale": manifest.scale,
+            "seed": manifest.seed,
+            "n_params": manifest.n_params,
+            "created": manifest.created,
+            "step_unit": manifest.step_unit,
+        }
+        run.facts = {**known, **run.facts}
+        run.config = {**manifest.config, **run.config}
+        before = manifest.further.get("imported")
+        run.files = {**(before if isinstance(before, dict) else {}), **run.files}
+
+
+def _check_there(described: Sequence[Imported], store: str, suite: str, choices: Choices) -> None:
+    names = [d.run_id for d in described if (Path(store) / suite / f"{d.run_id}.json").exists()]
+    if names and not (choices.replace_runs or choices.add):
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        raise UsageError(
+            f"{store}/{suite} already has run {names[0]}{more}; replace them with --replace, or add measures with --add"
+        )
 
 
 def _write_all(prepared: Sequence[PreparedRun], progress: Progress | None) -> None:
@@ -115,7 +203,17 @@ def _write_all(prepared: Sequence[PreparedRun], progress: Progress | None) -> No
         written.publish()
 
 
-def _manifest(run: RunRows, described: Imported, digests: Mapping[str, str]) -> Manifest:
+def _manifest(run: RunRows, described: Imported) -> Manifest:
+    further: dict[str, object] = {
+        "imported": {Path(f).name: digest for f, digest in run.files.items() if digest is not None}
+    }
+    if step_unit(run) != OPTIMISER:
+        further["step_unit"] = step_unit(run)
+    if run.events:
+        further["events"] = {
+            name: [{"task": t, "level": v, "step": step} for (t, v), step in steps.items()]
+            for name, steps in run.events.items()
+        }
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Manifest(
         run_id=described.run_id,
@@ -130,16 +228,16 @@ def _manifest(run: RunRows, described: Imported, digests: Mapping[str, str]) -> 
         device="not known",
         rows=described.rows,
         sha256=NO_FILE_YET,
-        further={"imported": {Path(f).name: digests[f] for f in run.files if f in digests}},
+        further=further,
     )
 
 
-def _manifests(store: str, suite: str) -> dict[str, Manifest]:
-    """Runs of the suite that the store has, by name."""
+def _manifests(store: str) -> dict[str, Manifest]:
+    """Runs that the store has, by name."""
     if not Path(store).is_dir():
         return {}
     runs = (file.manifest for file in Store.open(store).readable)  # a broken run can be replaced
-    return {manifest.run_id: manifest for manifest in runs if manifest.suite == suite}
+    return {manifest.run_id: manifest for manifest in runs}
 
 
 def _table(run: RunRows) -> pa.Table:
@@ -171,7 +269,8 @@ def _describe(run: RunRows, suite: str) -> Imported:
     )
 
 
-def _check_ids(described: Sequence[Imported]) -> None:
+def _check_ids(described: Sequence[Imported], there: Mapping[str, Manifest]) -> None:
+    """Raise `TraceError` for two runs of one name, here or in another suite: then a store cannot be read."""
     seen: set[str] = set()
     for one in described:
         if one.run_id in seen:
@@ -179,12 +278,9 @@ def _check_ids(described: Sequence[Imported]) -> None:
                 f"two runs would be called {one.run_id!r}: their names differ only in punctuation"
             )
         seen.add(one.run_id)
-
-
-def _digests(files: Collection[str]) -> dict[str, str]:
-    """sha256 of the files that runs came from; folders have none."""
-    return {
-        file: hashlib.sha256(Path(file).read_bytes()).hexdigest()
-        for file in files
-        if Path(file).is_file()
-    }
+        other = there.get(one.run_id)
+        if other is not None and other.suite != one.suite:
+            raise TraceError(
+                f"run {one.run_id!r} is in suite {other.suite} already, and a name is of one run in a store",
+                fix=f"Name it otherwise, as with --column run='{one.suite}-{{run}}', or use another store.",
+            )

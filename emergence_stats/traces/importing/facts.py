@@ -1,0 +1,117 @@
+"""A table of runs, or of scales: what is known beside the measurements."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emergence_stats.errors import TraceError, UsageError
+from emergence_stats.traces.importing.columns import RUN_TARGETS, typed
+from emergence_stats.traces.importing.mapping import Mapping
+from emergence_stats.traces.importing.notes import Notes
+from emergence_stats.traces.importing.readers.measurements import (
+    USUAL,
+    are_numbers,
+    doubled,
+    elsewhere,
+    event_step,
+    expression,
+    plain,
+)
+from emergence_stats.traces.importing.readers.tables import kind_of, read
+
+_VERSION = re.compile(r"v?[0-9]+\.[0-9.]+|v[0-9]+")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about runs besides their measurements: `rows` by the value of `key`, run or scale.
+
+    `events`: by the same value, for each recorded event its step, None where it never came.
+    """
+
+    file: str
+    key: str
+    names: tuple[str, ...]
+    rows: dict[str, dict[str, Any]]
+    events: dict[str, dict[str, int | None]] = field(default_factory=dict)
+
+    def row_of(self, name: str, notes: Notes) -> str:
+        """The row of a run or scale. A version in its name (pythia-v1.1-70m) need not be in that of the row.
+
+        Raises `TraceError` if there is none.
+        """
+        if name in self.rows:
+            return name
+        parts = [part for part in re.split(r"[-_]", name) if not _VERSION.fullmatch(part)]
+        close = [row for row in self.rows if re.split(r"[-_]", row) == parts]
+        if len(close) == 1:
+            notes.add("guessed", f"{self.key} {name!r} is {close[0]!r} of the table", self.file)
+            return close[0]
+        there = ", ".join(list(self.rows)[:5])
+        raise TraceError(f"there is no row for {self.key} {name!r}; it has {there}", file=self.file)
+
+
+def read_facts(path: Path, mapping: Mapping, notes: Notes) -> Facts:
+    """A table with one row per run (column run or run_id) or per scale (scale or model).
+
+    Targets and events that the mapping reads from columns of this table are added to its rows.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file")
+    kind = kind_of(path)
+    if kind is None:
+        raise UsageError(f"{path}: a table ends in .csv, .tsv, .parquet, .jsonl or .json")
+    table = read(path, kind, notes)
+    names = tuple(table.names)
+    if table.doubled:
+        raise doubled(table.doubled[0], table.file)
+    found = ((key, name) for key in ("run", "scale") for name in USUAL[key] if name in names)
+    key, column = next(found, (None, None))
+    if key is None or column is None:
+        wanted = ", ".join((*USUAL["run"], *USUAL["scale"]))
+        raise TraceError(f"no column {wanted}; it has {', '.join(names[:30])}", file=path)
+    targets = elsewhere(mapping, (), names)
+    here = {event: source for event, source in mapping.events.items() if source in names}
+    numeric = {name for name in names if kind == "csv" and are_numbers(table.columns[name])}
+    rows: dict[str, dict[str, Any]] = {}
+    events: dict[str, dict[str, int | None]] = {}
+    for number in range(len(table)):
+        row = {name: table.columns[name][number] for name in names}
+        (name,) = typed("run", [row[column]], table.file, [number])
+        name = str(name)
+        if name in rows:
+            raise TraceError(f"{key} {name!r} appears twice", file=path, column=column, row=number)
+        rows[name] = {
+            k: _number(v) if k in numeric and k not in RUN_TARGETS else plain(v)
+            for k, v in row.items()
+            if k != column
+        }
+        for target in targets:
+            (rows[name][target],) = expression(mapping.columns[target], _cells_of(row), [0])
+        events[name] = {
+            event: event_step(row[source], table.file, source, number)
+            for event, source in here.items()
+        }
+    return Facts(str(path), key, names, rows, events)
+
+
+def _number(cell: Any) -> Any:
+    """A cell of a column of numbers, for the config of a run: whole where it is written so."""
+    if cell is None:
+        return None
+    text = str(cell).strip()
+    return (
+        int(text)
+        if re.fullmatch(r"[+-]?[0-9]{1,18}", text)
+        else plain(float(text))
+        if text
+        else None
+    )
+
+
+def _cells_of(row: dict[str, Any]) -> Callable[[str], list[Any]]:
+    return lambda name: [row[name]]

@@ -1,0 +1,1 @@
+"""Files and folders of one kind each, read into rows or tables."""

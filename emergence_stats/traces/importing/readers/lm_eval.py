@@ -1,0 +1,253 @@
+"""Result files of lm-evaluation-harness, one per checkpoint.
+
+A file holds ``results``: for each task its metrics with their standard errors (``acc,none`` and ``acc_stderr,none``;
+before version 0.4 ``acc`` and ``acc_stderr``), and ``config`` with what was evaluated (``model_args``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from emergence_stats.errors import TraceError
+from emergence_stats.traces.importing import steps
+from emergence_stats.traces.importing.columns import Rows
+from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.paths import differing
+
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9-]+(?:\.[0-9]+)?")  # in the file's name
+_MODEL = (
+    "pretrained",
+    "path",
+    "model",
+    "peft",
+)  # arguments that name the model, the better ones first
+
+
+@dataclass
+class _Checkpoint:
+    """One result file: the model without its step, the folder without its step, and when it was evaluated."""
+
+    file: Path
+    document: dict[str, Any]
+    model: str
+    step: int
+    unit: str
+    folder: str
+    evaluated: str
+    sha256: str
+
+
+def is_source(path: Path) -> bool:
+    files = [path] if path.is_file() else sorted(path.rglob("*.json"))
+    return any(_is_result(_document(file)[0]) for file in files if file.suffix.lower() == ".json")
+
+
+def read(path: Path, notes: Notes, unit: str | None = None) -> Iterator[Rows]:
+    """The metrics of every result file below `path`, from the first evaluation to the last.
+
+    `unit`: which of steps and tokens counts, where a name has both. Files that are cut off, and other JSON files, are
+    named. Raises `TraceError` for a file whose step cannot be determined, and if there is no result file.
+    """
+    files = [path] if path.is_file() else sorted(path.rglob("*.json"))
+    found = []
+    for file in files:
+        document, data, why = _document(file)
+        if not _is_result(document):
+            notes.add("left out", why or "no result file of lm-evaluation-harness", file)
+            continue
+        assert document is not None
+        found.append(_checkpoint(document, data, file, path, unit))
+    if not found:
+        raise TraceError("no result file of lm-evaluation-harness", file=path)
+    names = _names(found, notes)
+    found.sort(
+        key=lambda one: one.evaluated
+    )  # the harness adds a file and overwrites none: the newer one counts
+    for one in found:
+        yield _rows(
+            one, names[one.model, one.folder if (one.model, "") not in names else ""], notes
+        )
+
+
+def _document(file: Path) -> tuple[dict[str, Any] | None, bytes, str]:
+    """What a file holds, its bytes, and why it cannot be read."""
+    try:
+        data = file.read_bytes()
+        return json.loads(data.decode("utf-8")), data, ""
+    except (ValueError, OSError, UnicodeDecodeError):
+        return None, b"", "not valid JSON; is it cut off?"
+
+
+def _is_result(found: Any) -> bool:
+    whole = isinstance(found, dict) and isinstance(found.get("results"), dict)
+    return whole and ("config" in found or "versions" in found)
+
+
+def _checkpoint(
+    document: dict[str, Any], data: bytes, file: Path, top: Path, unit: str | None
+) -> _Checkpoint:
+    config = document["config"] if isinstance(document.get("config"), dict) else {}
+    arguments = _arguments(config.get("model_args"))
+    model = str(document.get("model_name") or "")
+    model = next((arguments[key] for key in _MODEL if arguments.get(key)), model) or model
+    below = file.relative_to(top).as_posix() if top.is_dir() else file.as_posix()
+    for text in (
+        arguments.get("revision", ""),
+        model,
+        str(document.get("model_name") or ""),
+        below,
+    ):
+        step = steps.in_text(text)
+        if step is not None:
+            break
+    else:
+        raise TraceError(
+            "the step cannot be determined from revision, model or path",
+            file=file,
+            fix="Put the file into a folder with the step in its name, such as step1000.",
+        )
+    number, counts = step.of(unit)
+    in_model, in_folder = (
+        steps.in_text(model),
+        steps.in_text(PurePosixPath(below).parent.as_posix()),
+    )
+    folder = in_folder.rest if in_folder is not None else PurePosixPath(below).parent.as_posix()
+    date = document.get("date")
+    written = _TIME.search(file.name)
+    evaluated = written[0] if written else ""
+    if not evaluated and isinstance(date, int | float):
+        evaluated = datetime.fromtimestamp(date, UTC).strftime("%Y-%m-%dT%H-%M-%S")
+    return _Checkpoint(
+        file,
+        document,
+        (in_model.rest if in_model is not None else model).strip("/-_. "),
+        number,
+        counts,
+        folder.strip("/-_. "),
+        evaluated,
+        hashlib.sha256(data).hexdigest(),
+    )
+
+
+def _arguments(given: Any) -> dict[str, str]:
+    """``model_args`` as a dictionary: a text of ``key=value`` with commas between them, or one already."""
+    if isinstance(given, dict):
+        return {str(key): str(value) for key, value in given.items()}
+    parts = (part.partition("=") for part in str(given or "").split(","))
+    return {key.strip(): value.strip() for key, equals, value in parts if equals}
+
+
+def _names(found: Sequence[_Checkpoint], notes: Notes) -> dict[tuple[str, str], str]:
+    """A run's name for each (model, folder); the folder is "" unless one model was evaluated into several.
+
+    A model is called as the last part of its path, or by what differs in the paths if that is one for two of them.
+    """
+    keys: list[tuple[str, str]] = []
+    for model in dict.fromkeys(one.model for one in found):
+        mine = [one for one in found if one.model == model]
+        folders = list(dict.fromkeys(one.folder for one in mine))
+        apart = len(folders) > 1 and _overlap(mine)
+        keys += [(model, folder) for folder in folders] if apart else [(model, "")]
+        if apart:
+            notes.add(
+                "runs", f"{few(folders)} hold the same steps of {model or 'the model'}: a run each"
+            )
+    models = list(dict.fromkeys(model for model, _ in keys))
+    last = [
+        re.sub(r"[^A-Za-z0-9._+=-]+", "-", m.rpartition("/")[2]).strip("-") or "model"
+        for m in models
+    ]
+    if len(set(last)) < len(last):
+        last = differing([[part for part in model.split("/") if part] for model in models])
+        notes.add(
+            "runs", f"runs are named by what differs in the paths of their models: {few(last)}"
+        )
+    called = dict(zip(models, last, strict=True))
+    folders = differing([folder.split("/") for _, folder in keys])
+    return {
+        key: called[key[0]] + (f"-{folder}" if key[1] else "")
+        for key, folder in zip(keys, folders, strict=True)
+    }
+
+
+def _overlap(checkpoints: Sequence[_Checkpoint]) -> bool:
+    """Whether two folders hold one task at one step."""
+    seen: dict[tuple[int, str], str] = {}
+    for one in checkpoints:
+        for task in one.document["results"]:
+            if seen.setdefault((one.step, task), one.folder) != one.folder:
+                return True
+    return False
+
+
+def _rows(one: _Checkpoint, run: str, notes: Notes) -> Rows:
+    document = one.document
+    results = {
+        task: found for task, found in document["results"].items() if isinstance(found, dict)
+    }
+    groups = _groups(document)
+    if groups:
+        notes.add(
+            "left out", f"groups {few(groups)}: means of tasks that are imported too", one.file
+        )
+    columns: dict[str, list[Any]] = {name: [] for name in ("task", "measure", "value", "stderr")}
+    for task, metrics in results.items():
+        if task in groups:
+            continue
+        filtered = any(
+            "," in name for name in metrics
+        )  # since version 0.4 only metrics have a comma
+        for name, value in metrics.items():
+            metric, _, filter_ = name.partition(",")
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if metric.endswith("_stderr") or not number or (filtered and not filter_):
+                continue
+            error = metrics.get(f"{metric}_stderr,{filter_}" if filter_ else f"{metric}_stderr")
+            columns["task"].append(task)
+            columns["measure"].append(metric if filter_ in ("", "none") else f"{metric},{filter_}")
+            columns["value"].append(float(value))
+            columns["stderr"].append(float(error) if isinstance(error, int | float) else None)
+    n = len(columns["task"])
+    if not n:
+        raise TraceError("the results hold no number", file=one.file)
+    columns |= {"run": [run] * n, "scale": [run] * n, "step": [one.step] * n}
+    if one.unit != steps.OPTIMISER:
+        columns["step_unit"] = [one.unit] * n
+    config = document["config"] if isinstance(document.get("config"), dict) else {}
+    parameters = config.get("model_num_parameters")
+    if isinstance(parameters, int) and parameters > 0:
+        columns["n_params"] = [parameters] * n
+    date = document.get("date")
+    if isinstance(date, int | float):
+        columns["created"] = [datetime.fromtimestamp(date, UTC).isoformat(timespec="seconds")] * n
+    kept = {k: v for k, v in config.items() if isinstance(v, str | int | float | bool)}
+    kept.pop("model_args", None)  # it has the revision, which differs between checkpoints
+    return Rows(
+        str(one.file),
+        columns,
+        list(range(n)),
+        config=kept,
+        sha256=one.sha256,
+        checkpoints=True,
+        later="same",
+    )
+
+
+def _groups(document: dict[str, Any]) -> list[str]:
+    """Groups whose tasks are in the results too, and so on for groups of groups."""
+    results = document["results"]
+    inside = document.get("group_subtasks")
+    inside = inside if isinstance(inside, dict) else {}
+    return [
+        name
+        for name in results
+        if any(task in results for task in inside.get(name) or [])
+        or (name in (document.get("groups") or {}) and not inside.get(name))
+    ]

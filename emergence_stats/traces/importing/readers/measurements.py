@@ -1,0 +1,550 @@
+"""Measurements of a table: by a mapping, or by the usual names of columns."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+from typing import Any
+
+from emergence_stats.errors import TraceError, UsageError
+from emergence_stats.traces.importing import steps
+from emergence_stats.traces.importing.columns import (
+    RUN_TARGETS,
+    TARGETS,
+    Rows,
+    is_empty,
+    listed,
+    number_in,
+    typed,
+)
+from emergence_stats.traces.importing.mapping import Mapping
+from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.paths import stem
+from emergence_stats.traces.importing.readers.tables import Table
+
+# Names under which a column is found without being told, the better ones first.
+USUAL = {
+    "run": ("run", "run_id", "run_name"),
+    "scale": ("scale", "model", "model_name"),
+    "seed": ("seed",),
+    "n_params": ("n_params", "num_params", "parameters"),
+    "n_layers": ("n_layers", "num_layers"),
+    "created": ("created",),
+    "step": (
+        "step", "global_step", "trainer/global_step", "train/global_step", "optimizer_step", "iteration", "iter", "Step",
+        "_step", "tokens", "tokens_seen", "num_tokens", "n_tokens", "epoch",
+    ),
+    "task": ("task",),
+    "level": ("level",),
+    "layer": ("layer",),
+    "measure": ("measure", "metric"),
+    "value": ("value",),
+    "stderr": ("stderr",),
+}  # fmt: skip
+ERRORS = ("_stderr", "_se", "_sem")  # behind a measure's column
+_OF_LOGGERS = re.compile(
+    r"_.*|.*(?:^|[/_.])(?:epoch|timestamp|runtime|wall_time|time)$", re.IGNORECASE
+)
+_PLACE = re.compile(r"\{([^{}]*)\}")
+_IN_NAME = re.compile(r"\{(task|level|layer)((?:[+-][0-9]+)?)\}")
+_DEVIATION = re.compile(r"(.+)/sqrt\((.+)\)")
+
+
+@dataclass
+class _View:
+    """A table as a mapping sees it: its columns, and beside them what path and head tell, the same for all rows."""
+
+    table: Table
+    beside: dict[str, Any]
+    notes: Notes
+    used: set[str] = field(default_factory=set)
+
+    def has(self, name: str) -> bool:
+        return name in self.table.columns or name in self.beside
+
+    def cells(self, name: str) -> list[Any]:
+        """Cells of a column. Raises `TraceError` for one that is not there, or twice."""
+        if name in self.table.doubled:
+            raise doubled(name, self.table.file)
+        if name in self.table.columns:
+            self.used.add(name)
+            return self.table.columns[name]
+        if name in self.beside:
+            return [self.beside[name]] * len(self.table)
+        names = [*self.table.names, *self.beside]
+        close = difflib.get_close_matches(name, names, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(names[:30])}"
+        raise TraceError(f"there is no column {name!r}; {hint}", file=self.table.file)
+
+
+def doubled(name: str, file: str) -> TraceError:
+    return TraceError(
+        "the name appears twice, so it is not clear which column is meant",
+        file=file,
+        column=name,
+        fix="Rename one of them in the file.",
+    )
+
+
+def measurements(
+    table: Table,
+    mapping: Mapping,
+    notes: Notes,
+    beside: dict[str, Any] | None = None,
+    facts: Collection[str] = (),
+) -> Rows:
+    """The measurements of a table.
+
+    `beside`: columns that are the same for all rows, from the path. `facts`: columns of the table of runs, which has
+    the rest. Raises `TraceError` for a missing column.
+    """
+    path = PurePath(table.file)
+    of_path = {"file": stem(path), "folder": path.parent.name, **(beside or {})}
+    view = _View(table, {**of_path, **table.head}, notes)
+    keep = _kept(view, mapping.where)
+    targets, unit = _targets(view, mapping, keep, facts, beside or {})
+    if mapping.measures or not {"measure", "value"} & targets.keys():
+        rows = _wide(view, targets, mapping, keep)
+    elif {"measure", "value"} <= targets.keys():
+        rows = gathered(targets, keep, table, notes)
+        _say_unused(view, "is none of the columns that an import knows")
+    else:
+        lacking = "value" if "value" not in targets else "measure"
+        raise TraceError(
+            f"no column for the {lacking}",
+            file=table.file,
+            fix="Say which with --column measure=NAME --column value=NAME, or which columns "
+            "are measures with --measure NAME=COLUMN.",
+        )
+    if unit is not None:
+        rows.columns.setdefault("step_unit", [unit] * len(rows))
+    rows.config = {
+        name: plain(value) for name, value in table.head.items() if not isinstance(value, list)
+    }
+    rows.events = _events(view, mapping.events, rows, facts)
+    return named(rows, mapping.names) if mapping.names else rows
+
+
+def elsewhere(mapping: Mapping, names: Collection[str], facts: Collection[str]) -> frozenset[str]:
+    """Targets of a run whose columns are in the table of runs (`facts`), but not in the measurements (`names`)."""
+    return frozenset(
+        target
+        for target, source in mapping.columns.items()
+        if target in RUN_TARGETS[1:]
+        for used in [set(_PLACE.findall(source) or [source])]
+        if used <= set(facts) and not used <= set(names)
+    )
+
+
+def _kept(view: _View, where: dict[str, str]) -> list[int]:
+    keep = [
+        i
+        for i in range(len(view.table))
+        if all(as_text(view.cells(name)[i]) == value for name, value in where.items())
+    ]
+    if not keep:
+        wanted = " and ".join(f"{name} = {value}" for name, value in where.items())
+        raise TraceError(f"no row{' with ' + wanted if wanted else ''}", file=view.table.file)
+    if len(keep) < len(view.table):
+        wanted = " and ".join(f"{name} is not {value}" for name, value in where.items())
+        view.notes.add("left out", f"rows where {wanted.replace(' and ', ' or ')}", view.table.file)
+    return keep
+
+
+def _targets(
+    view: _View,
+    mapping: Mapping,
+    keep: Sequence[int],
+    facts: Collection[str],
+    beside: dict[str, Any],
+) -> tuple[dict[str, list[Any]], str | None]:
+    """Cells of each target, and what steps count as far as their column tells."""
+    names = [*view.table.names, *view.beside]
+    targets: dict[str, list[Any]] = {}
+    unit = mapping.constants.get("step_unit")
+    absent = elsewhere(mapping, names, facts)
+    for target in TARGETS:
+        if target in absent:
+            continue
+        if target in mapping.constants:
+            targets[target] = [mapping.constants[target]] * len(keep)
+            continue
+        source = mapping.columns.get(target)
+        if source is None:
+            usual = USUAL.get(target, ())
+            if target in ("measure", "value") and mapping.measures:
+                usual = ()
+            there = [name for name in usual if name in view.table.columns]
+            source = there[0] if there else (target if target in beside else None)
+            if target == "step" and source is not None:
+                _say_step(view, source, there)
+        if source is None:
+            continue
+        targets[target] = expression(source, view.cells, keep)
+        if target == "step":
+            unit = unit or _unit(view, source, targets[target])
+            targets["step"] = [_step(cell, unit) for cell in targets["step"]]
+    if "step" not in targets:
+        raise TraceError(
+            f"no column for the step; it has {', '.join(view.table.names[:30])}",
+            file=view.table.file,
+            fix="Say which with --column step=NAME.",
+        )
+    return targets, unit
+
+
+def _say_step(view: _View, chosen: str, there: Sequence[str]) -> None:
+    for name in USUAL["step"]:
+        if name in view.table.columns:
+            view.used.add(name)
+    if chosen == "_step":
+        view.notes.add(
+            "guessed",
+            "steps are those of column '_step', which counts calls of wandb.log",
+            view.table.file,
+        )
+    elif len(there) > 1 or chosen not in ("step", "Step"):
+        others = f", and not {', '.join(map(repr, there[1:]))}" if len(there) > 1 else ""
+        view.notes.add("steps", f"column {chosen!r}{others}", view.table.file)
+
+
+def _unit(view: _View, source: str, cells: Sequence[Any]) -> str | None:
+    """What steps count, by the name of their column or by their cells; None: optimiser steps, as nothing else is said."""
+    unit = steps.unit_of(source)
+    if unit is None:
+        for cell in cells:
+            try:
+                unit = None if is_empty(cell) else steps.read(cell)[1]
+            except ValueError:
+                break
+            if unit is not None:
+                break
+    if unit is not None and unit != steps.OPTIMISER:
+        view.notes.add("guessed", f"steps of column {source!r} are {unit}", view.table.file)
+    return unit
+
+
+def _step(cell: Any, unit: str | None) -> Any:
+    """The number of a cell, or the cell as it is if it holds none: that is said with its row later."""
+    try:
+        return cell if is_empty(cell) else steps.read(cell, unit)[0]
+    except ValueError:
+        return cell
+
+
+# --- a column per measure ---------------------------------------------------------------------
+
+
+def _wide(
+    view: _View, targets: dict[str, list[Any]], mapping: Mapping, keep: Sequence[int]
+) -> Rows:
+    chosen = _chosen(view, mapping) if mapping.measures else _numeric(view, mapping)
+    parts = []
+    for measure, column, of_name in chosen:
+        cells = view.cells(column)
+        part = {**targets, "measure": [measure] * len(keep), "value": [cells[i] for i in keep]}
+        for target, value in of_name.items():
+            part[target] = [value] * len(keep)
+        error = mapping.errors.get(measure) or next(
+            (f"{column}{end}" for end in ERRORS if f"{column}{end}" in view.table.columns), None
+        )
+        if error is not None:
+            part["stderr"] = _errors(error, view, keep)
+            if measure not in mapping.errors:
+                view.notes.add(
+                    "guessed", f"{error!r} is the standard error of {column!r}", view.table.file
+                )
+        parts.append(gathered(part, keep, view.table, view.notes))
+    unknown = mapping.errors.keys() - {measure for measure, _, _ in chosen}
+    if unknown:
+        raise UsageError(f"--stderr: there is no measure {sorted(unknown)[0]!r}")
+    _say_unused(view, "is not a measure that was asked for" if mapping.measures else None)
+    return joined(parts)
+
+
+def _chosen(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, Any]]]:
+    """Measures that are asked for: name, column, and what is read from the column's name."""
+    found: list[tuple[str, str, dict[str, Any]]] = []
+    for asked, source in mapping.measures.items():
+        optional = source.endswith("?") or asked.endswith("?")
+        measure, name = asked.rstrip("?"), source.rstrip("?")
+        if _IN_NAME.search(name) or "*" in name:
+            matches = _matching(view.table.names, measure, name)
+        else:
+            matches = [(measure, name, {})] if view.has(name) or not optional else []
+        if not matches and not optional:
+            raise TraceError(
+                f"no column has the form {name!r}; it has {', '.join(view.table.names[:30])}",
+                file=view.table.file,
+            )
+        if not matches:
+            view.notes.add("missing", f"no column {name!r}", view.table.file)
+        found += matches
+    if not found:
+        raise TraceError("none of the measures has a column", file=view.table.file)
+    return found
+
+
+def _matching(
+    names: Sequence[str], measure: str, form: str
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """Columns of a form, as sink_l{layer+1} or eval/*/acc; ``*`` in the measure is what it stands for."""
+    moved: dict[str, int] = {}
+
+    def place(match: re.Match[str]) -> str:
+        moved[match[1]] = int(match[2] or 0)
+        return f"(?P<{match[1]}>{'[0-9]+' if match[1] != 'task' else '.+?'})"
+
+    pieces = re.split(r"(\{[^{}]*\}|\*)", form)
+    pattern = "".join(
+        "(.+)"
+        if piece == "*"
+        else _IN_NAME.sub(place, piece)
+        if piece[:1] == "{"
+        else re.escape(piece)
+        for piece in pieces
+    )
+    found = []
+    for name in names:
+        match = re.fullmatch(pattern, name)
+        if match is None:
+            continue
+        values = {
+            target: text if target == "task" else int(text) + moved[target]
+            for target, text in match.groupdict().items()
+        }
+        stars = [
+            text
+            for i, text in enumerate(match.groups(), 1)
+            if i not in match.re.groupindex.values()
+        ]
+        found.append((measure.replace("*", stars[0]) if stars else measure, name, values))
+    return found
+
+
+def _numeric(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, Any]]]:
+    """Without a word every column of numbers that is no other target is a measure, and the others are named."""
+    errors = {f"{name}{end}" for name in view.table.names for end in ERRORS}
+    measures, left = [], []
+    for name, cells in view.table.columns.items():
+        if name in view.used:
+            continue
+        if name in view.table.doubled:
+            raise doubled(name, view.table.file)
+        if (
+            name in errors
+            or _OF_LOGGERS.fullmatch(name)
+            or not are_numbers(cells, view.table.decimal)
+        ):
+            left.append(name)
+        else:
+            measures.append(name)
+    if not measures:
+        raise TraceError(
+            f"no column for measure and value, and no column of numbers that can be one; it has "
+            f"{', '.join(view.table.names[:30])}",
+            file=view.table.file,
+            fix="Say which columns are measures with --measure NAME=COLUMN.",
+        )
+    view.notes.add("measures", f"every column of numbers: {few(measures)}", view.table.file)
+    return [(name, name, {}) for name in measures]
+
+
+def are_numbers(cells: Sequence[Any], decimal: str = ".") -> bool:
+    """Whether a column has a number in every cell that is not empty, and in one at least.
+
+    Lists are none: a histogram is one too. Who wants their mean asks for the column.
+    """
+    some = False
+    for cell in cells:
+        if is_empty(cell):
+            continue
+        if isinstance(cell, bool | list | tuple):
+            return False
+        try:
+            number_in(cell, decimal)
+        except (TypeError, ValueError):
+            return False
+        some = True
+    return some
+
+
+def _errors(source: str, view: _View, keep: Sequence[int]) -> list[Any]:
+    """Standard errors of a column, or of one of standard deviations and a count: ``std/sqrt(8)``, ``std/sqrt(n)``."""
+    found = _DEVIATION.fullmatch(source)
+    if found is None:
+        cells = view.cells(source)
+        return [cells[i] for i in keep]
+    deviations = view.cells(found[1].strip())
+    count = found[2].strip()
+    counts = [count] * len(view.table) if re.fullmatch(r"[0-9]+", count) else view.cells(count)
+    view.notes.add("converted", f"standard errors are {source}", view.table.file)
+    errors: list[float | None] = []
+    for i in keep:
+        if is_empty(deviations[i]) or is_empty(counts[i]):
+            errors.append(None)
+            continue
+        try:
+            number = number_in(counts[i])
+            errors.append(number_in(deviations[i], view.table.decimal) / math.sqrt(number))
+        except (TypeError, ValueError, ZeroDivisionError):
+            raise TraceError(
+                f"{deviations[i]!r} and {counts[i]!r} give no standard error",
+                file=view.table.file,
+                row=i,
+            ) from None
+    return errors
+
+
+def _say_unused(view: _View, why: str | None) -> None:
+    left = [name for name in (*view.table.names, *view.table.doubled) if name not in view.used]
+    if left:
+        text = f"column{'s' if len(left) > 1 else ''} {few([repr(name) for name in left])}"
+        view.notes.add(
+            "left out", f"{text}: {why}" if why and len(left) == 1 else text, view.table.file
+        )
+
+
+# --- rows -------------------------------------------------------------------------------------
+
+
+def gathered(
+    targets: dict[str, list[Any]], numbers: Sequence[int], table: Table, notes: Notes
+) -> Rows:
+    """Columns of the right types, without the rows whose value is empty; lists as mean and standard error."""
+    targets = _of_lists(targets, table.file, notes)
+    values = typed("value", targets["value"], table.file, numbers, table.decimal)
+    there = [i for i, value in enumerate(values) if value is not None]
+    numbers = [numbers[i] for i in there]
+    columns = {
+        target: typed(target, [cells[i] for i in there], table.file, numbers, table.decimal)
+        for target, cells in targets.items()
+    }
+    return Rows(
+        table.file, columns, list(numbers), empty=len(values) - len(there), sha256=table.sha256
+    )
+
+
+def _of_lists(targets: dict[str, list[Any]], file: str, notes: Notes) -> dict[str, list[Any]]:
+    lists = {
+        i: numbers
+        for i, cell in enumerate(targets["value"])
+        if (numbers := listed(cell)) is not None
+    }
+    if not lists:
+        return targets
+    notes.add(
+        "converted",
+        "cells that are lists: their mean, and its standard error where nothing else is given",
+        file,
+    )
+    values = list(targets["value"])
+    errors = list(targets.get("stderr") or [None] * len(values))
+    for i, numbers in lists.items():
+        n = len(numbers)
+        mean = math.fsum(numbers) / n if n else None
+        values[i] = mean
+        if mean is not None and n > 1 and errors[i] is None:
+            errors[i] = math.sqrt(math.fsum((x - mean) ** 2 for x in numbers) / (n - 1) / n)
+    return {**targets, "value": values, "stderr": errors}
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Parts of one file, concatenated; a column that a part lacks is empty there."""
+    targets = list(dict.fromkeys(target for part in parts for target in part.columns))
+    columns = {
+        target: [cell for part in parts for cell in part.columns.get(target, [None] * len(part))]
+        for target in targets
+    }
+    numbers = [number for part in parts for number in part.numbers]
+    return replace(
+        parts[0], columns=columns, numbers=numbers, empty=sum(part.empty for part in parts)
+    )
+
+
+def named(rows: Rows, pattern: str) -> Rows:
+    """Task, level, layer and measure read from each measure's name; a name without match stays."""
+    compiled = re.compile(pattern)
+    columns = {k: list(v) for k, v in rows.columns.items()}
+    for target in ("task", "level", "layer"):
+        if target in compiled.groupindex:
+            columns.setdefault(target, [None] * len(rows))
+    for i, name in enumerate(rows.columns["measure"]):
+        found = compiled.fullmatch(name)
+        if found is None:
+            continue
+        for target, text in found.groupdict().items():
+            if text is not None:
+                (columns[target][i],) = typed(target, [text], rows.file, [rows.numbers[i]])
+    return replace(rows, columns=columns)
+
+
+def _events(
+    view: _View, wanted: dict[str, str], rows: Rows, facts: Collection[str]
+) -> dict[str, Any]:
+    """Recorded events of each run: the one step that the rows of a run (and task-level) have in a column."""
+    found: dict[str, Any] = {}
+    for name, source in wanted.items():
+        if not view.has(source) and source in facts:
+            continue
+        cells = view.cells(source)
+        names = rows.columns.get("run") or [""] * len(rows)
+        tasks = rows.columns.get("task") or [None] * len(rows)
+        levels = rows.columns.get("level") or [None] * len(rows)
+        whole = source in view.beside
+        for i, number in enumerate(rows.numbers):
+            key = (None, None) if whole else (tasks[i], levels[i])
+            step = event_step(cells[number], rows.file, source, number)
+            of_run = found.setdefault(names[i] or "", {}).setdefault(name, {})
+            if of_run.setdefault(key, step) != step:
+                raise TraceError(
+                    f"event {name!r} has the steps {of_run[key]} and {step}",
+                    file=rows.file,
+                    column=source,
+                    row=number,
+                )
+    return found
+
+
+def event_step(cell: Any, file: str, column: str, row: int) -> int | None:
+    """The step of a recorded event; None for an empty cell, NaN, -1 or infinity: it never came."""
+    if is_empty(cell) or str(cell).strip().lower() in (
+        "nan",
+        "inf",
+        "-1",
+        "-1.0",
+        "never",
+        "infinity",
+    ):
+        return None
+    try:
+        return steps.read(cell)[0]
+    except ValueError:
+        raise TraceError(f"{cell!r} is not a step", file=file, column=column, row=row) from None
+
+
+def expression(source: str, column: Callable[[str], list[Any]], keep: Sequence[int]) -> list[Any]:
+    """Cells of a column, or of a text with ``{column}`` in it."""
+    places = _PLACE.findall(source)
+    if not places:
+        cells = column(source)
+        return [cells[i] for i in keep]
+    used = {name: column(name) for name in places}
+    return [_PLACE.sub(lambda m: as_text(used[m[1]][i]), source) for i in keep]  # noqa: B023
+
+
+def as_text(cell: Any) -> str:
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return "" if cell is None else str(cell)
+
+
+def plain(value: Any) -> Any:
+    """What a manifest's config can hold; a number that is not finite becomes text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, str | bool | int | float) else str(value)

@@ -1,0 +1,341 @@
+"""Tables: CSV, TSV, Parquet, JSON Lines and JSON records, compressed or not.
+
+Text stays text: what a CSV file holds is a number only where a number is asked for, so that run 001 is not run 1 and
+task 1.10 not task 1.1. So the standard library's readers of CSV and JSON are used, which guess no types
+(docs/decisions.md, "Reading tables").
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import hashlib
+import io
+import json
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emergence_stats.errors import TraceError, UsageError
+from emergence_stats.traces.importing.notes import Notes
+from emergence_stats.traces.importing.paths import COMPRESSED
+
+KINDS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+}
+_DELIMITERS = ",;\t|"
+_LONGEST_CELL = 2**31 - 1
+_INDEX = "Unnamed: "  # what pandas calls the column of an index that it wrote without a name
+
+
+@dataclass
+class Table:
+    """Columns of one file by name, in order; `head`: what stands beside the rows; `sha256` of the file."""
+
+    file: str
+    columns: dict[str, list[Any]]
+    sha256: str
+    head: dict[str, Any] = field(default_factory=dict)
+    decimal: str = "."
+    doubled: tuple[str, ...] = ()  # names that two columns have
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.columns)
+
+
+def kind_of(path: Path) -> str | None:
+    """The kind of table that a file's name says, None for another."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    while suffixes and suffixes[-1] in COMPRESSED:
+        suffixes.pop()
+    return KINDS.get(suffixes[-1]) if suffixes else None
+
+
+def read(
+    path: Path, kind: str, notes: Notes, delimiter: str | None = None, decimal: str | None = None
+) -> Table:
+    """A table of `kind`: csv, parquet, jsonl or json. Raises `TraceError` for a fault in it, with its line.
+
+    `delimiter`, `decimal`: of a CSV file; by default what its first line says, and a point.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    digest = hashlib.sha256(data).hexdigest()
+    data = _decompressed(data, path)
+    head: dict[str, Any] = {}
+    if kind == "parquet":
+        names, columns = _parquet(data, path)
+    else:
+        text = _text(data, path)
+        if kind == "csv":
+            separator = delimiter or _delimiter(text, path)
+            if separator != "," and delimiter is None and separator != "\t":
+                notes.add("guessed", f"columns are separated by {separator!r}", path)
+            names, columns = _csv(text, separator, path, notes)
+            if decimal is None and separator == ";" and _has_commas(columns):
+                decimal = ","
+                notes.add("converted", "the comma in numbers is the decimal point", path)
+        else:
+            reader = {"jsonl": _jsonl, "json": _json}[kind]
+            names, columns, head = reader(text, path)
+    if not columns or not columns[0]:
+        raise TraceError("no row", file=path)
+    kept, doubled = _named(names, columns, path, notes)
+    return Table(str(path), kept, digest, head, decimal or ".", doubled)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a JSON file is a table (records or columns), as far as its content tells."""
+    try:
+        _json(_text(_decompressed(path.read_bytes(), path), path), path)
+    except (TraceError, OSError):
+        return False
+    return True
+
+
+# --- bytes and text ---------------------------------------------------------------------------
+
+
+def _decompressed(data: bytes, path: Path) -> bytes:
+    """The bytes of a compressed file, by its first bytes and not by its name."""
+    readers: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
+        (b"\x1f\x8b", gzip.decompress),
+        (b"BZh", bz2.decompress),
+        (b"\xfd7zXZ\x00", lzma.decompress),
+        (b"\x28\xb5\x2f\xfd", _zstd),
+        (b"PK\x03\x04", _zip),
+    )
+    for magic, reader in readers:
+        if data.startswith(magic):
+            try:
+                return reader(data)
+            except (
+                OSError,
+                EOFError,
+                ValueError,
+                zlib.error,
+                lzma.LZMAError,
+                zipfile.BadZipFile,
+            ) as error:
+                raise TraceError(f"cannot be decompressed ({error})", file=path) from None
+    return data
+
+
+def _zstd(data: bytes) -> bytes:
+    import pyarrow as pa
+
+    return pa.CompressedInputStream(pa.BufferReader(data), "zstd").read()
+
+
+def _zip(data: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        inside = [
+            name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name
+        ]
+        if len(inside) != 1:
+            raise ValueError(f"it holds {len(inside)} files; unpack it and name them")
+        return archive.read(inside[0])
+
+
+def _text(data: bytes, path: Path) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise TraceError(
+            "not UTF-8: it begins as UTF-16 does",
+            file=path,
+            fix="Convert it with: iconv -f UTF-16 -t UTF-8",
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise TraceError(
+            f"not UTF-8 (line {line})", file=path, fix="Write the file in UTF-8."
+        ) from None
+
+
+# --- CSV --------------------------------------------------------------------------------------
+
+
+def _delimiter(text: str, path: Path) -> str:
+    """The separator that is most frequent in the first line that is no comment."""
+    if ".tsv" in (suffix.lower() for suffix in path.suffixes):
+        return "\t"
+    first = next(
+        (line for line in text.splitlines() if line.strip() and not line.startswith("#")), ""
+    )
+    bare = "".join(first.split('"')[::2])  # what is not in quotes
+    return max(_DELIMITERS, key=bare.count) if any(map(bare.count, _DELIMITERS)) else ","
+
+
+def _csv(text: str, delimiter: str, path: Path, notes: Notes) -> tuple[list[str], list[list[Any]]]:
+    csv.field_size_limit(_LONGEST_CELL)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
+    names: list[str] | None = None
+    columns: list[list[Any]] = []
+    comments = 0
+    try:
+        for cells in reader:
+            if not any(cells):
+                continue
+            if cells[0].startswith("#") and (names is None or len(cells) != len(names)):
+                comments += 1
+            elif names is None:
+                names, columns = cells, [[] for _ in cells]
+            else:
+                if len(cells) > len(names) and not any(cells[len(names) :]):
+                    cells = cells[: len(names)]
+                if len(cells) != len(names):
+                    raise TraceError(
+                        f"line {reader.line_num} has {len(cells)} columns, and the first line has {len(names)}",
+                        file=path,
+                        fix="If they are not separated by "
+                        f"{delimiter!r}, say --delimiter; a cell with {delimiter!r} in it stands in quotes.",
+                    )
+                for column, cell in zip(columns, cells, strict=True):
+                    column.append(cell or None)
+    except csv.Error as error:
+        raise TraceError(f"not valid csv (line {reader.line_num}: {error})", file=path) from None
+    if comments:
+        notes.add("left out", f"{comments} lines that begin with # are comments", path)
+    return names or [], columns
+
+
+def _has_commas(columns: Sequence[Sequence[Any]]) -> bool:
+    """Whether numbers have a comma where others have a point: 0,25 and no 0.25 anywhere."""
+    commas = points = False
+    for column in columns:
+        for cell in column[:1000]:
+            if isinstance(cell, str) and cell.strip().lstrip("+-")[:1].isdigit():
+                digits = (
+                    cell.strip().lstrip("+-").replace("e-", "").replace("e+", "").replace("E-", "")
+                )
+                commas |= digits.count(",") == 1 and digits.replace(",", "").isalnum()
+                points |= digits.count(".") == 1 and digits.replace(".", "").isdigit()
+    return commas and not points
+
+
+# --- JSON and Parquet -------------------------------------------------------------------------
+
+
+def _jsonl(text: str, path: Path) -> tuple[list[str], list[list[Any]], dict[str, Any]]:
+    """A row a line; a line of names that begin with _ and hold objects (_meta, _summary) is about all rows."""
+    rows, head = [], {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise TraceError(f"not valid jsonl (line {number}: {error})", file=path) from None
+        if not isinstance(row, dict):
+            raise TraceError(f"line {number} is no object", file=path)
+        if row and all(k.startswith("_") and isinstance(v, dict) for k, v in row.items()):
+            head.update(_flat(row))
+        else:
+            rows.append(_flat(row))
+    return (*_of_records(rows), head)
+
+
+def _json(text: str, path: Path) -> tuple[list[str], list[list[Any]], dict[str, Any]]:
+    """Records, or columns: what pandas writes with orient records, list, split or columns."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TraceError(f"not valid json ({error})", file=path) from None
+    if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
+        return (*_of_records([_flat(row) for row in found]), {})
+    if isinstance(found, dict) and {"columns", "data"} <= found.keys():
+        names = [str(name) for name in found["columns"]]
+        rows = [dict(zip(names, row, strict=False)) for row in found["data"]]
+        return (*_of_records(rows), {})
+    if isinstance(found, dict) and found:
+        values = list(found.values())
+        if all(isinstance(v, list) for v in values) and len({len(v) for v in values}) == 1:
+            return list(found), values, {}
+        if _are_columns(values):
+            return list(found), [list(v.values()) for v in values], {}
+    raise TraceError("neither a list of records nor a table of columns", file=path)
+
+
+def _are_columns(values: Sequence[Any]) -> bool:
+    """Whether these are objects with the same names and no objects in them: cells by row, as pandas writes columns."""
+    return all(isinstance(v, dict) and v.keys() == values[0].keys() for v in values) and not any(
+        isinstance(cell, dict) for v in values for cell in v.values()
+    )
+
+
+def _of_records(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return names, [[row.get(name) for row in rows] for name in names]
+
+
+def _flat(row: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested objects as columns with a dot in their names."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            found.update(_flat(value, f"{before}{name}."))
+        else:
+            found[f"{before}{name}"] = value
+    return found
+
+
+def _parquet(data: bytes, path: Path) -> tuple[list[str], list[list[Any]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(
+            pa.BufferReader(data)
+        ).read()  # also where a column name appears twice
+        while any(pa.types.is_struct(one.type) for one in table.schema):
+            table = table.flatten()
+    except (pa.ArrowException, OSError) as error:
+        raise TraceError(f"not valid parquet ({str(error).splitlines()[0]})", file=path) from None
+    for one in table.schema:
+        if pa.types.is_binary(one.type) or pa.types.is_large_binary(one.type):
+            raise TraceError(
+                "holds bytes that are not text in UTF-8",
+                file=path,
+                column=one.name,
+                fix="Write it as text.",
+            )
+    return table.column_names, [column.to_pylist() for column in table.columns]
+
+
+def _named(
+    names: Sequence[str], columns: Sequence[list[Any]], path: Path, notes: Notes
+) -> tuple[dict[str, list[Any]], tuple[str, ...]]:
+    """Columns by their names without spaces around them, without an index that has no name; names that are twice there."""
+    kept: dict[str, list[Any]] = {}
+    doubled = []
+    for raw, column in zip(names, columns, strict=True):
+        name = raw.strip()
+        if name != raw and name:
+            notes.add("renamed", f"column {raw!r} is {name!r}", path)
+        if not name or name.startswith((_INDEX, "__index_level_")):
+            notes.add("left out", f"column {raw!r} is an index without a name", path)
+        elif name in kept:
+            doubled.append(name)
+        else:
+            kept[name] = column
+    return kept, tuple(doubled)

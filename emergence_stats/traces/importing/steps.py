@@ -1,0 +1,139 @@
+"""Steps in cells, names and paths, and what they count."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+OPTIMISER, TOKENS = "optimiser steps", "tokens"
+_FACTOR = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
+_NUMBER = r"(?P<{0}>[0-9]+(?:\.[0-9]+)?)(?P<{0}_factor>[kmbgt]?)"
+_END = r"(?![A-Za-z0-9])"
+_IN_TEXT = re.compile(
+    r"(?<![A-Za-z])(?:(?:global[-_]?)?steps?|checkpoint|ckpt|iter(?:ation)?)[-_=]?"
+    + _NUMBER.format("step")
+    + _END
+    + r"(?:[-_](?:tokens?[-_=]?)?"
+    + _NUMBER.format("tokens")
+    + r"(?:[-_]?tokens?)?"
+    + _END
+    + ")?",
+    re.IGNORECASE,
+)
+_TOKENS = re.compile(
+    r"(?<![A-Za-z])(?:tokens?[-_=]?" + _NUMBER.format("a") + "|" + _NUMBER.format("b")
+    + r"[-_]?tokens?)" + _END,
+    re.IGNORECASE,
+)  # fmt: skip
+_CELL = re.compile(_NUMBER.format("step"), re.IGNORECASE)
+_BY_NAME = (
+    ("token", TOKENS),
+    ("epoch", "epochs"),
+    ("sample", "samples"),
+    ("example", "samples"),
+    ("second", "seconds"),
+    ("runtime", "seconds"),
+    ("time", "seconds"),
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A step in a name or path: its number, the tokens beside it if there are any, and the text without both."""
+
+    step: int | None
+    tokens: int | None
+    rest: str
+
+    def of(self, unit: str | None) -> tuple[int, str]:
+        """Number and unit; `unit`: which of the two is wanted, if both are there."""
+        if self.tokens is not None and (unit == TOKENS or self.step is None):
+            return self.tokens, TOKENS
+        assert self.step is not None
+        return self.step, OPTIMISER
+
+
+def in_text(text: str) -> Found | None:
+    """The last step that a name or path holds, as step1000, checkpoint-50K, step50000-tokens210B, 10B-tokens."""
+    found = list(_IN_TEXT.finditer(text))
+    if found:
+        match = found[-1]
+        tokens = match["tokens"]
+        # A second number that is no count of tokens, as in step100-2, is not part of the step.
+        counts = tokens is not None and (
+            match["tokens_factor"] != "" or "token" in match[0].lower()
+        )
+        end = match.end() if counts or tokens is None else match.start() + _length(match)
+        return Found(
+            times(match["step"], match["step_factor"]),
+            times(tokens, match["tokens_factor"]) if counts else None,
+            _without(text, match.start(), end),
+        )
+    found = list(_TOKENS.finditer(text))
+    if not found:
+        return None
+    match = found[-1]
+    which = "a" if match["a"] is not None else "b"
+    tokens = times(match[which], match[f"{which}_factor"])
+    return Found(None, tokens, _without(text, match.start(), match.end()))
+
+
+def _length(match: re.Match[str]) -> int:
+    return match.end("step_factor") - match.start()
+
+
+def _without(text: str, start: int, end: int) -> str:
+    """The text without a part, and without a separator that is then doubled."""
+    before, after = text[:start], text[end:]
+    if after[:1] in ("-", "_", ".", "/", "") and before[-1:] in ("-", "_"):
+        before = before[:-1]
+    elif before[-1:] in ("/", "") and after[:1] in ("-", "_"):
+        after = after[1:]
+    return before + after
+
+
+def times(number: str, factor: str) -> int:
+    """A number and its factor (k, m, b, t). Raises `ValueError` if that is not whole."""
+    value = float(number) * _FACTOR[factor.lower()]
+    if abs(value - round(value)) > 1e-6 * max(value, 1.0):
+        raise ValueError(number)
+    return int(number) if factor == "" and "." not in number else round(value)
+
+
+def read(cell: Any, unit: str | None = None) -> tuple[int, str | None]:
+    """A cell of a step column: a whole number (10, 1e5, 50K, 1.4M), or a name with one (step50000-tokens210B).
+
+    With it what it counts where the cell tells: billions are tokens. Raises `ValueError` for anything else.
+    """
+    if isinstance(cell, bool):
+        raise ValueError(cell)
+    if isinstance(cell, int):
+        return cell, None
+    if isinstance(cell, float):
+        return _whole(cell), None
+    text = str(cell).strip()
+    try:
+        return (int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else _whole(float(text))), None
+    except ValueError:
+        pass
+    match = _CELL.fullmatch(text)
+    if match is not None:
+        billions = match["step_factor"].lower() in ("b", "g", "t")
+        return times(match["step"], match["step_factor"]), TOKENS if billions else None
+    found = in_text(text)
+    if found is None:
+        raise ValueError(cell)
+    return found.of(unit)
+
+
+def _whole(number: float) -> int:
+    if number != number or number in (float("inf"), float("-inf")) or not number.is_integer():
+        raise ValueError(number)
+    return int(number)
+
+
+def unit_of(name: str) -> str | None:
+    """What a column counts, by its name; None for one that does not tell."""
+    lowered = name.lower()
+    return next((unit for word, unit in _BY_NAME if word in lowered), None)
