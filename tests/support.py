@@ -17,6 +17,7 @@ from unittest.mock import patch
 import numpy as np
 import pyarrow as pa
 
+from emergence_stats import Run, Store
 from emergence_stats.__main__ import main
 from emergence_stats.traces.write import write_run
 
@@ -197,3 +198,20 @@ def failed(done, *words):
     assert len(done.stderr.strip().splitlines()) == 1
     for word in words:
         assert word in done.stderr
+
+
+def imported(cwd, *arguments):
+    """Runs of the suite `s` by name, read from the store after an import that has to work."""
+    done = es("traces", "import", *arguments, "--suite", "s", "--traces", "store", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    store = Store.open(cwd / "store")
+    return {f.manifest.run_id: Run(f.manifest, store.read(f)) for f in store.runs}
+
+
+def refused(cwd, *arguments):
+    """The message of an import that is refused, with nothing written."""
+    done = es("traces", "import", *arguments, "--traces", "store", cwd=cwd)
+    assert done.returncode == 2, done.stdout
+    assert "Traceback" not in done.stderr
+    assert not list(cwd.glob("store/*/*"))
+    return done.stderr

@@ -19,7 +19,7 @@ from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.reports.markdown import to_markdown
 from emergence_stats.reports.words import control_text
 from emergence_stats.traces.store import Store
-from tests.support import add_run, edit, edited
+from tests.support import add_run, edit, edited, es
 
 CLAIM = '''
 """Final accuracy is high."""
@@ -172,6 +172,32 @@ def test_a_run_copied_under_another_name_is_no_second_run(root):
     as_planned(root)
     add_run(root / "data", 10, name="sim-again", tasks=("add", "mod"))
     assert said(outcome(root), "repeat the training of another", "sim-again")
+
+
+def test_a_file_that_was_imported_before_the_registration_is_seen_however_it_is_imported_again(
+    tmp_path,
+):
+    """With another scale, other names and one value a run nothing else tells that the plan had seen these runs."""
+    (tmp_path / "hypotheses").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[tool.emergence_stats]\ntraces = "data"\n')
+    (tmp_path / "hypotheses" / "h.py").write_text(
+        '"""Ends above."""\nimport emergence_stats as es\n\n\n'
+        "def end(run):\n    return float(run.traces('accuracy').values[0, -1])\n\n\n"
+        "h = es.Hypothesis(claim=es.Claim('Ends above.'), needs=es.Needs(['accuracy']),\n"
+        "    predictions=[es.Prediction('end', end, es.Region.above(0.75))],\n"
+        "    design=es.Design('c', ['mlp'], range(5)))\n"
+    )
+    rows = "".join(f"r{s},{s},0,{0.9 + 0.001 * s}\n" for s in range(5))
+    (tmp_path / "q.csv").write_text("run,seed,step,accuracy\n" + rows)
+    options = ("traces", "import", "q.csv", "--suite", "c", "--set", "n_params=1k")
+    assert es(*options, cwd=tmp_path).returncode == 0
+    assert es("register", "h", cwd=tmp_path).returncode == 0
+    shutil.rmtree(tmp_path / "data")
+    renamed = ("--set", "scale=mlp", "--column", "run=mlp-{seed}")
+    assert es(*options, *renamed, cwd=tmp_path).returncode == 0
+    shown = es("test", "h", cwd=tmp_path).stdout
+    assert "exploratory" in shown
+    assert "confirmatory" not in shown.replace("no confirmatory", "")
 
 
 def test_a_control_on_runs_that_the_plan_had_seen_is_exploratory(root):

@@ -11,29 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emergence_stats import Run, Store, first_lasting
+from emergence_stats import first_lasting
 from emergence_stats.traces.importing.columns import count
-from tests.support import ROOT, SHARED, es
+from tests.support import ROOT, SHARED, es, imported, refused
 
 OUTSIDE = SHARED / "outside"
 there = pytest.mark.skipif(not OUTSIDE.is_dir(), reason="no measurements from outside here")
-
-
-def imported(cwd, *arguments):
-    """Runs of the suite `s` by name, read from the store after an import that has to work."""
-    done = es("traces", "import", *arguments, "--suite", "s", "--traces", "store", cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    store = Store.open(cwd / "store")
-    return {f.manifest.run_id: Run(f.manifest, store.read(f)) for f in store.runs}
-
-
-def refused(cwd, *arguments):
-    """The message of an import that is refused, with nothing written."""
-    done = es("traces", "import", *arguments, "--traces", "store", cwd=cwd)
-    assert done.returncode == 2, done.stdout
-    assert "Traceback" not in done.stderr
-    assert not list(cwd.glob("store/*/*"))
-    return done.stderr
 
 
 LONG = """model,seed,step,task,metric,value,stderr

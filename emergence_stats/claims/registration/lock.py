@@ -13,7 +13,7 @@ held          sha256 by file of what else lies beside it, for code that runs onl
 libraries     versions of the distributions that it imports. Not part of the plan
 deciding      sha256 by file of the modules of this package that decide every verdict. Not part of the plan
 runs          the runs that the store held: their identity, so that data seen cannot come back as
-              unseen under another name, and a sketch of their values
+              unseen under another name, the files that they were imported from, and a sketch of their values
 
 An entry with `closed` ends a study: it repeats the one before, and says by what words the study was closed, and when
 (`closed_on`). What is registered after it is another study, no amendment; what the earlier one had seen stays seen.
@@ -36,6 +36,7 @@ from emergence_stats.claims.registration.canonical import digest
 from emergence_stats.claims.registration.plan import plan_digest
 from emergence_stats.claims.registration.seen import (
     Sketch,
+    files_of,
     identity,
     is_early,
     says_something,
@@ -89,6 +90,8 @@ class Registration:
     def saw(self, manifest: Manifest) -> bool:
         """Whether this plan or an earlier one had seen this run, under this name or another."""
         known = self._seen
+        if not self._files.isdisjoint(files_of(manifest)):
+            return True
         return any(value in known.get(field, ()) for field, value in identity(manifest).items())
 
     def lacks(self, runs: Iterable[Manifest]) -> bool:
@@ -100,8 +103,15 @@ class Registration:
     def _seen(self) -> dict[str, set[str]]:
         runs = [run for entry in self.entries for run in entry["runs"]]
         # Entries of older versions have no `training`.
-        fields = {field for run in runs for field in run} - {"values"}
+        fields = {field for run in runs for field in run} - {"values", "files"}
         return {field: {run[field] for run in runs if field in run} for field in fields}
+
+    @cached_property
+    def _files(self) -> frozenset[str]:
+        """Hashes of all files that runs seen were imported from."""
+        return frozenset(
+            one for entry in self.entries for run in entry["runs"] for one in run.get("files", ())
+        )
 
     @cached_property
     def sketches(self) -> dict[str, Sketch]:
@@ -187,8 +197,11 @@ def _wrong_field(entry: Mapping[str, Any]) -> str | None:
     ):
         return "runs"
     for run in runs:
-        if not _is_table({k: v for k, v in run.items() if k != "values"}):
+        if not _is_table({k: v for k, v in run.items() if k not in ("values", "files")}):
             return "runs"
+        files = run.get("files", [])
+        if not isinstance(files, list) or not all(isinstance(one, str) for one in files):
+            return "files of runs"
         values = run.get("values", {})
         if not isinstance(values, dict) or not all(
             isinstance(x, int | float) for x in values.values()

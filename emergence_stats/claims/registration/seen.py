@@ -154,9 +154,18 @@ class _Index:
         return some[bisect_left(some, (number - slack, "")) : last]
 
 
+def files_of(manifest: Manifest) -> list[str]:
+    """Hashes of the files that a run was imported from: who had a file had all that is in it."""
+    imported = manifest.further.get("imported")
+    found = imported.values() if isinstance(imported, dict) else ()
+    return sorted({one for one in found if isinstance(one, str)})
+
+
 def entry_of(manifest: Manifest, values: Mapping[str, Sketch]) -> dict[str, Any]:
     """What a lock keeps of a run that was seen."""
     kept: dict[str, Any] = dict(identity(manifest))
+    if files_of(manifest):
+        kept["files"] = files_of(manifest)
     if values.get(manifest.run_id):
         kept["values"] = dict(values[manifest.run_id])
     return kept

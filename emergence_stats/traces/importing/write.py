@@ -94,8 +94,7 @@ def import_traces(
     found = by_run(sources, choices.join)
     if not found:
         raise TraceError("no measurement", file=", ".join(rows.file for rows in sources))
-    every = _manifests(store)
-    there = {name: manifest for name, manifest in every.items() if manifest.suite == suite}
+    there = _manifests(store, suite)
     if choices.add:
         _add_to(found, store, there, notes)
     for run in found.values():
@@ -108,7 +107,7 @@ def import_traces(
     name_seeds(list(found.values()), notes)
     number_seeds(list(found.values()), there, notes)
     described = [_describe(run, suite) for run in found.values()]
-    _check_ids(described, every)
+    _check_ids(described)
     _check_there(described, store, suite, choices)
     prepared = [
         prepare_run(store, _table(run), _manifest(run, its))
@@ -232,12 +231,12 @@ def _manifest(run: RunRows, described: Imported) -> Manifest:
     )
 
 
-def _manifests(store: str) -> dict[str, Manifest]:
-    """Runs that the store has, by name."""
+def _manifests(store: str, suite: str) -> dict[str, Manifest]:
+    """Runs of the suite that the store has, by name."""
     if not Path(store).is_dir():
         return {}
     runs = (file.manifest for file in Store.open(store).readable)  # a broken run can be replaced
-    return {manifest.run_id: manifest for manifest in runs}
+    return {manifest.run_id: manifest for manifest in runs if manifest.suite == suite}
 
 
 def _table(run: RunRows) -> pa.Table:
@@ -269,8 +268,8 @@ def _describe(run: RunRows, suite: str) -> Imported:
     )
 
 
-def _check_ids(described: Sequence[Imported], there: Mapping[str, Manifest]) -> None:
-    """Raise `TraceError` for two runs of one name, here or in another suite: then a store cannot be read."""
+def _check_ids(described: Sequence[Imported]) -> None:
+    """Raise `TraceError` for two runs of one name."""
     seen: set[str] = set()
     for one in described:
         if one.run_id in seen:
@@ -278,9 +277,3 @@ def _check_ids(described: Sequence[Imported], there: Mapping[str, Manifest]) -> 
                 f"two runs would be called {one.run_id!r}: their names differ only in punctuation"
             )
         seen.add(one.run_id)
-        other = there.get(one.run_id)
-        if other is not None and other.suite != one.suite:
-            raise TraceError(
-                f"run {one.run_id!r} is in suite {other.suite} already, and a name is of one run in a store",
-                fix=f"Name it otherwise, as with --column run='{one.suite}-{{run}}', or use another store.",
-            )

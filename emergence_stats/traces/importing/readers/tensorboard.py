@@ -110,12 +110,15 @@ def _has_other_parts(path: Path, by_path: dict[Path, _Folder]) -> bool:
 
 
 def _read(path: Path, notes: Notes) -> _Folder:
-    """The scalars of one event file, or of those in one folder in the order of their names, which hold their times."""
-    found = _Folder(path)
+    """The scalars of one event file, or of those in one folder in the order in which they were begun."""
     files = [path] if path.is_file() else [file for file in _files(path) if file.parent == path]
-    others: set[str] = set()
-    for file in files:
-        others |= _read_file(found, file)
+    parts = [_Folder(file) for file in files]
+    others = {kind for part in parts for kind in _read_file(part, part.path)}
+    parts.sort(key=lambda part: part.created)
+    found = _Folder(path)
+    for part in parts:
+        found.points += part.points
+        found.created = min(found.created, part.created)
     if others and found.points:
         notes.add("left out", f"{few(sorted(others))}: only scalars are measurements", path)
     return found
