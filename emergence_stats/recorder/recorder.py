@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,8 @@ from emergence_stats.recorder.wrappers import (
     rank,
     unwrapped,
 )
+from emergence_stats.recorder.writing import check_destination, write
 from emergence_stats.traces.format import Manifest
-from emergence_stats.traces.write import write_run
 
 Metrics = Callable[[Any, Batch], Mapping[str, float]]
 
@@ -136,6 +137,7 @@ class Recorder:
         self._layers = dict(zip(modules, read, strict=True))
         self._n_params = n_params(model)
         self._recording = Recording()
+        self._own: set[tuple[str, str]] = set()  # runs that this recorder wrote
 
     def due(self, step: int) -> bool:
         """Whether that step is to be measured. One that is no whole number from 0 is not, with a warning."""
@@ -324,8 +326,67 @@ class Recorder:
         for the same training. The manifest says what is ``missing``. None, and nothing is written, in processes
         that do not record.
 
-        Raises `TraceError` for a name or config that the format does not take, and `OSError` if the write fails.
+        Raises `TraceError` for a name or config that the format does not take, and `OSError` if the write fails; what
+        was recorded is then in a temporary file, which a note of the error names. `saving` finds the former before
+        the training, and raises neither after it.
         """
+        return self._save(store, self._fields(suite, scale, seed, config, run_id), None)
+
+    @contextmanager
+    def saving(
+        self,
+        store: str | Path,
+        *,
+        suite: str,
+        scale: str,
+        seed: int,
+        config: Mapping[str, Any],
+        run_id: str | None = None,
+    ) -> Iterator[Recorder]:
+        """Around a training: checks at once that the run can be saved, and saves it at the end, as `save` does.
+
+        Also if the training raises: the manifest then says where it ``stopped``, unless the store has a whole run of
+        that name, which stays. The training's own error goes on. A run that cannot be written is put aside, with a
+        `RecorderWarning`. Raises `TraceError` on entering, for names, a config or a store that will not do.
+        """
+        run: dict[str, Any] = {
+            "suite": suite,
+            "scale": scale,
+            "seed": seed,
+            "config": config,
+            "run_id": run_id,
+        }
+        self.check(store, **run)
+        try:
+            yield self
+        except BaseException as error:
+            self.save_or_warn(store, stopped=error, **run)
+            raise
+        self.save_or_warn(store, **run)
+
+    def check(self, store: str | Path, **run: Any) -> None:
+        """Raise `TraceError` if `save` could not write such a run, before the training. `run`: as of `save`."""
+        if self._keeps():
+            fields = self._fields(**run)
+            check_destination(store, {**fields, "n_params": max(1, fields["n_params"])})
+
+    def save_or_warn(
+        self, store: str | Path, *, stopped: BaseException | None = None, **run: Any
+    ) -> None:
+        """`save` at the end of a training, which is never ended by it: a run that is not written is a warning.
+
+        `run`: as of `save`. `stopped`: why the training did not come to its end.
+        """
+        try:
+            self._save(store, self._fields(**run), stopped)
+        except Exception as error:
+            notes = " ".join(getattr(error, "__notes__", ()))
+            text = f"the run was not written ({described(error)}). {notes}"
+            self._missing.note("not written", text, each=True)
+
+    def _save(
+        self, store: str | Path, fields: Mapping[str, Any], stopped: BaseException | None
+    ) -> Manifest | None:
         if not self._keeps():
             if unwrapped(self.model) is self.model and not is_sharded(self.model):
                 self._missing.note(
@@ -335,15 +396,12 @@ class Recorder:
                 )
             return None
         self._recording.finish(self.steps or frozenset())
-        if not self._recording.rows:
-            self._missing.note("nothing", "the run has no values: nothing was recorded")
-        further = {"seconds_recording": round(self._recording.seconds, 3)}
-        return write_run(
-            store,
-            self.table(),
-            **self._fields(suite, scale, seed, config, run_id),
-            further={**further, **self._missing.further()},
-        )
+        name = (fields["suite"], fields["run_id"])
+        own = self._recording.continues or name in self._own
+        written = write(self._recording, store, fields, own=own, stopped=stopped)
+        if written is not None:
+            self._own.add(name)
+        return written
 
     def _fields(
         self,
