@@ -291,6 +291,10 @@ class Recorder:
     def _missing(self) -> Missing:
         return self._recording.missing
 
+    def warn(self, kind: str, text: str) -> None:
+        """Say a remark once a kind, and keep it with the run."""
+        self._missing.note(kind, text)
+
     def summary(self) -> str:
         """What was recorded and what is missing, in a few lines."""
         return self._recording.summary()
