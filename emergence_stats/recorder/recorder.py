@@ -120,6 +120,7 @@ class Recorder:
                 "there are no steps to record at; leave steps out to record at each call"
             )
         self.every_process = every_process
+        self._first = True  # as far as is known
         if isinstance(layers, set | frozenset) or not isinstance(layers, Iterable):
             raise ValueError(f"layers are {type(layers).__name__}, and not names in order")
         blocks = matching(model, [layers] if isinstance(layers, str) else layers)
@@ -159,8 +160,15 @@ class Recorder:
             return False
         try:
             keeps = self._keeps()
-            if keeps or is_sharded(self.model):
+            sharded = not keeps and is_sharded(self.model)
+            if keeps or sharded:
                 self._measure_all(step_of(step), values, keeps)
+            elif unwrapped(self.model) is self.model:
+                self._missing.note(
+                    "process",
+                    f"this is process {rank()} of a distributed training, of which the first records; if each trains "
+                    "a model of its own: Recorder(..., every_process=True)",
+                )
             return keeps
         except Exception as error:  # of the recorder itself
             self._missing.add("error", "everything", None, described(error))
@@ -279,8 +287,12 @@ class Recorder:
         return model(*batch) if isinstance(batch, tuple | list) else model(batch)
 
     def _keeps(self) -> bool:
-        """Whether this process records: of those of a distributed training, the first."""
-        return self.every_process or rank() == 0
+        """Whether this process records: of those of a distributed training, the first.
+
+        One that does not stays so: it may save after its process group has ended.
+        """
+        self._first = self._first and rank() == 0
+        return self.every_process or self._first
 
     @property
     def missing(self) -> list[dict[str, Any]]:
@@ -328,7 +340,7 @@ class Recorder:
 
         `config`: everything that determines the run. Two runs with the same scale, seed and config are taken
         for the same training. The manifest says what is ``missing``. None, and nothing is written, in processes
-        that do not record.
+        that do not record, and for a recording of nothing where the store has a run of that name.
 
         Raises `TraceError` for a name or config that the format does not take, and `OSError` if the write fails; what
         was recorded is then in a temporary file, which a note of the error names. `saving` finds the former before
@@ -392,12 +404,6 @@ class Recorder:
         self, store: str | Path, fields: Mapping[str, Any], stopped: BaseException | None
     ) -> Manifest | None:
         if not self._keeps():
-            if unwrapped(self.model) is self.model and not is_sharded(self.model):
-                self._missing.note(
-                    "process",
-                    f"this is process {rank()} of a distributed training, of which the first records; if each trains "
-                    "a model of its own: Recorder(..., every_process=True)",
-                )
             return None
         self._recording.finish(self.steps or frozenset())
         name = (fields["suite"], fields["run_id"])

@@ -82,7 +82,7 @@ class Reading:
         if not first and shape[1] == n and self.channel_dim != 1:
             return 1
         raise NoStateError(
-            f"its state has shape {shape}, and the batch {n} samples; {WHAT_IT_IS}. If the samples of the batch are "
+            f"its state has shape {shape}, and the batch {n} samples by its first tensor; {WHAT_IT_IS}. If the samples of the batch are "
             "not in its first dimension, say which dimension of a state they are in: Recorder(..., sample_dim=1)"
         )
 

@@ -72,8 +72,8 @@ def write(
     """Write a recording as the run that `fields` of its manifest name.
 
     `own`: whether a run of that name in the store is an earlier state of this one. `stopped`: why the training did
-    not come to its end; nothing is then written, and None returned, if nothing was recorded, or if that would replace
-    a whole run: the recording is put aside.
+    not come to its end. None, and nothing is written, if that would replace a run of another recording by nothing, or a
+    whole one by one that stopped, which is put aside; and for one that stopped before anything was recorded.
     Raises `TraceError` or `OSError` if it cannot be written; it is then put aside, which a note of the error says.
     """
     run_id = fields["run_id"]
@@ -99,6 +99,10 @@ def write(
                 )
                 return None
         elif there is not None and not own:
+            if not recording.rows:
+                text = f"nothing was recorded; the run {run_id!r} that the store has stays"
+                recording.missing.note("nothing", text, each=True)
+                return None
             recording.missing.note(
                 "replaced",
                 f"run {run_id!r} of suite {fields['suite']!r} was in the store, written {there.get('created')}, and is "

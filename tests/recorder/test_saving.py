@@ -159,6 +159,13 @@ def test_two_recorders_of_one_run_are_said(tmp_path):
     assert "is replaced" in written.further["recording_notes"][0]
 
 
+def test_a_recording_of_nothing_replaces_no_run(tmp_path):
+    recorder(3).save(tmp_path, **RUN)
+    with pytest.warns(RecorderWarning, match="that the store has stays"):
+        assert recorder().save(tmp_path, **RUN) is None
+    assert steps_in(tmp_path) == [0, 1, 2]
+
+
 def test_a_recording_that_goes_on_from_a_checkpoint_replaces_its_own_run(tmp_path, recwarn):
     first = recorder(2)
     first.save(tmp_path, **RUN)

@@ -1,5 +1,7 @@
 """Models that are compiled, or spread over processes: layers are those of the model itself."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -203,7 +205,11 @@ def _one_of_two(rank, folder):
             assert saved.n_params == sum(p.numel() for p in Net().parameters())
     each = Recorder(Net(), {"copy": X}, **LAYERS, every_process=True)
     assert each.record(0)
+    plain = Recorder(Net(), {"copy": X}, **LAYERS)
+    with nullcontext() if rank == 0 else pytest.warns(RecorderWarning, match="every_process=True"):
+        plain.record(0)
     dist.destroy_process_group()
+    assert (plain.save(f"{folder}/after", **run) is None) == (rank == 1)
 
 
 def test_of_two_processes_the_first_writes_and_neither_waits_for_ever(tmp_path):
