@@ -14,6 +14,9 @@ the two may be far apart: the one is low where the samples look alike, the other
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -48,3 +51,32 @@ def effective_rank(spectrum: Tensor) -> Tensor:
     p = spectrum.clamp_min(0)
     p = p / p.sum(-1, keepdim=True)
     return torch.special.entr(p).sum(-1).exp()
+
+
+def rankme_by_layer(pooled: Mapping[int, Tensor]) -> dict[int, float]:
+    """RankMe of the states (samples, width) of each layer, all in one go where shapes agree.
+
+    NaN of states that are not finite, or all zero.
+    """
+    states = sorted(pooled.items())
+    if len({(state.shape, state.device) for _, state in states}) > 1:
+        return {
+            layer: rank for one in states for layer, rank in rankme_by_layer(dict([one])).items()
+        }
+    ranks = dict.fromkeys(pooled, math.nan)
+    if not states:
+        return ranks
+    stacked = torch.stack([state for _, state in states])
+    finite = torch.isfinite(stacked).flatten(1).all(1).tolist()
+    usable = [layer for (layer, _), whole in zip(states, finite, strict=True) if whole]
+    if not usable:
+        return ranks
+    if len(usable) < len(states):  # of one that is not finite there is no spectrum
+        stacked = torch.stack([pooled[layer] for layer in usable])
+    try:
+        ranks.update(zip(usable, rankme(stacked).tolist(), strict=True))
+    except RuntimeError:  # no convergence for one of them, or no memory for all
+        if len(usable) > 1:
+            for layer in usable:
+                ranks.update(rankme_by_layer({layer: pooled[layer]}))
+    return ranks
