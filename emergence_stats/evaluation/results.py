@@ -59,6 +59,16 @@ class PredictionResult:
     look: int | None = None
     lent: tuple[str, ...] = ()
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The confidence interval of the estimate, None if it has none."""
+        return self.estimate.interval
+
+    @property
+    def p_value(self) -> float | None:
+        """The p-value of the estimate against the claim region."""
+        return self.estimate.p_value
+
     def outside(self) -> list[UnitValue]:
         """The units outside the claim region, the farthest first."""
         if not self.units_compare:

@@ -3,31 +3,105 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, overload
 
 from emergence_stats.claims.project import Project
 from emergence_stats.evaluation.evaluate import evaluate
-from emergence_stats.interfaces.notebook import ShownMultiverse, ShownPower, ShownResult
+from emergence_stats.interfaces.notebook import (
+    ShownMultiverse,
+    ShownPower,
+    ShownReport,
+    ShownResult,
+)
 from emergence_stats.robustness.cache import default_folder
 from emergence_stats.robustness.explore import explore
 from emergence_stats.robustness.simulate import simulate
 from emergence_stats.traces.store import Store
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
+
+@overload
 def test(
     name: str,
     traces: str | os.PathLike[str] | None = None,
     suite: str | None = None,
     project: str | os.PathLike[str] | None = None,
-) -> ShownResult:
-    """Test one hypothesis and return its result: a table by `.to_frame()`, a picture by `.plot()`.
+) -> ShownResult: ...
+
+
+@overload
+def test(
+    name: list[str] | tuple[str, ...],
+    traces: str | os.PathLike[str] | None = None,
+    suite: str | None = None,
+    project: str | os.PathLike[str] | None = None,
+) -> ShownReport: ...
+
+
+def test(
+    name: str | list[str] | tuple[str, ...],
+    traces: str | os.PathLike[str] | None = None,
+    suite: str | None = None,
+    project: str | os.PathLike[str] | None = None,
+) -> ShownResult | ShownReport:
+    """Test one hypothesis and return its result: a table by `.to_frame()`, a picture by `.plot()`; of several, a report.
 
     `traces`: a store, by default the project's. `project`: a folder in it, by default the
     current one. Raises `EmergenceStatsError` for what the caller can fix.
     """
     here = _project(project)
-    (result,) = evaluate([here.load(name)], Store.open(traces or here.traces), suite=suite)
-    return ShownResult.of(result)
+    names = [name] if isinstance(name, str) else list(name)
+    results = evaluate(
+        [here.load(one) for one in names], Store.open(traces or here.traces), suite=suite
+    )
+    shown = ShownReport(ShownResult.of(result) for result in results)
+    return shown[0] if isinstance(name, str) else shown
+
+
+def report(
+    names: Sequence[str] | None = None,
+    traces: str | os.PathLike[str] | None = None,
+    suite: str | None = None,
+    project: str | os.PathLike[str] | None = None,
+) -> ShownReport:
+    """The results of all hypotheses of the project, or of those named, in one table; as `test` otherwise."""
+    here = _project(project)
+    return test(list(names or here.sources), traces, suite, project)
+
+
+def describe(name: str, project: str | os.PathLike[str] | None = None) -> str:
+    """What a hypothesis claims and how it is tested, in words, as a section on methods."""
+    from emergence_stats.claims.methods import describe_lines
+    from emergence_stats.claims.registration import state_of
+
+    loaded = _project(project).load(name)
+    return "\n".join(describe_lines(loaded, state_of(loaded)))
+
+
+def compare(
+    name: str,
+    suites: Sequence[str],
+    traces: str | os.PathLike[str] | None = None,
+    project: str | os.PathLike[str] | None = None,
+) -> DataFrame:
+    """One hypothesis on several suites of a store: a row per prediction and suite, as a pandas DataFrame.
+
+    A suite that is not that of the plan gives exploratory evidence; the column `basis` says so.
+    """
+    import pandas as pd
+
+    frames = []
+    for suite in suites:
+        result = test(name, traces, suite, project)
+        frame = result.to_frame()
+        frame.insert(0, "suite", suite)
+        frame["basis"] = result.basis
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
 
 
 def multiverse(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from emergence_stats.core.plan import Hypothesis
 from emergence_stats.core.regions import Region
 from emergence_stats.errors import UsageError
-from emergence_stats.evaluation.results import Result
+from emergence_stats.evaluation.results import PredictionResult, Result
 from emergence_stats.reports import robustness as tables
 from emergence_stats.reports import words as text
 from emergence_stats.reports.pictures.claims import forest
@@ -25,6 +25,7 @@ from emergence_stats.robustness.power import Power
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 
 class ShownResult(Result):
@@ -32,7 +33,14 @@ class ShownResult(Result):
 
     @classmethod
     def of(cls, result: Result) -> ShownResult:
-        return cls(**_values(result))
+        values = _values(result)
+        return cls(**{**values, "predictions": Predictions(values["predictions"])})
+
+    def summary(self) -> str:
+        """The verdict and why, and the reservations and deviations that go with it, in words."""
+        notes = [f"reservation: {said}" for said in text.qualifier_texts(self)]
+        notes += [f"deviation: {said}" for said in self.deviations]
+        return "\n".join([str(self), text.why_text(self), *notes])
 
     def plot(self) -> Figure:
         """Estimate and interval of each prediction against its claim region, as a matplotlib figure."""
@@ -40,6 +48,59 @@ class ShownResult(Result):
 
     def _repr_html_(self) -> str:
         return snippet(self)
+
+
+class Predictions(tuple[PredictionResult, ...]):
+    """Results of predictions in order, and by name: ``predictions["tau"]``.
+
+    Raises `KeyError` for an unknown name, with those that there are.
+    """
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        for one in self:
+            if one.name == key:
+                return one
+        raise KeyError(
+            f"there is no prediction {key!r}, only {', '.join(one.name for one in self)}"
+        )
+
+
+class ShownReport(list[ShownResult]):
+    """Results of several hypotheses, by position or name, which a notebook displays as one table."""
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        for one in self:
+            if one.name == key:
+                return one
+        raise KeyError(
+            f"there is no result of {key!r}, only of {', '.join(one.name for one in self)}"
+        )
+
+    def to_frame(self) -> DataFrame:
+        """One row per hypothesis and prediction."""
+        import pandas as pd
+
+        return pd.concat([result.to_frame() for result in self], ignore_index=True)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                one.name,
+                f"{text.SYMBOL[one.verdict]} {one.verdict}",
+                str(one.counted),
+                one.basis,
+                one.claim.text,
+            )
+            for one in self
+        ]
+        return _table(("hypothesis", "verdict", "runs", "basis", "claim"), rows)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,189 @@
+"""Looking at runs from Python: load them, as tables, as pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from functools import singledispatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emergence_stats.claims.project import Project
+from emergence_stats.core.events.definitions import Events
+from emergence_stats.core.runs import NONE, Run, TraceSet
+from emergence_stats.errors import UsageError
+from emergence_stats.traces.store import Store
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+_MOST_LABELS = 12  # lines with a name in a legend
+
+
+def load_runs(
+    traces: str | os.PathLike[str] | None = None,
+    *,
+    suite: str | Collection[str] | None = None,
+    scale: str | Collection[str] | None = None,
+    seed: int | Collection[int] | None = None,
+    measures: Collection[str] | None = None,
+    project: str | os.PathLike[str] | None = None,
+) -> list[Run]:
+    """Runs of a store, by suite, parameters and seed; with these measures only, if some are named.
+
+    `traces`: a store, by default the project's. Raises `UsageError` if there is no such run, and says which there are.
+    """
+    here = Project(Path(project) if project is not None else None)
+    store = Store.open(traces or here.traces)
+    wanted = {"suite": suite, "scale": scale, "seed": seed}
+    found = list(store.runs)
+    for name, value in wanted.items():
+        if value is None:
+            continue
+        some = {value} if isinstance(value, str | int) else set(value)
+        there = sorted({getattr(file.manifest, name) for file in found})
+        found = [file for file in found if getattr(file.manifest, name) in some]
+        if not found:
+            shown = ", ".join(map(str, there)) or "none"
+            raise UsageError(f"{store.uri} has no run of {name} {value!r}; it has {shown}")
+    found.sort(
+        key=lambda f: (f.manifest.suite, f.manifest.n_params, f.manifest.seed, f.manifest.run_id)
+    )
+    return [Run(file.manifest, store.read(file, measures=measures)) for file in found]
+
+
+@singledispatch
+def to_frame(thing: Any) -> DataFrame:
+    """A run, its traces, events or a result as a pandas DataFrame, one row per checkpoint, event or prediction.
+
+    Raises `TypeError` for anything else.
+    """
+    if hasattr(thing, "to_frame"):
+        frame: DataFrame = thing.to_frame()
+        return frame
+    raise TypeError(f"{type(thing).__name__} is neither a run nor traces, events or a result")
+
+
+@to_frame.register(TraceSet)
+def _(traces: TraceSet) -> DataFrame:
+    import pandas as pd
+
+    real = np.arange(traces.steps.shape[1]) < traces.length[:, None]
+    rows, _ = np.nonzero(real)
+    return pd.DataFrame(
+        {
+            **_keys(traces.task[rows], traces.level[rows], traces.layer[rows]),
+            "step": traces.steps[real],
+            "value": traces.values[real],
+            "stderr": traces.stderr[real],
+        }
+    )
+
+
+@to_frame.register(Run)
+def _(run: Run) -> DataFrame:
+    import pandas as pd
+
+    parts = []
+    for measure in sorted(run.measures):
+        part = to_frame(run.traces(measure))
+        part.insert(0, "measure", measure)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+@to_frame.register(Events)
+def _(events: Events) -> DataFrame:
+    import pandas as pd
+
+    keys = _keys(events.task, events.level, events.layer)
+    return pd.DataFrame({**keys, "lo": events.lo, "hi": events.hi, "observed": events.observed})
+
+
+def _keys(task: Any, level: Any, layer: Any) -> dict[str, Any]:
+    """What tells traces apart, with gaps where there is none."""
+    import pandas as pd
+
+    return {
+        "task": pd.array([t or None for t in task.tolist()], dtype="string"),
+        "level": pd.array([None if n == NONE else n for n in level.tolist()], dtype="Int64"),
+        "layer": pd.array([None if n == NONE else n for n in layer.tolist()], dtype="Int64"),
+    }
+
+
+@singledispatch
+def plot(thing: Any, ax: Axes | None = None) -> Axes:
+    """Traces as lines over steps, or events as intervals, drawn into matplotlib axes, which are returned.
+
+    Raises `TypeError` for anything else; results have a `plot` of their own.
+    """
+    raise TypeError(
+        f"{type(thing).__name__} is neither traces nor events; of a run, plot run.traces(MEASURE)"
+    )
+
+
+@plot.register(TraceSet)
+def _(traces: TraceSet, ax: Axes | None = None) -> Axes:
+    ax = _axes(ax)
+    names = _names(traces.task, traces.level, traces.layer)
+    for i, name in enumerate(names):
+        n = traces.length[i]
+        steps, values, error = traces.steps[i, :n], traces.values[i, :n], traces.stderr[i, :n]
+        (line,) = ax.plot(steps, values, lw=1.2, label=name or traces.measure)
+        if np.isfinite(error).any():
+            low, high = values - error, values + error
+            ax.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, lw=0)
+    _over_steps(ax)
+    ax.set_ylabel(traces.measure)
+    if 1 < len(names) <= _MOST_LABELS:
+        ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+@plot.register(Events)
+def _(events: Events, ax: Axes | None = None) -> Axes:
+    """An interval a row; an event that was not seen by the end has an arrow."""
+    ax = _axes(ax)
+    names = _names(events.task, events.level, events.layer)
+    for i, name in enumerate(names):
+        lo = max(float(events.lo[i]), 0.0)
+        if events.observed[i]:
+            ax.plot([lo, events.hi[i]], [i, i], lw=3, color="C0", solid_capstyle="butt")
+        else:
+            ax.plot([lo], [i], marker=">", color="0.5", label=f"{name}: not seen")
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    _over_steps(ax)
+    return ax
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(6.4, 3.8), layout="constrained").subplots()
+
+
+def _over_steps(ax: Axes) -> None:
+    """Steps on an axis that is linear up to 1 and logarithmic from there, as checkpoints are spaced."""
+    ax.set_xscale("symlog", linthresh=1)
+    ax.set_xlabel("step")
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _names(task: Any, level: Any, layer: Any) -> Sequence[str]:
+    """Task, level and layer in words, of each trace as far as they differ from nothing."""
+    return [
+        " ".join(
+            [
+                *([str(t)] if t else []),
+                *([str(v)] if v != NONE else []),
+                *([f"layer {n}"] if n != NONE else []),
+            ]
+        )
+        for t, v, n in zip(task, level, layer, strict=True)
+    ]

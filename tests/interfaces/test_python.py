@@ -1,0 +1,106 @@
+"""The face for Python: many claims at once, results by name, runs as tables and pictures."""
+
+import numpy as np
+import pytest
+
+import emergence_stats as es
+from emergence_stats.errors import UsageError
+from tests.support import add_run, fill
+
+CLAIM = '''
+"""{name}."""
+import emergence_stats as es
+
+
+def final(run):
+    return float(run.traces("accuracy", tasks=True).values[:, -1].mean())
+
+
+{name} = es.Hypothesis(
+    claim=es.Claim("It is {name}."),
+    needs=es.Needs(["accuracy"]),
+    predictions=[es.Prediction("final", final, es.Region.above({edge}))],
+)
+'''
+
+
+@pytest.fixture
+def two(project):
+    folder = project / "hypotheses"
+    for old in folder.glob("*.py"):
+        old.unlink()
+    (folder / "high.py").write_text(CLAIM.format(name="high", edge=0.5))
+    (folder / "higher.py").write_text(CLAIM.format(name="higher", edge=2.0))
+    fill(project, range(4))
+    return project
+
+
+def test_several_claims_are_a_report_by_position_and_name(two):
+    found = es.test(["high", "higher"], project=two)
+    assert [str(one.verdict) for one in found] == ["supported", "refuted"]
+    assert found["higher"] is found[1]
+    assert found.to_frame()["hypothesis"].tolist() == ["high", "higher"]
+    assert "higher" in found._repr_html_()
+    assert [one.name for one in es.report(project=two)] == ["high", "higher"]
+    with pytest.raises(KeyError, match="no result of 'low', only of high, higher"):
+        found["low"]
+
+
+def test_a_prediction_is_found_by_its_name(two):
+    result = es.test("high", project=two)
+    final = result.predictions["final"]
+    assert final is result.predictions[0]
+    assert final.interval[0] < final.estimate.value < final.interval[1]
+    assert 0 < final.p_value < 0.05
+    assert "supported" in result.summary()
+    with pytest.raises(KeyError, match="only final"):
+        result.predictions["first"]
+
+
+def test_a_claim_is_described_in_words_and_compared_on_two_suites(two):
+    assert "It is high." in es.describe("high", project=two)
+    for seed in range(4):
+        add_run(two / "data", seed, suite="other", tasks=("add",))
+    found = es.compare("high", ["sim", "other"], project=two)
+    assert found["suite"].tolist() == ["sim", "other"]
+
+
+def test_runs_are_loaded_by_suite_scale_and_seed(two):
+    runs = es.load_runs(suite="sim", seed=[1, 3], project=two)
+    assert [run.seed for run in runs] == [1, 3]
+    (run,) = es.load_runs(seed=2, measures=["accuracy"], project=two)
+    assert run.measures == {"accuracy"}
+    with pytest.raises(UsageError, match="no run of scale 'd99'; it has d32"):
+        es.load_runs(scale="d99", project=two)
+
+
+def test_a_run_its_traces_and_events_are_tables(two):
+    run = es.load_runs(seed=0, project=two)[0]
+    traces = run.traces("accuracy", tasks=True)
+    frame = es.to_frame(traces)
+    assert len(frame) == traces.length.sum()
+    one = frame[(frame["task"] == traces.task[0]) & (frame["level"] == traces.level[0])]
+    assert one["value"].tolist() == traces.values[0, : traces.length[0]].tolist()
+    assert frame["layer"].isna().all()
+    whole = es.to_frame(run)
+    assert set(whole["measure"]) == run.measures
+    assert len(whole) == run.manifest.rows
+    events = es.emergence(run)
+    assert es.to_frame(events)["hi"].tolist() == events.hi.tolist()
+    with pytest.raises(TypeError, match="int is neither"):
+        es.to_frame(3)
+
+
+def test_traces_and_events_are_drawn_into_axes(two):
+    from matplotlib.figure import Figure
+
+    run = es.load_runs(seed=0, project=two)[0]
+    traces = run.traces("accuracy", tasks=True)
+    ax = Figure().subplots()
+    assert es.plot(traces, ax) is ax
+    assert len(ax.lines) == len(traces)
+    assert np.array_equal(ax.lines[0].get_ydata(), traces.values[0, : traces.length[0]])
+    events = es.emergence(run)
+    assert len(es.plot(events).get_yticks()) == len(events)
+    with pytest.raises(TypeError, match=r"plot run.traces\(MEASURE\)"):
+        es.plot(run)
