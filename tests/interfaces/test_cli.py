@@ -228,11 +228,6 @@ def test_an_amended_plan_says_what_undoes_it_and_what_registering_again_costs(pr
     assert "not registered yet: second. Freeze with: emergence-stats register second" in done.stderr
 
 
-def test_a_helper_among_the_claims_is_told_its_name(project):
-    (project / "hypotheses" / "helper.py").write_text("x = 1\n")
-    failed(es("list", cwd=project), "helper.py", "no Hypothesis", "_helper.py")
-
-
 def test_orphaned_and_missing_records_both_fail(project):
     fill(project, range(5))
     es("check", "--update", cwd=project)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +18,13 @@ from emergence_stats.interfaces.cli.options import (
     OutputOption,
     TracesOption,
 )
-from emergence_stats.interfaces.cli.session import Session, print_json, session_of, write_or_print
+from emergence_stats.interfaces.cli.session import (
+    Session,
+    print_json,
+    say,
+    session_of,
+    write_or_print,
+)
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Loaded
@@ -38,20 +43,23 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     session = session_of(context)
     path = session.project.folder / "verdicts.lock"
     verdicts = recorded.read(path) if path.exists() else {}
-    rows = [
-        {
-            "name": loaded.name,
-            "claim": loaded.hypothesis.claim.text,
-            "registration": state_of(loaded).status,
-            "verdict": verdicts.get(loaded.name, {}).get("verdict"),
-        }
-        for loaded in session.load(None)
-    ]
+    rows = []
+    for loaded in session.load_each(None):
+        with session.apart(loaded.name):
+            rows.append(
+                {
+                    "name": loaded.name,
+                    "claim": loaded.hypothesis.claim.text,
+                    "registration": state_of(loaded).status,
+                    "verdict": verdicts.get(loaded.name, {}).get("verdict"),
+                }
+            )
     if as_json:
         print_json({"schema_version": 1, "hypotheses": rows})
-        return
+        session.end()
     columns = ("name", "registration", "verdict", "claim")
     print_table(session.console(), columns, [[str(row[c] or "-") for c in columns] for row in rows])
+    session.end()
 
 
 @app.command()
@@ -152,7 +160,7 @@ def register(
             "--check, --recompute, --close and --timestamp are four different tasks: one at a time"
         )
     if check_:
-        _verify(session.load(names), as_json)
+        _verify(session, session.load_each(names), as_json)
         return
     if not names:
         raise UsageError("name the hypotheses to register (or --check to verify all)")
@@ -235,10 +243,10 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
         with session.progress(f"reading the runs that {loaded.name} sees") as progress:
             values = sketches_of(loaded, store, progress)
     for lacking in _lacking(loaded, uri, store) if not frozen else ():
-        _say(f"note: {loaded.name}: {visible(lacking)}; is the design mistyped?")
+        say(f"note: {loaded.name}: {visible(lacking)}; is the design mistyped?")
     if not tried:
         why = f"no run of {visible(uri)} has a value" if seen else f"{visible(uri)} has no run"
-        _say(
+        say(
             f"note: {loaded.name}: {why}, so no estimate was tried. What its code reads from other folders than its own, "
             "once there are runs, will not be part of the registration"
         )
@@ -314,7 +322,7 @@ def _store_to_see(session: Session, uri: str, named: bool) -> Store | None:
             return None
         if Path(uri).is_dir():
             for run_id in recover(uri):
-                _say(f"note: finished the write of {run_id}, which was cut off")
+                say(f"note: finished the write of {run_id}, which was cut off")
     store = session.store(uri)
     usual = session.project.traces
     if named and not store.runs and Path(usual).is_dir() and session.store(None).runs:
@@ -329,11 +337,14 @@ def _store_to_see(session: Session, uri: str, named: bool) -> Store | None:
     return store
 
 
-def _verify(loaded: list[Loaded], as_json: bool) -> None:
+def _verify(session: Session, loaded: list[Loaded], as_json: bool) -> None:
     from emergence_stats.claims.registration import state_of
     from emergence_stats.support.words import visible
 
-    states = {one.name: state_of(one) for one in loaded}
+    states = {}
+    for one in loaded:
+        with session.apart(one.name):
+            states[one.name] = state_of(one)
     if as_json:
         rows = [
             {
@@ -359,19 +370,14 @@ def _verify(loaded: list[Loaded], as_json: bool) -> None:
     if unregistered:
         fresh = [name for name in unregistered if not states[name].notes]
         if fresh:
-            _say(
+            say(
                 f"not registered yet: {', '.join(fresh)}. Freeze with: emergence-stats register "
                 f"{' '.join(fresh)}"
             )
     if amended:
-        _say(
+        say(
             f"{len(amended)} of {len(states)} plans amended: {', '.join(amended)}. Undo the changes above, and "
             "they are registered as before. Registering again lists every run of the store as seen, so that a "
             "confirmatory verdict then needs new runs"
         )
-    if unregistered or amended:
-        raise typer.Exit(1)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"emergence-stats: {text}\n")
+    session.end(1 if unregistered or amended else 0)

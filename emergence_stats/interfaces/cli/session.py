@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from emergence_stats.errors import UsageError
+from emergence_stats.errors import EmergenceStatsError, NoHypothesisError, UsageError
 from emergence_stats.interfaces.cli.options import Colour
 
 if TYPE_CHECKING:
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Session:
-    """`colour`: the value of ``--color``, None if it is not given. `quiet`: no progress."""
+    """`colour`: the value of ``--color``, None if it is not given. `quiet`: no progress. `failed`: errors of single claims, by
+    name, which are told at the end (`end`).
+    """
 
     colour: Colour | None = None
     quiet: bool = False
+    failed: dict[str, EmergenceStatsError] = field(default_factory=dict)
 
     @cached_property
     def project(self) -> Project:
@@ -48,6 +51,57 @@ class Session:
         if not chosen:
             raise UsageError(f"there is no hypothesis: {self.project.why_none}")
         return [self.project.load(name) for name in chosen]
+
+    def load_each(self, names: Sequence[str] | None) -> list[Loaded]:
+        """The same, for commands that look at one claim after another: one that cannot be imported keeps none of the others.
+
+        What lies among all claims and is none is named on stderr. Raises an error if nothing can be imported.
+        """
+        if names:
+            for name in names:
+                self.project.named(name)  # a mistyped name ends the command before anything is done
+        loaded, notes = [], [] if names else self.project.notes()
+        chosen = list(dict.fromkeys(names)) if names else list(self.project.sources)
+        for name in chosen:
+            with self.apart(name):
+                try:
+                    loaded.append(self.project.load(name))
+                except NoHypothesisError:
+                    source = self.project.sources[name]
+                    if names or source.path is None or source.lock.exists():
+                        raise  # it is asked for, or was a claim when it was registered
+                    notes.append(
+                        f"{self.project.shown(source.path)} holds no Hypothesis, so it is no claim; begin its name with an "
+                        f"underscore (_{source.path.name}) if claims import it"
+                    )
+        for note in notes if not self.quiet else ():
+            say(f"note: {note}")
+        if not loaded:
+            self._raise_failed()
+            raise UsageError(f"there is no hypothesis: {self.project.why_none}")
+        return loaded
+
+    @contextmanager
+    def apart(self, name: str) -> Iterator[None]:
+        """What is wrong with one claim inside is told at the end, and keeps no other from its turn."""
+        try:
+            yield
+        except EmergenceStatsError as error:
+            self.failed[name] = error
+
+    def _raise_failed(self) -> None:
+        """End with what failed, if anything did."""
+        *others, last = [None, *self.failed.values()]
+        for error in others[1:]:
+            say(f"error: {error}")
+        if last is not None:
+            raise last
+
+    def end(self, status: int = 0) -> NoReturn:
+        """End the command: with `status`, or with 2 and their errors if claims failed."""
+        for error in self.failed.values():
+            say(f"error: {error}")
+        raise typer.Exit(2 if self.failed else status)
 
     def load_named_or_all(self, names: Sequence[str] | None, all_: bool) -> list[Loaded]:
         """The same; ``--all`` asks for all."""
@@ -79,15 +133,26 @@ class Session:
         suite: str | None,
         controls: bool = True,
     ) -> list[Result]:
-        """Results of these hypotheses, with what is recorded of them if the suite is the plan's."""
+        """Results of these hypotheses, with what is recorded of them if the suite is the plan's.
+
+        One that fails has none, and keeps no other from having its own. Raises an error if all fail.
+        """
         from emergence_stats.evaluation.evaluate import evaluate
 
-        loaded = self.load(names)
+        loaded = self.load_each(names)
         store = self.store(traces)
         with self.progress("reading runs") as progress:
             results = evaluate(
-                loaded, store, suite=suite, progress=progress, controls=controls, beside_others=True
+                loaded,
+                store,
+                suite=suite,
+                progress=progress,
+                controls=controls,
+                beside_others=True,
+                failures=self.failed,
             )
+        if not results:
+            self._raise_failed()
         if suite is not None or not (self.project.folder / "robustness.lock").exists():
             return results
         from emergence_stats.robustness.recorded import attach
@@ -155,7 +220,14 @@ def write_or_print(text: str, output: Path | None) -> None:
         sys.stdout.write(text)
 
 
-def end_with_verdicts(results: Sequence[Result]) -> NoReturn:
-    """Exit with 1 if anything is refuted, with 3 if anything is inconclusive, else with 0."""
+def say(text: str) -> None:
+    """A line on stderr."""
+    from emergence_stats.support.words import visible
+
+    sys.stderr.write(f"emergence-stats: {visible(text)}\n")
+
+
+def end_with_verdicts(session: Session, results: Sequence[Result]) -> NoReturn:
+    """Exit with 1 if anything is refuted, with 3 if anything is inconclusive, else with 0; with 2 if a claim failed."""
     verdicts = {str(result.verdict) for result in results}
-    raise typer.Exit(1 if "refuted" in verdicts else 3 if "inconclusive" in verdicts else 0)
+    session.end(1 if "refuted" in verdicts else 3 if "inconclusive" in verdicts else 0)

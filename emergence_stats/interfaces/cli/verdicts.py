@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Sequence
 from enum import StrEnum
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emergence_stats.errors import EmergenceStatsError
 from emergence_stats.interfaces.cli.app import app
 from emergence_stats.interfaces.cli.options import (
     AllOption,
@@ -73,7 +71,7 @@ def test(
     if verbose:
         results = session.with_opinions(results, traces)
     if as_json:
-        typer.echo(to_json(results))
+        typer.echo(to_json(results, session.failed))
     elif quiet:
         for result in results:
             kinds = f" with reservations: {kinds_text(result)}" if result.qualified else ""
@@ -83,7 +81,7 @@ def test(
         for result in results:
             print_details(console, result, verbose)
         print_line(console, f"{tally(results)} in {time.perf_counter() - began:.1f} s")
-    end_with_verdicts(results)
+    end_with_verdicts(session, results)
 
 
 @app.command()
@@ -106,7 +104,6 @@ def report(
 
     session = session_of(context, quiet, timeout)
     began = time.perf_counter()
-    session.load_named_or_all(names, all_)
     if output is not None:
         check_folder(output)
     results = session.evaluate(names, traces, suite, controls)
@@ -126,23 +123,23 @@ def report(
             store = session.store(traces)
             text = html_page(results, session.project, store, progress, suite=suite)
     else:
-        text = _document(results, session.project, how, time.perf_counter() - began)
+        text = _document(session, results, how, time.perf_counter() - began)
     write_or_print(text, output)
-    end_with_verdicts(results)
+    end_with_verdicts(session, results)
 
 
-def _document(results: Sequence[Result], project: Project, how: Format, seconds: float) -> str:
+def _document(session: Session, results: Sequence[Result], how: Format, seconds: float) -> str:
     if how is Format.json:
         from emergence_stats.evaluation.results import to_json
 
-        return to_json(results) + "\n"
+        return to_json(results, session.failed) + "\n"
     if how is Format.markdown:
         from emergence_stats.reports.markdown import to_markdown
 
         return to_markdown(results)
     from emergence_stats.reports.junit import of_report
 
-    return of_report(results, project, seconds)
+    return of_report(results, session.project, seconds, session.failed)
 
 
 def _console_text(session: Session, results: Sequence[Result], to_file: bool, verbose: bool) -> str:
@@ -198,16 +195,20 @@ def check(
     path = session.project.folder / "verdicts.lock"
     before = {} if update else recorded.read(path)
     results = session.evaluate(None, traces, suite)
+    if update and session.failed:
+        session.end()  # a record without these claims would say that they are gone
+    before = {name: record for name, record in before.items() if name not in session.failed}
     changes = [] if update else recorded.compare(before, results)
     if update:
         recorded.write(path, results)
     how = CheckFormat.json if as_json else format_ or _default_format()
     if how is CheckFormat.json:
-        text = _check_json(results, changes)
+        text = _check_json(session, results, changes)
     elif how is CheckFormat.junit:
         from emergence_stats.reports.junit import of_check
 
-        text = of_check(results, changes, session.project, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        text = of_check(results, changes, session.project, seconds, session.failed)
     elif quiet and not changes:
         text = ""
     elif update:
@@ -219,7 +220,7 @@ def check(
 
             text = without_commands(text) + _for_github(results, before, changes, session.project)
     write_or_print(text, output)
-    raise typer.Exit(1 if changes else 0)
+    session.end(1 if changes else 0)
 
 
 @app.command()
@@ -247,7 +248,7 @@ def audit(
     session = session_of(context, quiet, timeout)
     if output is not None:
         check_folder(output)
-    results, broken = _those_that_can(session, names, traces, suite)
+    results = session.evaluate(names, traces, suite)
     store, again = session.store(traces), None
     if repeat:
         with (
@@ -262,33 +263,7 @@ def audit(
     else:
         text = to_text(audits, verbose)
     write_or_print(text, output)
-    for error in broken:
-        sys.stderr.write(f"emergence-stats: error: {error}\n")
-    raise typer.Exit(2 if broken else 1 if any(audit.against for audit in audits) else 0)
-
-
-def _those_that_can(
-    session: Session, names: Sequence[str] | None, traces: str | None, suite: str | None
-) -> tuple[list[Result], list[EmergenceStatsError]]:
-    """Results of the claims that can be evaluated, and the errors of the others: one does not hide the rest.
-
-    Raises the first error if none can.
-    """
-    try:
-        return session.evaluate(names, traces, suite), []
-    except EmergenceStatsError:
-        chosen = list(dict.fromkeys(names)) if names else list(session.project.sources)
-        if len(chosen) < 2:
-            raise
-    results, broken = [], []
-    for name in chosen:
-        try:
-            results += session.evaluate([name], traces, suite)
-        except EmergenceStatsError as error:
-            broken.append(error)
-    if not results:
-        raise broken[0]
-    return results, broken
+    session.end(1 if any(audit.against for audit in audits) else 0)
 
 
 def _default_format() -> CheckFormat:
@@ -321,8 +296,8 @@ def _check_text(results: Sequence[Result], changes: Sequence[Change]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _check_json(results: list[Result], changes: list[Change]) -> str:
-    document = {
+def _check_json(session: Session, results: list[Result], changes: list[Change]) -> str:
+    document: dict[str, Any] = {
         "schema_version": 1,
         "verdicts": {result.name: str(result.verdict) for result in results},
         "qualifiers": {
@@ -332,6 +307,8 @@ def _check_json(results: list[Result], changes: list[Change]) -> str:
         "changes": [line for change in changes for line in change.lines()],
         "changed": [change.to_dict() for change in changes],
     }
+    if session.failed:
+        document["errors"] = {name: str(error) for name, error in session.failed.items()}
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
