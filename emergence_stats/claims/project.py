@@ -129,6 +129,12 @@ class Project:
         self._histories: dict[Path, History] = {}
 
     @cached_property
+    def is_declared(self) -> bool:
+        """Whether its pyproject.toml has the table ``[tool.emergence_stats]``."""
+        path = self.root / "pyproject.toml"
+        return path.exists() and "emergence_stats" in _tools(path)
+
+    @cached_property
     def settings(self) -> dict[str, Any]:
         path = self.root / "pyproject.toml"
         table = _tools(path).get("emergence_stats", {}) if path.exists() else {}
