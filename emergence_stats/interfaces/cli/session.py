@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from errno import EPIPE
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,6 +15,7 @@ import typer
 
 from emergence_stats.errors import EmergenceStatsError, NoHypothesisError, UsageError
 from emergence_stats.interfaces.cli.options import Colour
+from emergence_stats.interfaces.startup import is_unicode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -167,7 +169,11 @@ class Session:
         return with_opinions(results, manifests)
 
     def console(self, stderr: bool = False) -> Console:
-        from rich.console import Console
+        from rich.console import Console as RichConsole
+
+        class Console(RichConsole):
+            def on_broken_pipe(self) -> None:
+                raise BrokenPipeError(EPIPE, "broken pipe")  # rich ends with 1, which means refuted
 
         colour = self.colour or Colour(self.project.settings["color"])
         return Console(
@@ -183,7 +189,8 @@ class Session:
         if self.quiet or not console.is_terminal:
             yield lambda done, total: None
             return
-        with console.status(what) as status:
+        spinner = "dots" if is_unicode(sys.stderr) else "line"
+        with console.status(what, spinner=spinner) as status:
             yield lambda done, total: status.update(f"{what}: {done}/{total}")
 
 
@@ -210,12 +217,18 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
-def write_or_print(text: str, output: Path | None) -> None:
-    """Write into a file, whole or not at all; to stdout if none is named."""
+def write_or_print(text: str, output: Path | None, markup: bool = False) -> None:
+    """Write into a file, whole or not at all; to stdout if none is named.
+
+    `markup`: HTML or XML, which says itself that it is UTF-8. On a stdout of another encoding its characters are written as
+    references.
+    """
     from emergence_stats.support.files import write_whole
 
     if output is not None:
         write_whole(output, text)
+    elif markup and not is_unicode(sys.stdout):
+        sys.stdout.write(text.encode("ascii", "xmlcharrefreplace").decode())
     else:
         sys.stdout.write(text)
 

@@ -124,7 +124,7 @@ def report(
             text = html_page(results, session.project, store, progress, suite=suite)
     else:
         text = _document(session, results, how, time.perf_counter() - began)
-    write_or_print(text, output)
+    write_or_print(text, output, markup=how in (Format.html, Format.junit))
     end_with_verdicts(session, results)
 
 
@@ -219,7 +219,7 @@ def check(
             from emergence_stats.reports.github import without_commands
 
             text = without_commands(text) + _for_github(results, before, changes, session.project)
-    write_or_print(text, output)
+    write_or_print(text, output, markup=how is CheckFormat.junit)
     session.end(1 if changes else 0)
 
 
