@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result
 from emergence_stats.reports.words import (
-    MULTIPLICITY_COLUMNS,
     OPINION_COLUMNS,
     PREDICTION_COLUMNS,
     comparison_texts,
     control_rows,
     control_text,
-    deviations_text,
     heterogeneity_text,
-    multiplicity_rows,
     opinion_rows,
     outcome,
     paper_text,
@@ -28,17 +25,13 @@ from emergence_stats.reports.words import (
     robustness_texts,
     runs_text,
     scale_texts,
-    supersedes_text,
-    tally,
-    verdict_cell,
-    why_text,
 )
 from emergence_stats.support.words import number, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_STYLE = {Verdict.SUPPORTED: "green", Verdict.REFUTED: "red", Verdict.INCONCLUSIVE: "yellow"}
+STYLE = {Verdict.SUPPORTED: "green", Verdict.REFUTED: "red", Verdict.INCONCLUSIVE: "yellow"}
 _WORST_SHOWN = 3
 _CONTROL_ROWS_SHOWN = 3
 _ELSEWHERE = ("other suite", "not in the plan")  # runs that are listed by kind
@@ -54,7 +47,7 @@ def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
         for row in rows:
             style = next(
                 (
-                    _STYLE[v]
+                    STYLE[v]
                     for v in Verdict
                     if any(c.removesuffix(" *").endswith(str(v)) for c in row)
                 ),
@@ -65,11 +58,20 @@ def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
             )  # a name may look like markup
         console.print(table)
         return
-    rows = [[visible(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
-    for row in [columns, *rows]:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print_line(console, "  ".join(cells).rstrip())
+    for line in aligned(columns, rows):
+        print_line(console, line)
+
+
+def aligned(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], between: str = "  "
+) -> list[str]:
+    """A table as lines: names of columns and cells below one another."""
+    rows = [columns, *([visible(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+    return [
+        between.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def print_line(console: Console, text: str = "", style: str | None = None) -> None:
@@ -79,7 +81,7 @@ def print_line(console: Console, text: str = "", style: str | None = None) -> No
 def print_details(console: Console, result: Result, verbose: bool = False) -> None:
     """One hypothesis in full, as `test` shows it; `verbose`: with every run."""
     title = f"{result.name}  {outcome(result)}"
-    print_line(console, title, style=f"bold {_STYLE[result.verdict]}")
+    print_line(console, title, style=f"bold {STYLE[result.verdict]}")
     print_line(console, f"  {result.claim.text}")
     print_line(console, f"  {registration_text(result)}; runs: {runs_text(result)}")
     _print_predictions(console, result.predictions, verbose)
@@ -174,27 +176,6 @@ def _run_lines(result: Result) -> Iterator[str]:
     for use in result.runs:
         if use.status not in _ELSEWHERE:
             yield f"    {use.run_id}  {use.status}{f': {use.why}' if use.why else ''}"
-
-
-def print_summary(console: Console, results: Sequence[Result]) -> None:
-    """The verdict table of `report`."""
-    rows = [(r.name, verdict_cell(r), r.basis, str(r.counted), why_text(r)) for r in results]
-    print_table(console, ("hypothesis", "verdict", "basis", "runs", "why"), rows)
-    for study, names in supersedes_text(results):
-        print_line(console, f"{names}: supersedes {study}")
-    for deviation, names in deviations_text(results):
-        print_line(console, f"deviation, {names}: {deviation}")
-    if any(r.qualified for r in results):
-        print_line(console, "* with reservations, which `emergence-stats test NAME` spells out")
-    print_line(console, tally(results))
-    adjusted = multiplicity_rows(results)
-    if adjusted:
-        print_line(console)
-        print_line(
-            console,
-            f"p-values of {len(adjusted)} claims (null hypothesis: the claim is false), adjusted over them",
-        )
-        print_table(console, MULTIPLICITY_COLUMNS, adjusted)
 
 
 def interval_bar(result: PredictionResult, width: int = 41) -> str | None:

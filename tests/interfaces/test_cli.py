@@ -288,7 +288,9 @@ def test_questions_that_make_no_sense_are_errors_at_once(varied_project):
 
 def test_a_report_shows_controls_and_many_claims_at_once(planted):
     done = es("report", "--all", "--traces", planted, cwd=ROOT)
-    assert "adjusted over them" in done.stdout
+    assert "5 p-values, adjusted over the claims" in done.stdout
+    done = es("report", "--all", "--traces", planted, "-v", cwd=ROOT)
+    assert "p-values of 5 claims" in done.stdout
     shown = es("test", "precursor_rates", "--traces", planted, cwd=ROOT).stdout
     assert "control  surrogate traces (16 runs of sim" in shown
     assert (

@@ -148,7 +148,8 @@ def _console_text(session: Session, results: Sequence[Result], to_file: bool, ve
 
     from rich.console import Console
 
-    from emergence_stats.reports.console import print_details, print_line, print_summary
+    from emergence_stats.reports.console import print_details, print_line
+    from emergence_stats.reports.summary import print_summary
     from emergence_stats.reports.words import tally
 
     console = Console(file=StringIO()) if to_file else session.console()
@@ -156,7 +157,7 @@ def _console_text(session: Session, results: Sequence[Result], to_file: bool, ve
         if session.quiet:
             print_line(console, tally(results))
         else:
-            print_summary(console, results)
+            print_summary(console, results, verbose)
         for result in results if verbose else ():
             print_details(console, result, verbose=True)
     return shown.get()
