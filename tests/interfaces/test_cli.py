@@ -547,7 +547,7 @@ def test_describe_reads_as_methods_and_fills_the_forms(project):
 
 def test_plan_says_what_is_missing(project, tmp_path):
     done = es("plan", "top_down", "--traces", tmp_path / "none", cwd=ROOT)
-    assert "40 missing" in done.stdout
+    assert "50 missing" in done.stdout
     assert "emergence-stats collect top_down" in done.stdout
 
 

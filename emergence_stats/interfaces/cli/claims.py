@@ -13,6 +13,7 @@ from emergence_stats.errors import UsageError
 from emergence_stats.interfaces.cli.app import app
 from emergence_stats.interfaces.cli.options import (
     JsonOption,
+    KeywordOption,
     Name,
     OptionalNames,
     OutputOption,
@@ -34,7 +35,12 @@ if TYPE_CHECKING:
 
 
 @app.command("list")
-def list_(context: typer.Context, as_json: JsonOption = False) -> None:
+def list_(
+    context: typer.Context,
+    names: OptionalNames = None,
+    keyword: KeywordOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Hypotheses: claim, registration, last recorded verdict."""
     from emergence_stats.claims.registration import state_of
     from emergence_stats.evaluation import recorded
@@ -44,7 +50,7 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     path = session.project.folder / "verdicts.lock"
     verdicts = recorded.read(path) if path.exists() else {}
     rows = []
-    for loaded in session.load_each(None):
+    for loaded in session.load_each(session.choose(names, keyword)):
         with session.apart(loaded.name):
             rows.append(
                 {
@@ -160,7 +166,7 @@ def register(
             "--check, --recompute, --close and --timestamp are four different tasks: one at a time"
         )
     if check_:
-        _verify(session, session.load_each(names), as_json)
+        _verify(session, session.load_each(session.choose(names)), as_json)
         return
     if not names:
         raise UsageError("name the hypotheses to register (or --check to verify all)")

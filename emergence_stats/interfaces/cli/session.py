@@ -43,27 +43,43 @@ class Session:
 
         return Project()
 
-    def one(self, name: str) -> Loaded:
-        """A hypothesis by name. Raises `UsageError` for an unknown name."""
-        return self.project.load(self.project.named(name).name)
+    def choose(
+        self, words: Sequence[str] | None, keyword: str | None = None, all_: bool = False
+    ) -> list[str] | None:
+        """Names of the claims that a command is about, None for all, which is also what ``--all`` asks for.
 
-    def load(self, names: Sequence[str] | None) -> list[Loaded]:
-        """Hypotheses by name, each once, or all."""
-        chosen = list(dict.fromkeys(names)) if names else list(self.project.sources)
+        Raises what `choosing.choose` raises.
+        """
+        from emergence_stats.interfaces.cli.choosing import choose
+
+        if words and all_:
+            raise UsageError("give either names or --all, not both")
+        return choose(self.project, words, keyword)
+
+    def one(self, word: str) -> Loaded:
+        """A hypothesis by name or path. Raises `UsageError` for an unknown one."""
+        names = self.choose([word])
+        assert names is not None
+        if len(names) > 1:
+            raise UsageError(
+                f"{word} means {len(names)} hypotheses, and one is asked for: {', '.join(names)}"
+            )
+        return self.project.load(names[0])
+
+    def load(self, words: Sequence[str] | None) -> list[Loaded]:
+        """Hypotheses by name, path or pattern, each once, or all."""
+        chosen = self.choose(words) or list(self.project.sources)
         if not chosen:
             raise UsageError(f"there is no hypothesis: {self.project.why_none}")
         return [self.project.load(name) for name in chosen]
 
     def load_each(self, names: Sequence[str] | None) -> list[Loaded]:
-        """The same, for commands that look at one claim after another: one that cannot be imported keeps none of the others.
+        """Those of these names, for commands that look at one claim after another: one that cannot be imported keeps none of the others.
 
         What lies among all claims and is none is named on stderr. Raises an error if nothing can be imported.
         """
-        if names:
-            for name in names:
-                self.project.named(name)  # a mistyped name ends the command before anything is done
         loaded, notes = [], [] if names else self.project.notes()
-        chosen = list(dict.fromkeys(names)) if names else list(self.project.sources)
+        chosen = list(names) if names else list(self.project.sources)
         for name in chosen:
             with self.apart(name):
                 try:
@@ -104,14 +120,6 @@ class Session:
         for error in self.failed.values():
             say(f"error: {error}")
         raise typer.Exit(2 if self.failed else status)
-
-    def load_named_or_all(self, names: Sequence[str] | None, all_: bool) -> list[Loaded]:
-        """The same; ``--all`` asks for all."""
-        if not names and not all_:
-            raise UsageError("name hypotheses, or use --all")
-        if names and all_:
-            raise UsageError("give either names or --all, not both")
-        return self.load(names)
 
     def store(self, uri: str | None) -> Store:
         """The trace store at `uri`, by default the project's."""

@@ -17,7 +17,7 @@ from emergence_stats.interfaces.cli.options import (
     AllOption,
     ControlsOption,
     JsonOption,
-    Names,
+    KeywordOption,
     OptionalNames,
     OutputOption,
     QuietOption,
@@ -51,7 +51,9 @@ class Format(StrEnum):
 @app.command()
 def test(
     context: typer.Context,
-    names: Names,
+    names: OptionalNames = None,
+    keyword: KeywordOption = None,
+    all_: AllOption = False,
     traces: TracesOption = None,
     suite: SuiteOption = None,
     controls: ControlsOption = True,
@@ -67,7 +69,7 @@ def test(
 
     session = session_of(context, quiet, timeout)
     began = time.perf_counter()
-    results = session.evaluate(names, traces, suite, controls)
+    results = session.evaluate(session.choose(names, keyword, all_), traces, suite, controls)
     if verbose:
         results = session.with_opinions(results, traces)
     if as_json:
@@ -88,6 +90,7 @@ def test(
 def report(
     context: typer.Context,
     names: OptionalNames = None,
+    keyword: KeywordOption = None,
     all_: AllOption = False,
     format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.console,
     output: OutputOption = None,
@@ -104,9 +107,10 @@ def report(
 
     session = session_of(context, quiet, timeout)
     began = time.perf_counter()
+    chosen = session.choose(names, keyword, all_)
     if output is not None:
         check_folder(output)
-    results = session.evaluate(names, traces, suite, controls)
+    results = session.evaluate(chosen, traces, suite, controls)
     if verbose or format_ is Format.html:
         results = session.with_opinions(results, traces)
     if len(results) > 1:
@@ -173,6 +177,9 @@ class CheckFormat(StrEnum):
 @app.command()
 def check(
     context: typer.Context,
+    names: OptionalNames = None,
+    keyword: KeywordOption = None,
+    all_: AllOption = False,
     update: Annotated[bool, typer.Option("--update", help="Record the current verdicts.")] = False,
     format_: Annotated[
         CheckFormat | None,
@@ -194,14 +201,17 @@ def check(
     if output is not None:
         check_folder(output)
     path = session.project.folder / "verdicts.lock"
+    chosen = session.choose(names, keyword, all_)
     before = {} if update else recorded.read(path)
-    results = session.evaluate(None, traces, suite)
+    if chosen is not None:
+        before = {name: record for name, record in before.items() if name in chosen}
+    results = session.evaluate(chosen, traces, suite)
     if update and session.failed:
         session.end()  # a record without these claims would say that they are gone
     before = {name: record for name, record in before.items() if name not in session.failed}
     changes = [] if update else recorded.compare(before, results)
     if update:
-        recorded.write(path, results)
+        recorded.write(path, results, keep_others=chosen is not None)
     how = CheckFormat.json if as_json else format_ or _default_format()
     if how is CheckFormat.json:
         text = _check_json(session, results, changes)
@@ -228,6 +238,7 @@ def check(
 def audit(
     context: typer.Context,
     names: OptionalNames = None,
+    keyword: KeywordOption = None,
     repeat: Annotated[
         bool, typer.Option("--repeat/--no-repeat", help="Evaluate every unit a second time.")
     ] = True,
@@ -249,7 +260,7 @@ def audit(
     session = session_of(context, quiet, timeout)
     if output is not None:
         check_folder(output)
-    results = session.evaluate(names, traces, suite)
+    results = session.evaluate(session.choose(names, keyword), traces, suite)
     store, again = session.store(traces), None
     if repeat:
         with (
