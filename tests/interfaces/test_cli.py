@@ -397,6 +397,51 @@ def test_an_estimate_that_fails_is_an_error_and_no_verdict(project):
     failed(es("test", "learns", cwd=project), "nan", "Undefined")
 
 
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("report.html", "<!doctype html>"),
+        ("report.HTML", "<!doctype html>"),
+        ("report.md", "| hypothesis |"),
+        ("report.json", "{"),
+        ("report.xml", "<?xml"),
+        ("report.csv", "hypothesis,verdict,"),
+        ("report.txt", "hypothesis  verdict"),
+        ("report", "hypothesis  verdict"),
+    ],
+)
+def test_the_suffix_of_a_report_decides_its_format(project, name, begins):
+    fill(project, range(2))
+    done = es("report", "-o", name, cwd=project)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (project / name).read_text().startswith(begins)
+
+
+def test_a_suffix_that_says_nothing_is_an_error_unless_a_format_is_named(project):
+    fill(project, range(2))
+    for command in (("report",), ("check",), ("describe", "learns")):
+        failed(es(*command, "-o", "x.pdf", cwd=project), "x.pdf", ".json", "--format")
+    assert es("report", "-o", "x.pdf", "--format", "json", cwd=project).returncode == 0
+    assert es("check", "--update", cwd=project).returncode == 0
+    assert es("check", "-o", "x.xml", cwd=project).returncode == 0
+    assert (project / "x.xml").read_text().startswith("<?xml")
+    assert es("describe", "learns", "-o", "x.md", cwd=project).returncode == 0
+    assert "## Claim" in (project / "x.md").read_text()
+
+
+def test_a_table_of_a_report_has_the_numbers_in_full(project):
+    import csv
+
+    fill(project, range(4))
+    result = result_of(es("test", "learns", "--json", cwd=project))
+    (row,) = csv.DictReader(es("report", "--format", "csv", cwd=project).stdout.splitlines())
+    (prediction,) = result["predictions"]
+    assert float(row["estimate"]) == prediction["estimate"]
+    assert [float(row["low"]), float(row["high"])] == prediction["interval"]
+    assert (row["region_low"], row["region_high"]) == ("0.5", "")
+    assert (row["hypothesis"], row["runs"], row["basis"]) == ("learns", "4", "exploratory")
+
+
 def test_a_report_that_cannot_be_written_is_an_error(project):
     fill(project, range(2))
     for output in ("nowhere/report.json", "/dev/full"):

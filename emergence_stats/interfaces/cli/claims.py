@@ -21,6 +21,7 @@ from emergence_stats.interfaces.cli.options import (
 )
 from emergence_stats.interfaces.cli.session import (
     Session,
+    by_suffix,
     print_json,
     say,
     session_of,
@@ -91,6 +92,14 @@ class DescribeFormat(StrEnum):
     json = "json"
 
 
+_BY_SUFFIX = {
+    ".md": DescribeFormat.markdown,
+    ".json": DescribeFormat.json,
+    ".txt": DescribeFormat.console,
+    "": DescribeFormat.console,
+}
+
+
 class FormName(StrEnum):
     aspredicted = "aspredicted"
     osf = "osf"
@@ -101,8 +110,9 @@ def describe(
     context: typer.Context,
     name: Name,
     format_: Annotated[
-        DescribeFormat, typer.Option("--format", help="Output format.")
-    ] = DescribeFormat.console,
+        DescribeFormat | None,
+        typer.Option("--format", help="Output format; default: by the suffix of -o, else console."),
+    ] = None,
     form: Annotated[
         FormName | None, typer.Option(help="As the fields of this preregistration form.")
     ] = None,
@@ -118,13 +128,14 @@ def describe(
 
     if output is not None:
         check_folder(output)
+    how = format_ or by_suffix(output, _BY_SUFFIX)
     loaded = session_of(context).one(name)
     state = state_of(loaded)
     chosen = str(form) if form is not None else None
-    if as_json or format_ is DescribeFormat.json:
+    if as_json or how is DescribeFormat.json:
         plan = preregistration.as_json(loaded, state, chosen)
         text = json.dumps(plan, indent=2, allow_nan=False) + "\n"
-    elif format_ is DescribeFormat.markdown or chosen is not None:
+    elif how is DescribeFormat.markdown or chosen is not None:
         text = preregistration.as_markdown(loaded, state, chosen)
     else:
         from emergence_stats.claims.methods import describe_lines

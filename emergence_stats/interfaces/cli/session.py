@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from errno import EPIPE
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from emergence_stats.evaluation.results import Result
     from emergence_stats.support.progress import Progress
     from emergence_stats.traces.store import Store
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -223,6 +225,17 @@ def print_json(value: Any) -> None:
     import json
 
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def by_suffix(output: Path | None, known: Mapping[str, T]) -> T:
+    """The format that a file's name says, without a file that of no suffix. Raises `UsageError` for a suffix that says none."""
+    suffix = output.suffix.lower() if output is not None else ""
+    if suffix not in known:
+        suffixes = ", ".join(filter(None, known))
+        raise UsageError(
+            f"{output}: no format has this suffix, only {suffixes}; or name one with --format"
+        )
+    return known[suffix]
 
 
 def write_or_print(text: str, output: Path | None, markup: bool = False) -> None:

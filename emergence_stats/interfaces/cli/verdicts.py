@@ -29,6 +29,7 @@ from emergence_stats.interfaces.cli.options import (
 )
 from emergence_stats.interfaces.cli.session import (
     Session,
+    by_suffix,
     end_with_verdicts,
     session_of,
     write_or_print,
@@ -46,6 +47,19 @@ class Format(StrEnum):
     html = "html"
     json = "json"
     junit = "junit"
+    csv = "csv"
+
+
+_BY_SUFFIX = {
+    ".html": Format.html,
+    ".htm": Format.html,
+    ".md": Format.markdown,
+    ".json": Format.json,
+    ".xml": Format.junit,
+    ".csv": Format.csv,
+    ".txt": Format.console,
+    "": Format.console,
+}
 
 
 @app.command()
@@ -92,7 +106,10 @@ def report(
     names: OptionalNames = None,
     keyword: KeywordOption = None,
     all_: AllOption = False,
-    format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.console,
+    format_: Annotated[
+        Format | None,
+        typer.Option("--format", help="Output format; default: by the suffix of -o, else console."),
+    ] = None,
     output: OutputOption = None,
     traces: TracesOption = None,
     suite: SuiteOption = None,
@@ -110,14 +127,14 @@ def report(
     chosen = session.choose(names, keyword, all_)
     if output is not None:
         check_folder(output)
+    how = Format.json if as_json else format_ or by_suffix(output, _BY_SUFFIX)
     results = session.evaluate(chosen, traces, suite, controls)
-    if verbose or format_ is Format.html:
+    if verbose or how is Format.html:
         results = session.with_opinions(results, traces)
     if len(results) > 1:
         from emergence_stats.robustness.multiplicity import adjust
 
         results = adjust(results)
-    how = Format.json if as_json else format_
     if how is Format.console:
         text = _console_text(session, results, output is not None, verbose)
     elif how is Format.html:
@@ -141,6 +158,10 @@ def _document(session: Session, results: Sequence[Result], how: Format, seconds:
         from emergence_stats.reports.markdown import to_markdown
 
         return to_markdown(results)
+    if how is Format.csv:
+        from emergence_stats.reports.table import to_csv
+
+        return to_csv(results)
     from emergence_stats.reports.junit import of_report
 
     return of_report(results, session.project, seconds, session.failed)
@@ -174,6 +195,14 @@ class CheckFormat(StrEnum):
     github = "github"
 
 
+_CHECK_BY_SUFFIX = {
+    ".json": CheckFormat.json,
+    ".xml": CheckFormat.junit,
+    ".txt": CheckFormat.console,
+    "": CheckFormat.console,
+}
+
+
 @app.command()
 def check(
     context: typer.Context,
@@ -183,7 +212,10 @@ def check(
     update: Annotated[bool, typer.Option("--update", help="Record the current verdicts.")] = False,
     format_: Annotated[
         CheckFormat | None,
-        typer.Option("--format", help="Output format; default: github in its CI, else console."),
+        typer.Option(
+            "--format",
+            help="Output format; default: by the suffix of -o, github in its CI, else console.",
+        ),
     ] = None,
     output: OutputOption = None,
     traces: TracesOption = None,
@@ -200,6 +232,8 @@ def check(
     began = time.perf_counter()
     if output is not None:
         check_folder(output)
+    default = _default_format() if output is None else by_suffix(output, _CHECK_BY_SUFFIX)
+    how = CheckFormat.json if as_json else format_ or default
     path = session.project.folder / "verdicts.lock"
     chosen = session.choose(names, keyword, all_)
     before = {} if update else recorded.read(path)
@@ -212,7 +246,6 @@ def check(
     changes = [] if update else recorded.compare(before, results)
     if update:
         recorded.write(path, results, keep_others=chosen is not None)
-    how = CheckFormat.json if as_json else format_ or _default_format()
     if how is CheckFormat.json:
         text = _check_json(session, results, changes)
     elif how is CheckFormat.junit:
