@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ from emergence_stats.reports.words import (
     runs_text,
     scale_texts,
 )
-from emergence_stats.support.words import number, visible
+from emergence_stats.support.words import number, ranges, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
 STYLE = {Verdict.SUPPORTED: "green", Verdict.REFUTED: "red", Verdict.INCONCLUSIVE: "yellow"}
 _WORST_SHOWN = 3
 _CONTROL_ROWS_SHOWN = 3
-_ELSEWHERE = ("other suite", "not in the plan")  # runs that are listed by kind
+_ELSEWHERE = ("other suite", "not in the plan")  # runs whose names say nothing
+_NAMES_SHOWN = 5  # names of runs that are alike, shortened
 
 
 def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -78,8 +78,10 @@ def print_line(console: Console, text: str = "", style: str | None = None) -> No
     console.print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def print_details(console: Console, result: Result, verbose: bool = False) -> None:
-    """One hypothesis in full, as `test` shows it; `verbose`: with every run."""
+def print_details(
+    console: Console, result: Result, verbose: bool = False, singly: bool = False
+) -> None:
+    """One hypothesis in full, as `test` shows it; `verbose`: with every value; `singly`: and every run of the store."""
     title = f"{result.name}  {outcome(result)}"
     print_line(console, title, style=f"bold {STYLE[result.verdict]}")
     print_line(console, f"  {result.claim.text}")
@@ -107,7 +109,7 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
     if result.opinions is not None:
         _print_opinions(console, result)
     if verbose:
-        for line in _run_lines(result):
+        for line in _run_lines(result, singly):
             print_line(console, line)
     print_line(console)
 
@@ -163,19 +165,27 @@ def _control_lines(control: ControlResult, result: Result, verbose: bool) -> Ite
         yield f"           {name}: {value} {verdict}{less}"
 
 
-def _run_lines(result: Result) -> Iterator[str]:
-    """The value of every unit, and what became of every run of the store."""
+def _run_lines(result: Result, singly: bool) -> Iterator[str]:
+    """The value of every unit, and what became of the runs of the store: how many of each kind, or each `singly`."""
     for p in result.predictions:
         yield f"  {p.name} ({p.estimate.method}), {len(p.values)} {p.unit}s:"
         outside = p.outside()
         for v in p.values:
             yield f"    {'*' if v in outside else ' '} {v.label}  {v.value:.6g}"
-    elsewhere = Counter((use.status, use.why) for use in result.runs if use.status in _ELSEWHERE)
-    for (status, why), n in elsewhere.items():
-        yield f"    {n} run{'s' if n > 1 else ''} of {why}: {status}"
-    for use in result.runs:
-        if use.status not in _ELSEWHERE:
+    if singly:
+        for use in result.runs:
             yield f"    {use.run_id}  {use.status}{f': {use.why}' if use.why else ''}"
+        return
+    alike: dict[tuple[str, str], list[str]] = {}
+    for use in result.runs:
+        alike.setdefault((use.status, use.why), []).append(use.run_id)
+    for (status, why), names in alike.items():
+        count, short = f"{len(names)} run{'s' if len(names) > 1 else ''}", ranges(names)
+        if status in _ELSEWHERE:
+            yield f"    {count} of {why}: {status}"
+        else:
+            which = f" ({', '.join(short)})" if len(short) <= _NAMES_SHOWN else ""
+            yield f"    {count} {status}{f': {why}' if why else ''}{which}"
 
 
 def interval_bar(result: PredictionResult, width: int = 41) -> str | None:

@@ -300,11 +300,44 @@ def test_a_report_shows_controls_and_many_claims_at_once(planted):
     assert "control  surrogate traces" not in bare
 
 
+def test_what_became_of_runs_is_counted_and_each_is_told_on_request(project):
+    fill(project, range(12))
+    es("register", "learns", cwd=project)
+    fill(project, range(12, 15))
+    fill(project, [0], suite="other")
+    shown = es("test", "learns", "--suite", "sim", "-v", cwd=project).stdout
+    assert "12 runs pilot: the plan had seen it when it was registered (sim-d32-s[0-11])" in shown
+    assert "3 runs counted (sim-d32-s[12-14])" in shown
+    assert "1 run of suite other: other suite" in shown
+    assert "sim-d32-s3  pilot" not in shown
+    assert "sim-d32-s12  0.9" in shown  # values are shown all the same
+    each = es("test", "learns", "--suite", "sim", "-vv", cwd=project).stdout
+    for seed in range(12):
+        assert f"sim-d32-s{seed}  pilot: the plan had seen it" in each
+
+
 # --- bad input --------------------------------------------------------------------------------
 
 
 def test_an_unknown_hypothesis_is_answered_with_the_nearest(project):
     failed(es("test", "lerns", cwd=project), "'lerns'", "did you mean 'learns'?")
+
+
+def test_a_claim_that_names_no_suite_is_asked_for_one_where_there_are_several(project):
+    fill(project, range(2))
+    fill(project, range(2), suite="other")
+    es("new", "my_claim", cwd=project)
+    failed(
+        es("test", "my_claim", cwd=project),
+        "my_claim",
+        "no design",
+        "other, sim",
+        "--suite",
+        "es.Design('other'",
+    )
+    assert es("test", "my_claim", "--suite", "sim", cwd=project).returncode == 0
+    assert es("report", cwd=project).returncode == 3  # a report says it of each such claim
+    assert "declares no design" in es("register", "my_claim", cwd=project).stderr
 
 
 def test_an_empty_store_is_an_error(project):

@@ -17,6 +17,15 @@ TracesOption = Annotated[
 SuiteOption = Annotated[str | None, typer.Option("--suite", help="Use the runs of this suite.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Only JSON on stdout.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every run.")]
+VerbosityOption = Annotated[
+    int,
+    typer.Option(
+        "--verbose",
+        "-v",
+        count=True,
+        help="Show every value; -vv: and what became of every run of the store.",
+    ),
+]
 ControlsOption = Annotated[
     bool, typer.Option("--controls/--no-controls", help="Run the declared controls too.")
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emergence_stats.errors import UsageError
 from emergence_stats.interfaces.cli.app import app
 from emergence_stats.interfaces.cli.options import (
     AllOption,
@@ -26,6 +27,7 @@ from emergence_stats.interfaces.cli.options import (
     TracesOption,
     TrustedOption,
     VerboseOption,
+    VerbosityOption,
 )
 from emergence_stats.interfaces.cli.session import (
     Session,
@@ -72,7 +74,7 @@ def test(
     suite: SuiteOption = None,
     controls: ControlsOption = True,
     as_json: JsonOption = False,
-    verbose: VerboseOption = False,
+    verbose: VerbosityOption = 0,
     quiet: QuietOption = False,
     timeout: TimeoutOption = None,
 ) -> None:
@@ -83,7 +85,10 @@ def test(
 
     session = session_of(context, quiet, timeout)
     began = time.perf_counter()
-    results = session.evaluate(session.choose(names, keyword, all_), traces, suite, controls)
+    chosen = session.choose(names, keyword, all_)
+    if chosen is not None and suite is None:
+        _check_suites(session, chosen, traces)
+    results = session.evaluate(chosen, traces, suite, controls)
     if verbose:
         results = session.with_opinions(results, traces)
     if as_json:
@@ -95,9 +100,20 @@ def test(
     else:
         console = session.console()
         for result in results:
-            print_details(console, result, verbose)
+            print_details(console, result, verbose > 0, verbose > 1)
         print_line(console, f"{tally(results)} in {time.perf_counter() - began:.1f} s")
     end_with_verdicts(session, results)
+
+
+def _check_suites(session: Session, names: Sequence[str], traces: str | None) -> None:
+    """Raise `UsageError` for a named claim that says of no suite that it is meant, where the store has several."""
+    suites = sorted({run.manifest.suite for run in session.store(traces).runs})
+    for loaded in session.load_each(names) if len(suites) > 1 else ():
+        if loaded.hypothesis.design is None:
+            raise UsageError(
+                f"{loaded.name} declares no design, and the store has suites {', '.join(suites)}: name one with --suite, or give "
+                f"it a design, as in design=es.Design({suites[0]!r}, scales=[...], seeds=range(...))"
+            )
 
 
 @app.command()
@@ -115,7 +131,7 @@ def report(
     suite: SuiteOption = None,
     controls: ControlsOption = True,
     as_json: JsonOption = False,
-    verbose: VerboseOption = False,
+    verbose: VerbosityOption = 0,
     quiet: QuietOption = False,
     timeout: TimeoutOption = None,
 ) -> None:
@@ -167,7 +183,7 @@ def _document(session: Session, results: Sequence[Result], how: Format, seconds:
     return of_report(results, session.project, seconds, session.failed)
 
 
-def _console_text(session: Session, results: Sequence[Result], to_file: bool, verbose: bool) -> str:
+def _console_text(session: Session, results: Sequence[Result], to_file: bool, verbose: int) -> str:
     """What a terminal shows; a file has neither its width nor its colours."""
     from io import StringIO
 
@@ -182,9 +198,9 @@ def _console_text(session: Session, results: Sequence[Result], to_file: bool, ve
         if session.quiet:
             print_line(console, tally(results))
         else:
-            print_summary(console, results, verbose)
+            print_summary(console, results, verbose > 0)
         for result in results if verbose else ():
-            print_details(console, result, verbose=True)
+            print_details(console, result, True, verbose > 1)
     return shown.get()
 
 
