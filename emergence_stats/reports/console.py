@@ -79,14 +79,21 @@ def print_line(console: Console, text: str = "", style: str | None = None) -> No
 
 
 def print_details(
-    console: Console, result: Result, verbose: bool = False, singly: bool = False
+    console: Console,
+    result: Result,
+    verbose: bool = False,
+    singly: bool = False,
+    legend: bool = True,
 ) -> None:
-    """One hypothesis in full, as `test` shows it; `verbose`: with every value; `singly`: and every run of the store."""
+    """One hypothesis in full, as `test` shows it; `verbose`: with every value; `singly`: and every run of the store.
+
+    `legend`: say what the line of an interval means, which is enough once.
+    """
     title = f"{result.name}  {outcome(result)}"
     print_line(console, title, style=f"bold {STYLE[result.verdict]}")
     print_line(console, f"  {result.claim.text}")
     print_line(console, f"  {registration_text(result)}; runs: {runs_text(result)}")
-    _print_predictions(console, result.predictions, verbose)
+    _print_predictions(console, result.predictions, verbose, legend)
     print_line(console, f"  why    {result.reason}")
     for text in qualifier_texts(result):
         print_line(console, f"  reservation  {text}")
@@ -114,19 +121,29 @@ def print_details(
     print_line(console)
 
 
+def print_all_details(
+    console: Console, results: Sequence[Result], verbose: bool = False, singly: bool = False
+) -> None:
+    """Hypotheses in full; what the line of an interval means is said at the first that has one."""
+    legend = True
+    for result in results:
+        print_details(console, result, verbose, singly, legend)
+        legend = legend and all(p.estimate.interval is None for p in result.predictions)
+
+
 def _print_predictions(
-    console: Console, predictions: Sequence[PredictionResult], verbose: bool
+    console: Console, predictions: Sequence[PredictionResult], verbose: bool, legend: bool
 ) -> None:
     """Their table, each interval on its line, and the units farthest outside the region."""
     level = predictions[0].estimate.level
     columns = [f"{level:.1%} CI" if c == "CI" else c for c in PREDICTION_COLUMNS]
     print_table(console, columns, [prediction_row(p) for p in predictions])
     wide = max(len(p.name) for p in predictions)
-    for p in predictions:
-        bar = interval_bar(p)
-        if bar is not None:
-            print_line(console, f"  {p.name.ljust(wide)}  {bar}")
-    print_line(console, "  [==o==] interval, # claim region")
+    bars = [(p.name, bar) for p in predictions if (bar := interval_bar(p)) is not None]
+    for name, bar in bars:
+        print_line(console, f"  {name.ljust(wide)}  {bar}")
+    if legend and bars:
+        print_line(console, "  [==o==] interval, # claim region")
     for p in predictions:
         for text in scale_texts(p):
             print_line(console, f"    {p.name} at {text}")

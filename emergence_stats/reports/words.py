@@ -263,10 +263,18 @@ def prediction_row(result: PredictionResult) -> tuple[str, ...]:
         interval_text(e),
         str(result.region),
         p_text(e.p_value),
-        number(e.effect_size),
+        effect_text(result),
         runs,
         f"{SYMBOL[result.verdict]} {result.verdict}",
     )
+
+
+def effect_text(result: PredictionResult) -> str:
+    """How far inside the region, with its kind: h of shares (Cohen), else standard deviations of units within scales."""
+    if result.estimate.effect_size is None:
+        return "-"
+    kind = "h" if any(v.trials is not None for v in result.values) else "SD"
+    return f"{number(result.estimate.effect_size)} {kind}"
 
 
 MULTIPLICITY_COLUMNS = ("hypothesis", "p", "Holm", "FDR", "verdict")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support import HYPOTHESIS, edit, edited, es, fill, result_of
+from tests.support import HYPOTHESIS, edit, edited, es, failed, fill, result_of
 
 READS = 'run.traces("accuracy").values[:, -last:].mean()'
 
@@ -65,3 +65,29 @@ def test_a_claim_about_the_last_block_says_where_it_looks(project):
     fill(project, range(2))
     reason = result_of(es("test", "learns", "--json"))["reason"]
     assert "lacks llc of the whole model or at the last block (4 in all)" in reason
+
+
+def test_a_share_of_what_is_no_count_says_what_to_return(project):
+    module = edited(HYPOTHESIS, READS, f"bool({READS} > 0.5)")
+    module = edited(module, "import Claim", "import Claim, Share")
+    module = edited(module, "at_least(0.5))]", "at_least(0.5), Share())]")
+    (project / "hypotheses" / "learns.py").write_text(module)
+    fill(project, range(4))
+    (prediction,) = result_of(es("test", "learns", "--json"))["predictions"]
+    assert [(one["value"], one["trials"]) for one in prediction["values"]] == [(1.0, 1.0)] * 4
+    (project / "hypotheses" / "learns.py").write_text(edited(module, "bool(", "float("))
+    failed(es("test", "learns"), "gave 1.0", "es.Count(successes, trials)", "es.Mean((0.0, 1.0))")
+
+
+def test_an_effect_is_shown_with_its_kind_and_the_legend_once(project):
+    fill(project, range(4))
+    text = edited(HYPOTHESIS, READS, f"bool({READS} > 0.5)")
+    text = edited(text, "import Claim", "import Claim, Share")
+    (project / "hypotheses" / "share.py").write_text(
+        edited(text, "at_least(0.5))]", "at_least(0.5), Share())]")
+    )
+    shown = es("test").stdout
+    rows = [line for line in shown.splitlines() if line.startswith("final accuracy")]
+    assert [" SD " in row for row in rows] == [True, False]
+    assert [" h " in row for row in rows] == [False, True]
+    assert shown.count("# claim region") == 1

@@ -80,7 +80,7 @@ def test(
 ) -> None:
     """Test hypotheses. Exit status 1: refuted; 3: inconclusive; 0: supported."""
     from emergence_stats.evaluation.results import to_json
-    from emergence_stats.reports.console import print_details, print_line
+    from emergence_stats.reports.console import print_all_details, print_line
     from emergence_stats.reports.words import SYMBOL, kinds_text, tally
 
     session = session_of(context, quiet, timeout)
@@ -99,8 +99,7 @@ def test(
             typer.echo(f"{SYMBOL[result.verdict]} {result.name}: {result.verdict}{kinds}")
     else:
         console = session.console()
-        for result in results:
-            print_details(console, result, verbose > 0, verbose > 1)
+        print_all_details(console, results, verbose > 0, verbose > 1)
         print_line(console, f"{tally(results)} in {time.perf_counter() - began:.1f} s")
     end_with_verdicts(session, results)
 
@@ -189,7 +188,7 @@ def _console_text(session: Session, results: Sequence[Result], to_file: bool, ve
 
     from rich.console import Console
 
-    from emergence_stats.reports.console import print_details, print_line
+    from emergence_stats.reports.console import print_all_details, print_line
     from emergence_stats.reports.summary import print_summary
     from emergence_stats.reports.words import tally
 
@@ -199,8 +198,8 @@ def _console_text(session: Session, results: Sequence[Result], to_file: bool, ve
             print_line(console, tally(results))
         else:
             print_summary(console, results, verbose > 0)
-        for result in results if verbose else ():
-            print_details(console, result, True, verbose > 1)
+        if verbose:
+            print_all_details(console, results, True, verbose > 1)
     return shown.get()
 
 
