@@ -40,11 +40,13 @@ _LETTERS = {
 }
 
 
-def print_summary(console: Console, results: Sequence[Result], verbose: bool = False) -> None:
-    """The verdicts of `report`; `verbose`: with the p-values of all claims."""
+def print_summary(
+    console: Console, results: Sequence[Result], verbose: bool = False, errors: int = 0
+) -> None:
+    """The verdicts of `report`; `verbose`: with the p-values of all claims. `errors`: how many claims have no result."""
     width = console.width if console.is_terminal else None
     letters = _print_verdicts(console, results, width)
-    for text in _notes(results, letters, verbose):
+    for text in _notes(results, letters, verbose, errors):
         for line in (
             textwrap.wrap(visible(text), width, break_on_hyphens=False) if width else [text]
         ):
@@ -149,7 +151,7 @@ def _with_letters(result: Result) -> str:
     return f"{SYMBOL[result.verdict]} {result.verdict}{f' *{letters}' if letters else ''}"
 
 
-def _notes(results: Sequence[Result], letters: bool, verbose: bool) -> Iterator[str]:
+def _notes(results: Sequence[Result], letters: bool, verbose: bool, errors: int) -> Iterator[str]:
     """What is to be said of several claims, and how many earned which verdict."""
     if len(results) <= _FEW:
         yield from (f"{r.name}: {why_text(r)}" for r in results)
@@ -165,7 +167,7 @@ def _notes(results: Sequence[Result], letters: bool, verbose: bool) -> Iterator[
     more = [f"{len(multiplicity_rows(results))} p-values, adjusted over the claims"]
     if len(results) > _FEW and not verbose:
         yield f"-v shows why, every prediction, and {more[0]}"
-    yield tally(results)
+    yield tally(results, errors)
 
 
 def _without_estimate(results: Sequence[Result]) -> Iterator[str]:

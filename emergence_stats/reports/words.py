@@ -41,14 +41,16 @@ def value_text(estimate: Estimate) -> str:
     return f"{number(estimate.value)} {interval_text(estimate)}" if estimate.n_runs else "-"
 
 
-def tally(results: Sequence[Result]) -> str:
-    """Verdicts counted: those that stand as they are, and those that come with reservations, apart."""
+def tally(results: Sequence[Result], errors: int = 0) -> str:
+    """Verdicts counted: those that stand as they are, and those that come with reservations, apart; and claims that failed."""
     found = Counter((r.verdict, r.qualified) for r in results)
     parts = []
     for verdict in Verdict:
         parts.append(f"{found[verdict, False]} {verdict}")
         if found[verdict, True]:
             parts.append(f"{found[verdict, True]} {verdict} with reservations")
+    if errors:
+        parts.append(f"{errors} error{'s' if errors > 1 else ''}")
     return ", ".join(parts)
 
 

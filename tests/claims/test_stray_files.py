@@ -121,6 +121,11 @@ def test_an_estimate_that_raises_ends_no_other_claim(filled):
         ".//testcase[@name='second']/error"
     )
     assert "KeyError" in case.get("message")
+    for how in ("markdown", "html"):
+        page = es("report", "--format", how).stdout
+        assert "1 supported, 0 refuted, 0 inconclusive, 1 error" in page
+        assert "KeyError" in page
+    assert "0 inconclusive, 1 error" in es("report").stdout
     assert es("test", "learns").returncode == 0
     (filled / "hypotheses" / "learns.py").unlink()
     failed(es("report", "--all"), "second", "KeyError")

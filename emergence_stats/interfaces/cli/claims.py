@@ -259,11 +259,6 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
         tried = check_repeats(loaded, session.project, store)
         with session.progress(f"reading the runs that {loaded.name} sees") as progress:
             values = sketches_of(loaded, store, progress)
-    if not frozen and loaded.hypothesis.design is None:
-        say(
-            f"note: {loaded.name} declares no design, so the plan does not say which runs decide, nor how many: any would do, and "
-            "every verdict says so"
-        )
     for lacking in _lacking(loaded, uri, store) if not frozen else ():
         say(f"note: {loaded.name}: {visible(lacking)}; is the design mistyped?")
     if not tried:
@@ -278,6 +273,11 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
         shown = Path(uri).resolve().relative_to(root).as_posix()
     before = locks.read_lock(loaded.source.lock)
     after = locks.register(loaded, seen, shown, values)
+    if not frozen and loaded.hypothesis.design is None:
+        say(
+            f"note: {loaded.name} declares no design, so the plan does not say which runs decide, nor how many: any would do, and "
+            "every verdict says so"
+        )
     return {
         "name": loaded.name,
         "plan": after.latest["plan"],

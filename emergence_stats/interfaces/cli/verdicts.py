@@ -100,7 +100,9 @@ def test(
     else:
         console = session.console()
         print_all_details(console, results, verbose > 0, verbose > 1)
-        print_line(console, f"{tally(results)} in {time.perf_counter() - began:.1f} s")
+        print_line(
+            console, f"{tally(results, len(session.failed))} in {time.perf_counter() - began:.1f} s"
+        )
     end_with_verdicts(session, results)
 
 
@@ -157,7 +159,9 @@ def report(
 
         with session.progress("drawing claims") as progress:
             store = session.store(traces)
-            text = html_page(results, session.project, store, progress, suite=suite)
+            text = html_page(
+                results, session.project, store, progress, suite=suite, errors=session.failed
+            )
     else:
         text = _document(session, results, how, time.perf_counter() - began)
     write_or_print(text, output, markup=how in (Format.html, Format.junit))
@@ -172,7 +176,7 @@ def _document(session: Session, results: Sequence[Result], how: Format, seconds:
     if how is Format.markdown:
         from emergence_stats.reports.markdown import to_markdown
 
-        return to_markdown(results)
+        return to_markdown(results, session.failed)
     if how is Format.csv:
         from emergence_stats.reports.table import to_csv
 
@@ -195,9 +199,9 @@ def _console_text(session: Session, results: Sequence[Result], to_file: bool, ve
     console = Console(file=StringIO()) if to_file else session.console()
     with console.capture() as shown:
         if session.quiet:
-            print_line(console, tally(results))
+            print_line(console, tally(results, len(session.failed)))
         else:
-            print_summary(console, results, verbose > 0)
+            print_summary(console, results, verbose > 0, len(session.failed))
         if verbose:
             print_all_details(console, results, True, verbose > 1)
     return shown.get()
