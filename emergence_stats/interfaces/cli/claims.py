@@ -189,6 +189,11 @@ def register(
         rows.append((_recompute if recompute else _register)(session, loaded, traces))
         if timestamp is not None:
             rows[-1]["timestamp"] = _stamp(session, loaded, timestamp)
+        if rows[-1]["new"] and loaded.hypothesis.design is None:
+            say(
+                f"note: {loaded.name} declares no design, so the plan does not say which runs decide, nor how many: any would do, and "
+                "every verdict says so"
+            )
     if as_json:
         print_json({"schema_version": 1, "registrations": rows})
         return
@@ -273,11 +278,6 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
         shown = Path(uri).resolve().relative_to(root).as_posix()
     before = locks.read_lock(loaded.source.lock)
     after = locks.register(loaded, seen, shown, values)
-    if not frozen and loaded.hypothesis.design is None:
-        say(
-            f"note: {loaded.name} declares no design, so the plan does not say which runs decide, nor how many: any would do, and "
-            "every verdict says so"
-        )
     return {
         "name": loaded.name,
         "plan": after.latest["plan"],
