@@ -40,10 +40,14 @@ def run() -> int:
     """Do what the command line says, and return the exit status."""
     from emergence_stats.errors import EmergenceStatsError
     from emergence_stats.interfaces.cli import app
+    from emergence_stats.interfaces.startup import take_any_text
 
+    take_any_text()
     try:
         app()
     except SystemExit as end:  # typer ends this way; output may still be buffered
+        if _is_pacified(sys.stdout):
+            return _not_written(BrokenPipeError())
         return _written(end.code if isinstance(end.code, int) else 0)
     except EmergenceStatsError as error:
         _say(f"error: {error}")
@@ -71,6 +75,11 @@ def _written(status: int) -> int:
     return status
 
 
+def _is_pacified(stream: object) -> bool:
+    """Whether click met a closed pipe: it then ends with 1, which here means that a claim is refuted."""
+    return type(stream).__name__ == "PacifyFlushWrapper"
+
+
 def _not_written(error: OSError) -> int:
     if isinstance(error, BrokenPipeError):  # `... | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -87,6 +96,9 @@ def entry() -> NoReturn:
     must be released, so the process ends normally. Importing makes many objects and no garbage, so
     the collector runs less often than by default.
     """
+    from emergence_stats.interfaces.startup import open_closed_streams
+
+    open_closed_streams()
     gc.set_threshold(100_000, 20, 20)
     if GUARDED.isdisjoint(sys.argv[1:]):
         status = run()

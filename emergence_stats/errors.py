@@ -4,6 +4,7 @@
     ├── UsageError               a wrong argument, an unknown name
     ├── TraceError               a store, a manifest or a Parquet file that breaks the contract
     ├── HypothesisError          a module that cannot be imported or is invalid
+    │   └── NoHypothesisError    a module that holds no hypothesis
     ├── RegistrationError        a registration (lock) that is broken or was altered
     └── CollectError             a collection that cannot continue: disk full, run already collected
 
@@ -46,6 +47,10 @@ class TraceError(EmergenceStatsError):
 
 class HypothesisError(EmergenceStatsError):
     """A hypothesis module that cannot be imported or declares something impossible."""
+
+
+class NoHypothesisError(HypothesisError):
+    """A module that holds no hypothesis, and may not be meant as a claim."""
 
 
 class RegistrationError(EmergenceStatsError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,22 +80,51 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
         kind = "confirmatory" if looks["confirmatory"] else "exploratory"
         yield f"so far {looks['verdict']} ({kind}): {looks['reason']}"
     missing = [run for run in runs if run["state"] == "missing"]
+    found = Counter(run["state"] for run in runs)
+    if len(found) > 1:
+        counts = (f"{n} {'pilots' if kind == 'pilot' else kind}" for kind, n in found.items())
+        yield f"{len(runs)} runs in all: {', '.join(counts)}"
     if not missing:
         if all(run["state"] == "pilot" for run in runs):
             yield "all planned runs are pilots, which the plan had seen: a confirmatory verdict needs new seeds"
             return
         yield "nothing is missing"
         return
-    known = [run["seconds"] for run in missing if run["seconds"] is not None]
-    unknown = len(missing) - len(known)
-    cost_text = f"{sum(known) / 60:.0f} minutes of one core" if known else "cost unknown"
-    rest = f", {unknown} of unknown cost" if known and unknown else ""
-    yield f"{len(missing)} missing: {cost_text}{rest}"
+    total = total_of([plan])
+    yield f"{len(missing)} missing: {cost_text(total['seconds'], total['unknown'])}"
     if plan["suite"] not in trainable_suites():
         yield f"suite {plan['suite']} cannot be trained by `collect`: train its runs yourself, and import them"
         return
     suite = "" if plan["confirmatory"] else f" --suite {plan['suite']}"
     yield f"make them with: emergence-stats collect {plan['name']}{suite}"
+
+
+def total_of(plans: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The runs that several plans want, each once: how many there are, are there, are missing, and cost.
+
+    `seconds`: of those missing whose cost is known, `unknown`: how many are not; `pilot` runs, which a plan had seen, are there.
+    """
+    wanted = {
+        (plan["suite"], run["scale"], run["seed"]): run for plan in plans for run in plan["runs"]
+    }
+    missing = [run["seconds"] for run in wanted.values() if run["state"] == "missing"]
+    known = [seconds for seconds in missing if seconds is not None]
+    return {
+        "runs": len(wanted),
+        "there": len(wanted) - len(missing),
+        "missing": len(missing),
+        "seconds": sum(known),
+        "unknown": len(missing) - len(known),
+    }
+
+
+def cost_text(seconds: float, unknown: int) -> str:
+    """What missing runs cost: seconds of those whose cost is known, and how many others there are."""
+    if not seconds:
+        return "cost unknown"
+    hours = f" ({seconds / 3600:.1f} h)" if seconds >= 7200 else ""
+    rest = f", {unknown} of unknown cost" if unknown else ""
+    return f"{seconds / 60:.0f} minutes of one core{hours}{rest}"
 
 
 def wanted_design(loaded: Loaded, suite: str | None) -> Design:

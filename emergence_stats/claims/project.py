@@ -1,11 +1,11 @@
 """Find hypotheses, as pytest finds tests: by folder and by name, plus installed packages.
 
 The folder is named in ``[tool.emergence_stats]`` of the nearest pyproject.toml (default
-``hypotheses/``). Each module in it whose name does not begin with an underscore holds one
-`Hypothesis`, and the file name is its name; so does each module in a folder of it, one for a paper, which has
-neither an ``__init__.py`` (that is a package of helpers) nor a pyproject.toml (another project); what makes no `Hypothesis` there is
-no claim. Installed packages add theirs by the entry point
-group ``emergence_stats.hypotheses``.
+``hypotheses/``). Each module in it holds one `Hypothesis`, and the file name is its name; so does each module in a
+folder of it, one for a paper, which has neither an ``__init__.py`` (that is a package of helpers) nor a pyproject.toml
+(another project). Helpers, whose names begin with an underscore, hidden files, and the files of pytest (``conftest.py``,
+``test_*.py``) are no claims (`loader.claim_files`). Installed packages add theirs by the entry point group
+``emergence_stats.hypotheses``.
 """
 
 from __future__ import annotations
@@ -28,9 +28,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from emergence_stats.claims.loader import PREFIX, import_from_source
+from emergence_stats.claims.loader import (
+    PREFIX,
+    claim_files,
+    import_from_source,
+    locks_without_module,
+    may_be_claim,
+)
 from emergence_stats.core.plan import Hypothesis
-from emergence_stats.errors import EmergenceStatsError, HypothesisError, UsageError
+from emergence_stats.errors import (
+    EmergenceStatsError,
+    HypothesisError,
+    NoHypothesisError,
+    UsageError,
+)
 from emergence_stats.support.git import History
 from emergence_stats.support.guard import now_working_on
 from emergence_stats.support.reads import Reads, at_work, environment_watched, forget, watch
@@ -118,6 +129,12 @@ class Project:
         self._histories: dict[Path, History] = {}
 
     @cached_property
+    def is_declared(self) -> bool:
+        """Whether its pyproject.toml has the table ``[tool.emergence_stats]``."""
+        path = self.root / "pyproject.toml"
+        return path.exists() and "emergence_stats" in _tools(path)
+
+    @cached_property
     def settings(self) -> dict[str, Any]:
         path = self.root / "pyproject.toml"
         table = _tools(path).get("emergence_stats", {}) if path.exists() else {}
@@ -158,7 +175,7 @@ class Project:
     def sources(self) -> dict[str, Source]:
         """All hypotheses by name, without importing any."""
         found: dict[str, Source] = {}
-        for path in _modules(self.folder):
+        for path in claim_files(self.folder):
             if path.stem in found:
                 raise UsageError(
                     f"{path} and {found[path.stem].path} are both named {path.stem!r}; rename one of them"
@@ -182,9 +199,28 @@ class Project:
             return self.sources[name]
         if not self.sources:
             raise UsageError(f"there is no hypothesis {name!r}: {self.why_none}")
+        path = self.folder / f"{name}.py"
+        if path.exists() and not may_be_claim(path.name):
+            raise UsageError(
+                f"{self.shown(path)} is no claim, by its name: so are named tests, helpers and files of other programs"
+            )
         close = difflib.get_close_matches(name, self.sources, 1, cutoff=0.4)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise UsageError(f"there is no hypothesis {name!r}{hint}")
+
+    def shown(self, path: Path) -> str:
+        """A path as users write it, from the project's folder if it lies there."""
+        return (
+            path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+        )
+
+    def notes(self) -> list[str]:
+        """What lies in the folder of claims and may not be meant, a line each."""
+        return [
+            f"{self.shown(lock)} is a registration without its module {lock.stem}.py: put the module back, under that name, "
+            "or move the lock with it"
+            for lock in locks_without_module(self.folder)
+        ]
 
     def load(self, name: str) -> Loaded:
         """Import one hypothesis. Raises `HypothesisError` with the file and line of what is wrong."""
@@ -201,29 +237,6 @@ class Project:
     def _history_of(self, folder: Path) -> History:
         """Read once for all locks of a folder."""
         return self._histories.setdefault(folder, History(folder, ".lock"))
-
-
-def _modules(folder: Path) -> list[Path]:
-    """Modules of claims in a folder, and in the folders of papers below it."""
-    papers = [
-        inner
-        for inner in sorted(folder.glob("[!._]*/"))
-        if inner.is_dir()
-        and not any((inner / x).exists() for x in ("__init__.py", "pyproject.toml"))
-    ]
-    modules = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
-    inner = (path for paper in papers for path in sorted(paper.glob("*.py")))
-    return modules + [path for path in inner if _is_a_claim(path)]
-
-
-def _is_a_claim(path: Path) -> bool:
-    """Whether a module in a folder below is meant as a claim: folders of tests and scripts are nobody's papers."""
-    if path.name.startswith(("_", ".", "test_")) or path.name == "conftest.py":
-        return False
-    try:
-        return b"Hypothesis(" in path.read_bytes()
-    except OSError:
-        return True  # importing it says what is wrong
 
 
 def _tools(path: Path) -> dict[str, Any]:
@@ -300,7 +313,7 @@ def _the_hypothesis(module: ModuleType, source: Source) -> Hypothesis:
     if len(found) == 1:
         return _checked(next(iter(found.values())), where)
     if not found:
-        raise HypothesisError(
+        raise NoHypothesisError(
             f"{where}: the module holds no Hypothesis; the name of a module that others import begins with an "
             f"underscore (_{source.name}.py)"
         )

@@ -6,11 +6,17 @@ memory does not grow with the store.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.core.runs import Run
-from emergence_stats.errors import TraceError
+from emergence_stats.errors import (
+    EmergenceStatsError,
+    HypothesisError,
+    RegistrationError,
+    TraceError,
+)
 from emergence_stats.evaluation.halves import beside, split
 from emergence_stats.evaluation.jobs import Job, Part, make_job
 from emergence_stats.evaluation.judging.conclude import conclude
@@ -33,11 +39,13 @@ def evaluate(
     controls: bool = True,
     backwards: bool = False,
     beside_others: bool = False,
+    failures: dict[str, EmergenceStatsError] | None = None,
 ) -> list[Result]:
     """A `Result` for each hypothesis, in order; without `controls` only for the analysis itself.
 
     `backwards`: look at the last runs first, which changes no value of an estimate that keeps nothing. `beside_others`: half of
-    the runs in another process, where that is safe (`halves`).
+    the runs in another process, where that is safe (`halves`). `failures`: if given, a hypothesis whose own code or lock is at
+    fault has no result, and its error is put here by its name; the others are judged.
     Raises `TraceError` for a broken or empty store, `HypothesisError` for an estimate that fails or
     a claim that replaced functions of this package, `RegistrationError` for a lock that was altered.
     """
@@ -49,7 +57,10 @@ def evaluate(
         )
     names = [loaded.name for loaded in hypotheses]
     check_intact(names)
-    jobs = [make_job(loaded, store, suite, controls) for loaded in hypotheses]
+    jobs = []
+    for loaded in hypotheses:
+        with _apart(loaded.name, failures):
+            jobs.append(make_job(loaded, store, suite, controls))
     used = [run for run in store.runs if any(job.reads(run.manifest.run_id) for job in jobs)]
     by_seed = any(p.unit == "seed" for job in jobs for p in job.hypothesis.predictions)
     groups = seeds_of(used) if by_seed else [[run] for run in used]
@@ -57,23 +68,39 @@ def evaluate(
         groups.reverse()
     mine, theirs = split(groups) if beside_others else (groups, [])
     with beside((lambda: _there(jobs, store, theirs, names)) if theirs else None) as wait:
-        _collect(jobs, store, mine, progress, len(used))
+        _collect(jobs, store, mine, failures, progress, len(used))
         parts = wait()
     if parts is None:
-        _collect(jobs, store, theirs, progress, len(used))
+        _collect(jobs, store, theirs, failures, progress, len(used))
     else:
         for job, part in zip(jobs, parts, strict=True):
             job.add(part)
     check_intact(names)  # estimates run code too
+    results = []
     for job in jobs:
-        job.look_again()
-    return [conclude(job, store) for job in jobs]
+        if failures is None or job.loaded.name not in failures:
+            with _apart(job.loaded.name, failures):
+                job.look_again()
+                results.append(conclude(job, store))
+    return results
+
+
+@contextmanager
+def _apart(name: str, failures: dict[str, EmergenceStatsError] | None) -> Iterator[None]:
+    """What is wrong with one hypothesis inside is noted, if errors are kept; a store at fault is that of all."""
+    try:
+        yield
+    except (HypothesisError, RegistrationError) as error:
+        if failures is None:
+            raise
+        failures.setdefault(name, error)
 
 
 def _collect(
     jobs: list[Job],
     store: Store,
     groups: Sequence[list[RunFile]],
+    failures: dict[str, EmergenceStatsError] | None = None,
     progress: Progress | None = None,
     total: int = 0,
 ) -> None:
@@ -94,7 +121,9 @@ def _collect(
                 if progress is not None:
                     progress(done, total)
             for job in jobs:
-                collect_values(job, runs)
+                if failures is None or job.loaded.name not in failures:
+                    with _apart(job.loaded.name, failures):
+                        collect_values(job, runs)
 
 
 def _there(

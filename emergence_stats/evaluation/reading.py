@@ -12,7 +12,7 @@ import numpy as np
 
 from emergence_stats.core.controls.changes import Change
 from emergence_stats.core.plan import Needs
-from emergence_stats.core.runs import NONE, Run, TraceSet
+from emergence_stats.core.runs import NONE, Run, TraceSet, Undefined
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
 
@@ -57,6 +57,46 @@ class Declared(Run):
     def _by_measure(self) -> dict[str, TraceSet]:
         whole = self._whole._by_measure().items()
         return {name: traces for name, traces in whole if name in self._seen and len(traces)}
+
+    def traces(
+        self,
+        measure: str,
+        *,
+        layers: Collection[int] | str | None = None,
+        tasks: bool | None = None,
+    ) -> TraceSet:
+        """As of any run; what is missing is said with what is there, and with what to do."""
+        try:
+            return super().traces(measure, layers=layers, tasks=tasks)
+        except Undefined as reason:
+            why = self._why_none(measure, layers, tasks)
+            raise Undefined(why or str(reason)) from None
+
+    def _why_none(
+        self, measure: str, layers: Collection[int] | str | None, tasks: bool | None
+    ) -> str | None:
+        if measure not in self._seen:
+            declared = ", ".join(sorted(self._seen)) or "none"
+            return (
+                f"the estimate reads {measure!r}, and the claim does not name it among the measures that it needs ({declared}): "
+                "add it to es.Needs(measures=[...])"
+            )
+        there = self._by_measure().get(measure)
+        if there is None:
+            return None
+        if tasks and not (there.task != "").any():
+            return (
+                f"run {self.run_id} has {measure!r} of the whole model alone, and this asks for traces of tasks, as the events of tasks "
+                "do (es.emergence). Give the traces a task at their import (--set task=NAME), or use run.traces"
+            )
+        if tasks is False and (there.task != "").all():
+            return f"run {self.run_id} has {measure!r} of tasks alone, and this asks for that of the whole model"
+        if layers is None:
+            return None
+        asked = f"layers {layers!r}" if isinstance(layers, str) else f"layers {sorted(layers)}"
+        at = sorted({int(layer) for layer in there.layer} - {NONE})
+        has = f"at layers {at}" if at else "of no layer, but of the whole model"
+        return f"run {self.run_id} has {measure!r} {has}, and none at {asked} of its {self.n_layers} blocks"
 
     def cached(self, key: Any, make: Callable[[], Any]) -> Any:
         """Hypotheses share what one module finds; modules that happen to use the same key do not."""

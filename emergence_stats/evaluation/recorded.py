@@ -66,11 +66,13 @@ def read_record(path: Path, of: str) -> dict[str, Any]:
     return recorded
 
 
-def write(path: Path, results: Sequence[Result]) -> None:
-    """Record these results. An entry that says the same of the same runs, up to rounding, stays as it is."""
+def write(path: Path, results: Sequence[Result], keep_others: bool = False) -> None:
+    """Record these results, and nothing else unless `keep_others`. An entry that says the same of the same runs, up to
+    rounding, stays as it is.
+    """
     with only_one(path.parent):
         before = read(path) if path.exists() else {}
-        verdicts = {}
+        verdicts = dict(before) if keep_others else {}
         for result in results:
             old, new = before.get(result.name), snapshot(result)
             if old is not None and change_of(old, result) is None:

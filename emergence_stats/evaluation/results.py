@@ -407,9 +407,10 @@ def document(results: Sequence[Result]) -> dict[str, Any]:
     return {"schema_version": RESULT_VERSION, "results": [r.to_dict() for r in results]}
 
 
-def to_json(results: Sequence[Result]) -> str:
-    """The same as text."""
-    return json.dumps(document(results), indent=2, allow_nan=False)
+def to_json(results: Sequence[Result], errors: Mapping[str, Exception] | None = None) -> str:
+    """The same as text. `errors`: of hypotheses that have no result, by name."""
+    failed = {"errors": {name: str(error) for name, error in errors.items()}} if errors else {}
+    return json.dumps({**document(results), **failed}, indent=2, allow_nan=False)
 
 
 def _scale(one: ScaleEstimate) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def _collect(job: Job, runs: Sequence[Run]) -> None:
             if not lacking:
                 usable.append(run)
             else:
-                arm.refuse(run.run_id, f"lacks {', '.join(lacking)}")
+                arm.refuse(run.run_id, f"lacks {', '.join(lacking)}{_where(job, run)}")
         if usable:
             _collect_arm(job, arm, usable)
         if job.state.registration is not None:
@@ -50,6 +50,14 @@ def _collect(job: Job, runs: Sequence[Run]) -> None:
                     job.pooled.append(counted(value, where))
                 except Undefined:
                     continue  # the prediction reports it
+
+
+def _where(job: Job, run: Run) -> str:
+    """Of a claim that reads only some layers: which. Traces at others are not read, and may be there."""
+    if job.hypothesis.needs.layers == "all":
+        return ""
+    blocks = "a block" if job.hypothesis.needs.layers == "blocks" else "the last block"
+    return f" of the whole model or at {blocks} ({run.n_layers} in all), where the claim looks (es.Needs(layers=...))"
 
 
 def _collect_arm(job: Job, arm: Arm, usable: list[Declared]) -> None:

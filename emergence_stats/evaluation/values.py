@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from emergence_stats.core.analyses import Share, bounds_of
 from emergence_stats.core.plan import Count, Prediction
 from emergence_stats.core.runs import Run, Undefined
@@ -75,9 +77,14 @@ def value_of(
 
 
 def _count(value: Any, where: str) -> Count:
-    """What an estimate gave, as a share. Raises `HypothesisError` if it is none."""
+    """What an estimate gave, as a share; True and False are one case. Raises `HypothesisError` if it is none."""
+    if isinstance(value, (bool, np.bool_)):
+        return Count(float(value), 1.0)
     if not isinstance(value, tuple) or len(value) != 2:
-        raise HypothesisError(f"{where}: Share needs a Count, but the estimate gave {value!r}")
+        raise HypothesisError(
+            f"{where}: Share needs a Count, but the estimate gave {value!r}. Return es.Count(successes, trials), or True or False "
+            "of one case; a fraction whose count is not known is an es.Mean((0.0, 1.0))"
+        )
     try:
         successes, trials = (float(x) for x in value if not isinstance(x, str))
     except (TypeError, ValueError, OverflowError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from emergence_stats.audit.again import evaluating_again
 from emergence_stats.audit.facts import Audit
@@ -25,9 +25,10 @@ def html_page(
     *,
     suite: str | None = None,
     arguments: Sequence[str] | None = None,
+    errors: Mapping[str, Exception] | None = None,
 ) -> str:
     """One HTML file of these results, with their audits. `suite`: as it was asked for; `arguments`: of the command
-    that made it, by default this one's.
+    that made it, by default this one's. `errors`: of hypotheses that have no result, by name.
 
     Raises what reading a run raises.
     """
@@ -43,4 +44,4 @@ def html_page(
         def audits() -> list[Audit]:
             return audits_of(results, project, store, again())
 
-        return page(results, backgrounds, manifests, made, audits, progress)
+        return page(results, backgrounds, manifests, made, audits, progress, errors)

@@ -6,7 +6,9 @@ one for the reservations of the verdict and one for the registration. An item pa
 skipped if that is inconclusive. A failure shows the estimate and the value of every run.
 
 Nothing is collected unless the folder, or something in it, is named on the command line or in
-``testpaths``, or the option ``--hypotheses`` (ini: ``emergence_stats = true``) asks for it.
+``testpaths``, or the option ``--hypotheses`` (ini: ``emergence_stats = true``) asks for it. Nor is it in a project whose
+pyproject.toml has no table ``[tool.emergence_stats]``, except a module that makes a hypothesis of this package: other projects have
+folders of that name too, and this plugin is loaded wherever the package is installed. ``-p no:emergence_stats`` turns it off.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import pytest
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Project
+    from emergence_stats.errors import EmergenceStatsError
     from emergence_stats.evaluation.results import PredictionResult, Result
 
 
@@ -27,7 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--hypotheses", action="store_true", help="Collect the project's hypotheses as tests."
     )
-    group.addoption("--traces", metavar="URI", help="Trace store of the hypotheses.")
+    # Prefixed: an option of the same name in somebody's conftest.py would be an error there.
+    group.addoption("--hypotheses-traces", metavar="URI", help="Trace store of the hypotheses.")
     parser.addini("emergence_stats", "Collect the project's hypotheses as tests.", "bool", False)
 
 
@@ -42,28 +46,64 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 def _ours(path: Path, parent: pytest.Collector) -> bool:
-    if path.suffix != ".py" or path.name.startswith("_") or not _wanted(parent.config, path.parent):
+    """Whether a file is the module of a claim that is to be collected; what is known of its folder is kept."""
+    if path.suffix != ".py":
         return False
+    known = parent.config.stash.setdefault(_CLAIMS, {})
+    folder = path.parent
+    if folder not in known:
+        known[folder] = _claims_in(folder, parent.config)
+    return path.name in known[folder]
+
+
+def _claims_in(folder: Path, config: pytest.Config) -> frozenset[str]:
+    """Names of the modules of claims in a folder, none if it is not asked for.
+
+    Raises `pytest.UsageError` if the settings of a project that has some are wrong.
+    """
     from emergence_stats.errors import EmergenceStatsError
 
+    asked = config.getoption("hypotheses") or config.getini("emergence_stats")
+    named, parents = _named(config)
+    here, project = folder.resolve(), None
+    itself = asked or here in named or here in parents
+    if not itself and here.parent not in named:
+        return frozenset()
     try:
-        sources = _project(parent.config, path.parent).sources.values()
-        return any(s.path is not None and s.path.resolve() == path.resolve() for s in sources)
+        project = _project(config, folder if itself else folder.parent)
+        claims = project.folder.resolve()
+        # a folder of claims, or that of a paper in one that is named
+        if claims not in (here, here.parent) or not (itself or claims in named):
+            return frozenset()
+        paths = [source.path for source in project.sources.values() if source.path is not None]
+        paths = [path for path in paths if path.parent.resolve() == here]
+        if not asked and not project.is_declared:
+            paths = [path for path in paths if _makes_hypothesis(path)]
+        return frozenset(path.name for path in paths)
     except EmergenceStatsError as error:
-        raise pytest.UsageError(str(error)) from None
+        if asked or (itself and project is not None and project.is_declared):
+            raise pytest.UsageError(str(error)) from None
+        return frozenset()
 
 
-def _wanted(config: pytest.Config, folder: Path) -> bool:
-    if config.getoption("hypotheses") or config.getini("emergence_stats"):
-        return True
-    named = [Path(config.invocation_params.dir, arg.partition("::")[0]) for arg in config.args]
-    named = [path.resolve() for path in named]
-    if any(folder in (path, path.parent) for path in named):
-        return True
-    # the folder of a paper, where that of all claims is named
-    return folder.parent in named and _project(config, folder).folder.resolve() == folder.parent
+def _named(config: pytest.Config) -> tuple[frozenset[Path], frozenset[Path]]:
+    """Files and folders that the command line or ``testpaths`` names, and the folders that these are in."""
+    if _NAMED not in config.stash:
+        some = (Path(config.invocation_params.dir, arg.partition("::")[0]) for arg in config.args)
+        named = frozenset(path.resolve() for path in some)
+        config.stash[_NAMED] = named, frozenset(path.parent for path in named)
+    return config.stash[_NAMED]
 
 
+def _makes_hypothesis(path: Path) -> bool:
+    """Whether a module is meant as a claim of this package though its project does not say that it has any."""
+    from emergence_stats.claims.loader import says_hypothesis
+
+    return says_hypothesis(path) and b"emergence_stats" in path.read_bytes()
+
+
+_CLAIMS: pytest.StashKey[dict[Path, frozenset[str]]] = pytest.StashKey()
+_NAMED: pytest.StashKey[tuple[frozenset[Path], frozenset[Path]]] = pytest.StashKey()
 _PROJECTS: pytest.StashKey[dict[Path, Project]] = pytest.StashKey()
 _EVALUATED: pytest.StashKey[dict[Path, Evaluated]] = pytest.StashKey()
 
@@ -97,11 +137,15 @@ class HypothesisFile(pytest.File):
     """One module; its hypothesis is evaluated with all others of the session, once."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        from emergence_stats.errors import EmergenceStatsError
+        from emergence_stats.errors import EmergenceStatsError, NoHypothesisError
 
         project = _project(self.config, self.path.parent)
         try:
             hypothesis = project.load(self.path.stem).hypothesis
+        except NoHypothesisError as error:
+            if self.path.with_suffix(".lock").exists():  # it was a claim when it was registered
+                raise self.CollectError(str(error)) from None
+            return
         except EmergenceStatsError as error:
             raise self.CollectError(str(error)) from None
         yield RegistrationItem.from_parent(self, name="registration")
@@ -223,9 +267,10 @@ class Evaluated:
         names = {i.path.stem for i in items if _project(i.config, i.path.parent) is project}
         path = self.project.folder / "verdicts.lock"
         self.recorded = recorded.read(path) if path.exists() else {}
-        self._uri = session.config.getoption("traces") or self.project.traces
+        self._uri = session.config.getoption("hypotheses_traces") or self.project.traces
         self._names = sorted(names)
         self._results: dict[str, Result] | None = None
+        self._failed: dict[str, EmergenceStatsError] = {}
 
     def result(self, name: str) -> Result:
         if self._results is None:
@@ -237,8 +282,10 @@ class Evaluated:
             import_pyarrow()
             loaded = [self.project.load(one) for one in self._names]
             store = Store.open(self._uri)
-            results = attach(evaluate(loaded, store), self.project, store)
-            self._results = {result.name: result for result in results}
+            results = evaluate(loaded, store, failures=self._failed)
+            self._results = {r.name: r for r in attach(results, self.project, store)}
+        if name in self._failed:
+            raise self._failed[name]
         return self._results[name]
 
 

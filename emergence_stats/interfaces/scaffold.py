@@ -6,6 +6,7 @@ import keyword
 import re
 from pathlib import Path
 
+from emergence_stats.claims.loader import may_be_claim
 from emergence_stats.claims.project import Project
 from emergence_stats.errors import EmergenceStatsError, UsageError
 from emergence_stats.traces.store import Store
@@ -61,6 +62,10 @@ def write_module(
         hint = f"; perhaps {close}" if usable else ""
         raise UsageError(f"{name!r} cannot name a module: use letters, digits and _{hint}")
     path = project.folder / f"{name}.py"
+    if not may_be_claim(path.name):
+        raise UsageError(
+            f"{name!r} names no claim: {path.name} would be taken for tests, or for another program's file"
+        )
     if name in project.sources or path.exists():
         raise UsageError(f"hypothesis {name!r} already exists; choose another name")
     found, suite, scales = _there(project)

@@ -1,8 +1,36 @@
-"""What the command line does to keep quick commands quick."""
+"""What the command line does before a command: streams that take any text, and imports that keep quick commands quick."""
 
 from __future__ import annotations
 
+import os
 import sys
+from io import TextIOWrapper
+
+
+def open_closed_streams() -> None:
+    """Open the null device where a standard stream was closed before the program began (``>&-``), as git does.
+
+    Python has None for such a stream, and the next file to be opened, or pipe to be made, would take its number.
+    """
+    handle = os.open(os.devnull, os.O_RDWR)
+    while handle <= 2:
+        os.set_inheritable(handle, True)
+        handle = os.dup(handle)
+    os.close(handle)
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def take_any_text() -> None:
+    """A character that stdout cannot show is replaced; stderr writes its number, which Python has it do anyway."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def is_unicode(stream: object) -> bool:
+    """Whether a stream can show every character."""
+    return str(getattr(stream, "encoding", None) or "utf-8").lower().startswith("utf")
 
 
 class _WithoutPandas:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result
 from emergence_stats.reports.words import (
-    MULTIPLICITY_COLUMNS,
     OPINION_COLUMNS,
     PREDICTION_COLUMNS,
     comparison_texts,
     control_rows,
     control_text,
-    deviations_text,
     heterogeneity_text,
-    multiplicity_rows,
     opinion_rows,
     outcome,
     paper_text,
@@ -28,20 +24,17 @@ from emergence_stats.reports.words import (
     robustness_texts,
     runs_text,
     scale_texts,
-    supersedes_text,
-    tally,
-    verdict_cell,
-    why_text,
 )
-from emergence_stats.support.words import number, visible
+from emergence_stats.support.words import number, ranges, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_STYLE = {Verdict.SUPPORTED: "green", Verdict.REFUTED: "red", Verdict.INCONCLUSIVE: "yellow"}
+STYLE = {Verdict.SUPPORTED: "green", Verdict.REFUTED: "red", Verdict.INCONCLUSIVE: "yellow"}
 _WORST_SHOWN = 3
 _CONTROL_ROWS_SHOWN = 3
-_ELSEWHERE = ("other suite", "not in the plan")  # runs that are listed by kind
+_ELSEWHERE = ("other suite", "not in the plan")  # runs whose names say nothing
+_NAMES_SHOWN = 5  # names of runs that are alike, shortened
 
 
 def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -54,7 +47,7 @@ def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
         for row in rows:
             style = next(
                 (
-                    _STYLE[v]
+                    STYLE[v]
                     for v in Verdict
                     if any(c.removesuffix(" *").endswith(str(v)) for c in row)
                 ),
@@ -65,24 +58,42 @@ def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
             )  # a name may look like markup
         console.print(table)
         return
-    rows = [[visible(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
-    for row in [columns, *rows]:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print_line(console, "  ".join(cells).rstrip())
+    for line in aligned(columns, rows):
+        print_line(console, line)
+
+
+def aligned(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], between: str = "  "
+) -> list[str]:
+    """A table as lines: names of columns and cells below one another."""
+    rows = [columns, *([visible(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+    return [
+        between.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def print_line(console: Console, text: str = "", style: str | None = None) -> None:
     console.print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def print_details(console: Console, result: Result, verbose: bool = False) -> None:
-    """One hypothesis in full, as `test` shows it; `verbose`: with every run."""
+def print_details(
+    console: Console,
+    result: Result,
+    verbose: bool = False,
+    singly: bool = False,
+    legend: bool = True,
+) -> None:
+    """One hypothesis in full, as `test` shows it; `verbose`: with every value; `singly`: and every run of the store.
+
+    `legend`: say what the line of an interval means, which is enough once.
+    """
     title = f"{result.name}  {outcome(result)}"
-    print_line(console, title, style=f"bold {_STYLE[result.verdict]}")
+    print_line(console, title, style=f"bold {STYLE[result.verdict]}")
     print_line(console, f"  {result.claim.text}")
     print_line(console, f"  {registration_text(result)}; runs: {runs_text(result)}")
-    _print_predictions(console, result.predictions, verbose)
+    _print_predictions(console, result.predictions, verbose, legend)
     print_line(console, f"  why    {result.reason}")
     for text in qualifier_texts(result):
         print_line(console, f"  reservation  {text}")
@@ -105,24 +116,34 @@ def print_details(console: Console, result: Result, verbose: bool = False) -> No
     if result.opinions is not None:
         _print_opinions(console, result)
     if verbose:
-        for line in _run_lines(result):
+        for line in _run_lines(result, singly):
             print_line(console, line)
     print_line(console)
 
 
+def print_all_details(
+    console: Console, results: Sequence[Result], verbose: bool = False, singly: bool = False
+) -> None:
+    """Hypotheses in full; what the line of an interval means is said at the first that has one."""
+    legend = True
+    for result in results:
+        print_details(console, result, verbose, singly, legend)
+        legend = legend and all(p.estimate.interval is None for p in result.predictions)
+
+
 def _print_predictions(
-    console: Console, predictions: Sequence[PredictionResult], verbose: bool
+    console: Console, predictions: Sequence[PredictionResult], verbose: bool, legend: bool
 ) -> None:
     """Their table, each interval on its line, and the units farthest outside the region."""
     level = predictions[0].estimate.level
     columns = [f"{level:.1%} CI" if c == "CI" else c for c in PREDICTION_COLUMNS]
     print_table(console, columns, [prediction_row(p) for p in predictions])
     wide = max(len(p.name) for p in predictions)
-    for p in predictions:
-        bar = interval_bar(p)
-        if bar is not None:
-            print_line(console, f"  {p.name.ljust(wide)}  {bar}")
-    print_line(console, "  [==o==] interval, # claim region")
+    bars = [(p.name, bar) for p in predictions if (bar := interval_bar(p)) is not None]
+    for name, bar in bars:
+        print_line(console, f"  {name.ljust(wide)}  {bar}")
+    if legend and bars:
+        print_line(console, "  [==o==] interval, # claim region")
     for p in predictions:
         for text in scale_texts(p):
             print_line(console, f"    {p.name} at {text}")
@@ -161,40 +182,27 @@ def _control_lines(control: ControlResult, result: Result, verbose: bool) -> Ite
         yield f"           {name}: {value} {verdict}{less}"
 
 
-def _run_lines(result: Result) -> Iterator[str]:
-    """The value of every unit, and what became of every run of the store."""
+def _run_lines(result: Result, singly: bool) -> Iterator[str]:
+    """The value of every unit, and what became of the runs of the store: how many of each kind, or each `singly`."""
     for p in result.predictions:
         yield f"  {p.name} ({p.estimate.method}), {len(p.values)} {p.unit}s:"
         outside = p.outside()
         for v in p.values:
             yield f"    {'*' if v in outside else ' '} {v.label}  {v.value:.6g}"
-    elsewhere = Counter((use.status, use.why) for use in result.runs if use.status in _ELSEWHERE)
-    for (status, why), n in elsewhere.items():
-        yield f"    {n} run{'s' if n > 1 else ''} of {why}: {status}"
-    for use in result.runs:
-        if use.status not in _ELSEWHERE:
+    if singly:
+        for use in result.runs:
             yield f"    {use.run_id}  {use.status}{f': {use.why}' if use.why else ''}"
-
-
-def print_summary(console: Console, results: Sequence[Result]) -> None:
-    """The verdict table of `report`."""
-    rows = [(r.name, verdict_cell(r), r.basis, str(r.counted), why_text(r)) for r in results]
-    print_table(console, ("hypothesis", "verdict", "basis", "runs", "why"), rows)
-    for study, names in supersedes_text(results):
-        print_line(console, f"{names}: supersedes {study}")
-    for deviation, names in deviations_text(results):
-        print_line(console, f"deviation, {names}: {deviation}")
-    if any(r.qualified for r in results):
-        print_line(console, "* with reservations, which `emergence-stats test NAME` spells out")
-    print_line(console, tally(results))
-    adjusted = multiplicity_rows(results)
-    if adjusted:
-        print_line(console)
-        print_line(
-            console,
-            f"p-values of {len(adjusted)} claims (null hypothesis: the claim is false), adjusted over them",
-        )
-        print_table(console, MULTIPLICITY_COLUMNS, adjusted)
+        return
+    alike: dict[tuple[str, str], list[str]] = {}
+    for use in result.runs:
+        alike.setdefault((use.status, use.why), []).append(use.run_id)
+    for (status, why), names in alike.items():
+        count, short = f"{len(names)} run{'s' if len(names) > 1 else ''}", ranges(names)
+        if status in _ELSEWHERE:
+            yield f"    {count} of {why}: {status}"
+        else:
+            which = f" ({', '.join(short)})" if len(short) <= _NAMES_SHOWN else ""
+            yield f"    {count} {status}{f': {why}' if why else ''}{which}"
 
 
 def interval_bar(result: PredictionResult, width: int = 41) -> str | None:

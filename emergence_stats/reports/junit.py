@@ -20,8 +20,13 @@ from emergence_stats.reports.words import kinds_text, qualifier_texts, why_text
 NAME = "emergence-stats"
 
 
-def of_report(results: Sequence[Result], project: Project, seconds: float) -> str:
-    """The verdicts themselves."""
+def of_report(
+    results: Sequence[Result],
+    project: Project,
+    seconds: float,
+    errors: Mapping[str, Exception] | None = None,
+) -> str:
+    """The verdicts themselves. `errors`: of hypotheses that have none, by name."""
     suite = ET.Element("testsuite", name=NAME)
     for result in results:
         case = _case(suite, result, project)
@@ -29,11 +34,16 @@ def of_report(results: Sequence[Result], project: Project, seconds: float) -> st
             _failure(case, "refuted", why_text(result), details_text(result))
         elif result.verdict is Verdict.INCONCLUSIVE:
             ET.SubElement(case, "skipped", message=_clean(f"inconclusive: {why_text(result)}"))
+    _add_errors(suite, errors)
     return _written(suite, seconds)
 
 
 def of_check(
-    results: Sequence[Result], changes: Sequence[Change], project: Project, seconds: float
+    results: Sequence[Result],
+    changes: Sequence[Change],
+    project: Project,
+    seconds: float,
+    errors: Mapping[str, Exception] | None = None,
 ) -> str:
     """Whether the verdicts are as recorded."""
     by_name = {change.name: change for change in changes}
@@ -50,7 +60,14 @@ def of_check(
     for change in by_name.values():  # recorded, and no longer there
         case = ET.SubElement(suite, "testcase", classname="hypotheses", name=change.name)
         _failure(case, "changed", f"{change.name}: {change.headline}", change.headline)
+    _add_errors(suite, errors)
     return _written(suite, seconds)
+
+
+def _add_errors(suite: ET.Element, errors: Mapping[str, Exception] | None) -> None:
+    for name, error in (errors or {}).items():
+        case = ET.SubElement(suite, "testcase", classname="hypotheses", name=name)
+        ET.SubElement(case, "error", type=type(error).__name__, message=_clean(str(error)))
 
 
 def _case(suite: ET.Element, result: Result, project: Project) -> ET.Element:
@@ -88,7 +105,7 @@ def _written(suite: ET.Element, seconds: float) -> str:
     counts = {
         "tests": len(cases),
         "failures": sum(case.find("failure") is not None for case in cases),
-        "errors": 0,
+        "errors": sum(case.find("error") is not None for case in cases),
         "skipped": sum(case.find("skipped") is not None for case in cases),
     }
     for name, count in counts.items():

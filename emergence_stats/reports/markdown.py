@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from emergence_stats.evaluation.results import Result
 from emergence_stats.reports.words import (
@@ -48,8 +48,8 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> lis
     return [line(columns), line(["---"] * len(columns)), *map(line, rows)]
 
 
-def to_markdown(results: Sequence[Result]) -> str:
-    """The whole page."""
+def to_markdown(results: Sequence[Result], errors: Mapping[str, Exception] | None = None) -> str:
+    """The whole page. `errors`: of hypotheses that have no result, by name."""
     tables = [
         (("hypothesis", "verdict", "basis", "runs", "why", "paper"), _verdicts(results)),
         (("hypothesis", *PREDICTION_COLUMNS), _predictions(results)),
@@ -63,7 +63,9 @@ def to_markdown(results: Sequence[Result]) -> str:
             lines += [*markdown_table(columns, rows), ""]
     for r in results:
         lines += map(visible, _section(r))
-    return "\n".join([*lines, tally(results), ""])
+    failed = [f"- error: {visible(str(error))}" for error in (errors or {}).values()]
+    lines += [*failed, ""] if failed else []
+    return "\n".join([*lines, tally(results, len(failed)), ""])
 
 
 def _verdicts(results: Sequence[Result]) -> Rows:

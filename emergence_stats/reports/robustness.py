@@ -52,16 +52,32 @@ def specification_rows(multiverse: Multiverse) -> Table:
 
 
 def power_rows(power: Power) -> Table:
+    """Chances by number of seeds, up to the second that is as good as certain; the planned number is always there."""
     columns = ("seeds per scale", "runs", *map(str, Verdict))
+    shown = [r for r in power.rows if r.seeds in (power.planned, *told(power))]
     rows = [
         (
             f"{row.seeds} *" if row.seeds == power.planned else str(row.seeds),
             str(row.runs),
             *(f"{row.chance[v]:.2f}" for v in Verdict),
         )
-        for row in power.rows
+        for row in shown
     ]
     return columns, rows
+
+
+def told(power: Power) -> list[int]:
+    """Numbers of seeds up to the second of two in a row whose verdict is as good as certain: more change nothing."""
+    seeds = [row.seeds for row in power.rows]
+    certain = [max(row.chance, key=row.chance.__getitem__) for row in power.rows]
+    sure = [row.chance[v] >= _SURE for row, v in zip(power.rows, certain, strict=True)]
+    for i in range(1, len(seeds)):
+        if sure[i - 1] and sure[i] and certain[i - 1] is certain[i]:
+            return seeds[: i + 1]
+    return seeds
+
+
+_SURE = 0.995  # shown as 1.00
 
 
 POOL_COLUMNS = ("prediction", "set", "units", "estimate", "Q", "I2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from emergence_stats.core.reported import reported_text
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result
 from emergence_stats.robustness.words import explained_texts as explained_texts
-from emergence_stats.support.words import number, visible
+from emergence_stats.support.words import listed, number, visible
 
 if TYPE_CHECKING:
     from emergence_stats.core.intervals.estimates import Estimate
@@ -40,14 +41,16 @@ def value_text(estimate: Estimate) -> str:
     return f"{number(estimate.value)} {interval_text(estimate)}" if estimate.n_runs else "-"
 
 
-def tally(results: Sequence[Result]) -> str:
-    """Verdicts counted: those that stand as they are, and those that come with reservations, apart."""
+def tally(results: Sequence[Result], errors: int = 0) -> str:
+    """Verdicts counted: those that stand as they are, and those that come with reservations, apart; and claims that failed."""
     found = Counter((r.verdict, r.qualified) for r in results)
     parts = []
     for verdict in Verdict:
         parts.append(f"{found[verdict, False]} {verdict}")
         if found[verdict, True]:
             parts.append(f"{found[verdict, True]} {verdict} with reservations")
+    if errors:
+        parts.append(f"{errors} error{'s' if errors > 1 else ''}")
     return ", ".join(parts)
 
 
@@ -142,7 +145,7 @@ def opinion_rows(result: Result) -> list[tuple[str, ...]]:
                 one["prediction"],
                 one["what"],
                 one["by"],
-                number(one["value"]),
+                (p_text if one["what"].startswith("p ") else number)(one["value"]),
                 "-" if ends is None else ends_text((ends[0], ends[1])),
                 one["says"],
             )
@@ -262,10 +265,18 @@ def prediction_row(result: PredictionResult) -> tuple[str, ...]:
         interval_text(e),
         str(result.region),
         p_text(e.p_value),
-        number(e.effect_size),
+        effect_text(result),
         runs,
         f"{SYMBOL[result.verdict]} {result.verdict}",
     )
+
+
+def effect_text(result: PredictionResult) -> str:
+    """How far inside the region, with its kind: h of shares (Cohen), else standard deviations of units within scales."""
+    if result.estimate.effect_size is None:
+        return "-"
+    kind = "h" if any(v.trials is not None for v in result.values) else "SD"
+    return f"{number(result.estimate.effect_size)} {kind}"
 
 
 MULTIPLICITY_COLUMNS = ("hypothesis", "p", "Holm", "FDR", "verdict")
@@ -287,14 +298,29 @@ def supersedes_text(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
         if result.plan.supersedes is not None:
             whose.setdefault(visible(result.plan.supersedes), []).append(result.name)
     for study, names in whose.items():
-        yield study, "all" if len(names) == len(results) > 1 else ", ".join(names)
+        yield study, who_text(names, len(results))
 
 
-def deviations_text(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
-    """Deviations from plans, each once, and whose they are: names, or "all"."""
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T[\d:.]+(?:Z|[+-]\d\d:\d\d)")
+_FEW = 3  # names that a line lists
+
+
+def deviations_text(results: Sequence[Result]) -> Iterator[str]:
+    """Deviations from plans, a line for each that is the same but for the time of day, with whose it is."""
     whose: dict[str, list[str]] = {}
     for result in results:
         for deviation in result.plan.deviations:
-            whose.setdefault(deviation, []).append(result.name)
+            whose.setdefault(_MOMENT.sub(r"\1", deviation), []).append(result.name)
     for deviation, names in whose.items():
-        yield deviation, "all" if len(names) == len(results) > 1 else ", ".join(names)
+        who = who_text(names, len(results))
+        if deviation.startswith("registered "):
+            yield f"{who} {'were' if len(names) > 1 else 'was'} {deviation}"
+        else:
+            yield f"deviation, {who}: {deviation}"
+
+
+def who_text(names: Sequence[str], of: int) -> str:
+    """Claims of a report by name, or how many of them they are."""
+    if len(names) <= _FEW:
+        return listed(names)
+    return f"all {of} claims" if len(names) == of else f"{len(names)} claims"

@@ -43,6 +43,11 @@ def simulate(
     planned = len(hypothesis.design.seeds) if hypothesis.design is not None else None
     longest = max(most, (planned or 0) * max(_TIMES))
     units = pilot_units(loaded.name, hypothesis, read_by_seed(hypothesis, store, pilots))
+    if not units:
+        raise UsageError(
+            f"{loaded.name}: none of the {len(pilots)} runs that could be pilots has a value; "
+            f"`emergence-stats test {loaded.name} -v` says why"
+        )
     study = Study(hypothesis, units, draws, longest)
     by_seeds: dict[int, Chances] = {}
 

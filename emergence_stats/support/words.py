@@ -75,6 +75,20 @@ def _runs(numbers: list[int]) -> Iterator[str]:
         yield str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}"
 
 
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key by which numbers in names sort as numbers: s2 before s10."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part) if part.isdecimal() else -1, part) for part in parts]
+
+
+def sparkline(values: Sequence[float], wide: bool = True) -> str:
+    """Values as heights of one line of text; `wide`: with the block characters of Unicode."""
+    steps = "▁▂▃▄▅▆▇█" if wide else "_.-:=+*#"
+    lowest, highest = min(values), max(values)
+    scale = (len(steps) - 1) / (highest - lowest) if highest > lowest else 0.0
+    return "".join(steps[round((value - lowest) * scale)] for value in values)
+
+
 def listed(names: Sequence[str], word: str = "and") -> str:
     """Names as a sentence lists them."""
     if len(names) < 2:

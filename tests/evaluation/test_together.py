@@ -96,4 +96,4 @@ def test_layers_are_those_that_are_declared(alone):
 
 def test_a_measure_that_is_not_declared_is_not_there(alone):
     assert alone["undeclared"]["verdict"] == "inconclusive"
-    assert "no 'log_prob'" in alone["undeclared"]["reason"]
+    assert "reads 'log_prob'" in alone["undeclared"]["reason"]

@@ -228,11 +228,6 @@ def test_an_amended_plan_says_what_undoes_it_and_what_registering_again_costs(pr
     assert "not registered yet: second. Freeze with: emergence-stats register second" in done.stderr
 
 
-def test_a_helper_among_the_claims_is_told_its_name(project):
-    (project / "hypotheses" / "helper.py").write_text("x = 1\n")
-    failed(es("list", cwd=project), "helper.py", "no Hypothesis", "_helper.py")
-
-
 def test_orphaned_and_missing_records_both_fail(project):
     fill(project, range(5))
     es("check", "--update", cwd=project)
@@ -293,7 +288,9 @@ def test_questions_that_make_no_sense_are_errors_at_once(varied_project):
 
 def test_a_report_shows_controls_and_many_claims_at_once(planted):
     done = es("report", "--all", "--traces", planted, cwd=ROOT)
-    assert "adjusted over them" in done.stdout
+    assert "5 p-values, adjusted over the claims" in done.stdout
+    done = es("report", "--all", "--traces", planted, "-v", cwd=ROOT)
+    assert "p-values of 5 claims" in done.stdout
     shown = es("test", "precursor_rates", "--traces", planted, cwd=ROOT).stdout
     assert "control  surrogate traces (16 runs of sim" in shown
     assert (
@@ -303,11 +300,44 @@ def test_a_report_shows_controls_and_many_claims_at_once(planted):
     assert "control  surrogate traces" not in bare
 
 
+def test_what_became_of_runs_is_counted_and_each_is_told_on_request(project):
+    fill(project, range(12))
+    es("register", "learns", cwd=project)
+    fill(project, range(12, 15))
+    fill(project, [0], suite="other")
+    shown = es("test", "learns", "--suite", "sim", "-v", cwd=project).stdout
+    assert "12 runs pilot: the plan had seen it when it was registered (sim-d32-s[0-11])" in shown
+    assert "3 runs counted (sim-d32-s[12-14])" in shown
+    assert "1 run of suite other: other suite" in shown
+    assert "sim-d32-s3  pilot" not in shown
+    assert "sim-d32-s12  0.9" in shown  # values are shown all the same
+    each = es("test", "learns", "--suite", "sim", "-vv", cwd=project).stdout
+    for seed in range(12):
+        assert f"sim-d32-s{seed}  pilot: the plan had seen it" in each
+
+
 # --- bad input --------------------------------------------------------------------------------
 
 
 def test_an_unknown_hypothesis_is_answered_with_the_nearest(project):
     failed(es("test", "lerns", cwd=project), "'lerns'", "did you mean 'learns'?")
+
+
+def test_a_claim_that_names_no_suite_is_asked_for_one_where_there_are_several(project):
+    fill(project, range(2))
+    fill(project, range(2), suite="other")
+    es("new", "my_claim", cwd=project)
+    failed(
+        es("test", "my_claim", cwd=project),
+        "my_claim",
+        "no design",
+        "other, sim",
+        "--suite",
+        "es.Design('other'",
+    )
+    assert es("test", "my_claim", "--suite", "sim", cwd=project).returncode == 0
+    assert es("report", cwd=project).returncode == 3  # a report says it of each such claim
+    assert "declares no design" in es("register", "my_claim", cwd=project).stderr
 
 
 def test_an_empty_store_is_an_error(project):
@@ -398,6 +428,51 @@ def test_an_estimate_that_fails_is_an_error_and_no_verdict(project):
     failed(es("test", "learns", cwd=project), "final accuracy", "KeyError", "learns.py:8")
     module.write_text(edited(HYPOTHESIS, ".mean()", ".mean() * float('nan')"))
     failed(es("test", "learns", cwd=project), "nan", "Undefined")
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("report.html", "<!doctype html>"),
+        ("report.HTML", "<!doctype html>"),
+        ("report.md", "| hypothesis |"),
+        ("report.json", "{"),
+        ("report.xml", "<?xml"),
+        ("report.csv", "hypothesis,verdict,"),
+        ("report.txt", "hypothesis  verdict"),
+        ("report", "hypothesis  verdict"),
+    ],
+)
+def test_the_suffix_of_a_report_decides_its_format(project, name, begins):
+    fill(project, range(2))
+    done = es("report", "-o", name, cwd=project)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (project / name).read_text().startswith(begins)
+
+
+def test_a_suffix_that_says_nothing_is_an_error_unless_a_format_is_named(project):
+    fill(project, range(2))
+    for command in (("report",), ("check",), ("describe", "learns")):
+        failed(es(*command, "-o", "x.pdf", cwd=project), "x.pdf", ".json", "--format")
+    assert es("report", "-o", "x.pdf", "--format", "json", cwd=project).returncode == 0
+    assert es("check", "--update", cwd=project).returncode == 0
+    assert es("check", "-o", "x.xml", cwd=project).returncode == 0
+    assert (project / "x.xml").read_text().startswith("<?xml")
+    assert es("describe", "learns", "-o", "x.md", cwd=project).returncode == 0
+    assert "## Claim" in (project / "x.md").read_text()
+
+
+def test_a_table_of_a_report_has_the_numbers_in_full(project):
+    import csv
+
+    fill(project, range(4))
+    result = result_of(es("test", "learns", "--json", cwd=project))
+    (row,) = csv.DictReader(es("report", "--format", "csv", cwd=project).stdout.splitlines())
+    (prediction,) = result["predictions"]
+    assert float(row["estimate"]) == prediction["estimate"]
+    assert [float(row["low"]), float(row["high"])] == prediction["interval"]
+    assert (row["region_low"], row["region_high"]) == ("0.5", "")
+    assert (row["hypothesis"], row["runs"], row["basis"]) == ("learns", "4", "exploratory")
 
 
 def test_a_report_that_cannot_be_written_is_an_error(project):
@@ -550,7 +625,7 @@ def test_describe_reads_as_methods_and_fills_the_forms(project):
 
 def test_plan_says_what_is_missing(project, tmp_path):
     done = es("plan", "top_down", "--traces", tmp_path / "none", cwd=ROOT)
-    assert "40 missing" in done.stdout
+    assert "50 missing" in done.stdout
     assert "emergence-stats collect top_down" in done.stdout
 
 

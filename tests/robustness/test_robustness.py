@@ -443,3 +443,23 @@ def test_one_choice_explains_all_of_its_variance_and_none_explains_nothing():
     )
     assert explained_by_choice(only) == {"a": 1.0, "interactions": 0.0}
     assert explained_by_choice(Curve("x", "p", curve.choices, only.points[:1])) == {}
+
+
+def test_power_shows_two_numbers_of_seeds_that_are_certain_and_no_more():
+    from emergence_stats.core.verdicts import Verdict
+    from emergence_stats.reports.robustness import power_rows
+    from emergence_stats.robustness.power import Chances, Power
+
+    def chances(*supported):
+        rows = (
+            Chances(
+                n, 2 * n, {Verdict.SUPPORTED: c, Verdict.REFUTED: 0.0, Verdict.INCONCLUSIVE: 1 - c}
+            )
+            for n, c in enumerate(supported, 2)
+        )
+        return Power("x", tuple(rows), ("a",), 4, False, 100, 7)
+
+    seeds = [row[0] for row in power_rows(chances(0.5, 0.996, 1.0, 1.0, 1.0, 1.0, 1.0))[1]]
+    assert seeds == ["2", "3", "4", "7 *"]
+    seeds = [row[0] for row in power_rows(chances(1.0, 0.9, 1.0, 0.9, 1.0, 0.9))[1]]
+    assert seeds == ["2", "3", "4", "5", "6", "7 *"]

@@ -18,6 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,  # boxed help would take longer to import than all the rest
 )
 traces_app = typer.Typer(help="The trace store.", no_args_is_help=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -14,12 +13,20 @@ from emergence_stats.errors import UsageError
 from emergence_stats.interfaces.cli.app import app
 from emergence_stats.interfaces.cli.options import (
     JsonOption,
+    KeywordOption,
     Name,
     OptionalNames,
     OutputOption,
     TracesOption,
 )
-from emergence_stats.interfaces.cli.session import Session, print_json, session_of, write_or_print
+from emergence_stats.interfaces.cli.session import (
+    Session,
+    by_suffix,
+    print_json,
+    say,
+    session_of,
+    write_or_print,
+)
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Loaded
@@ -29,7 +36,12 @@ if TYPE_CHECKING:
 
 
 @app.command("list")
-def list_(context: typer.Context, as_json: JsonOption = False) -> None:
+def list_(
+    context: typer.Context,
+    names: OptionalNames = None,
+    keyword: KeywordOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Hypotheses: claim, registration, last recorded verdict."""
     from emergence_stats.claims.registration import state_of
     from emergence_stats.evaluation import recorded
@@ -38,20 +50,23 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     session = session_of(context)
     path = session.project.folder / "verdicts.lock"
     verdicts = recorded.read(path) if path.exists() else {}
-    rows = [
-        {
-            "name": loaded.name,
-            "claim": loaded.hypothesis.claim.text,
-            "registration": state_of(loaded).status,
-            "verdict": verdicts.get(loaded.name, {}).get("verdict"),
-        }
-        for loaded in session.load(None)
-    ]
+    rows = []
+    for loaded in session.load_each(session.choose(names, keyword)):
+        with session.apart(loaded.name):
+            rows.append(
+                {
+                    "name": loaded.name,
+                    "claim": loaded.hypothesis.claim.text,
+                    "registration": state_of(loaded).status,
+                    "verdict": verdicts.get(loaded.name, {}).get("verdict"),
+                }
+            )
     if as_json:
         print_json({"schema_version": 1, "hypotheses": rows})
-        return
+        session.end()
     columns = ("name", "registration", "verdict", "claim")
     print_table(session.console(), columns, [[str(row[c] or "-") for c in columns] for row in rows])
+    session.end()
 
 
 @app.command()
@@ -77,6 +92,14 @@ class DescribeFormat(StrEnum):
     json = "json"
 
 
+_BY_SUFFIX = {
+    ".md": DescribeFormat.markdown,
+    ".json": DescribeFormat.json,
+    ".txt": DescribeFormat.console,
+    "": DescribeFormat.console,
+}
+
+
 class FormName(StrEnum):
     aspredicted = "aspredicted"
     osf = "osf"
@@ -87,8 +110,9 @@ def describe(
     context: typer.Context,
     name: Name,
     format_: Annotated[
-        DescribeFormat, typer.Option("--format", help="Output format.")
-    ] = DescribeFormat.console,
+        DescribeFormat | None,
+        typer.Option("--format", help="Output format; default: by the suffix of -o, else console."),
+    ] = None,
     form: Annotated[
         FormName | None, typer.Option(help="As the fields of this preregistration form.")
     ] = None,
@@ -104,13 +128,14 @@ def describe(
 
     if output is not None:
         check_folder(output)
+    how = format_ or by_suffix(output, _BY_SUFFIX)
     loaded = session_of(context).one(name)
     state = state_of(loaded)
     chosen = str(form) if form is not None else None
-    if as_json or format_ is DescribeFormat.json:
+    if as_json or how is DescribeFormat.json:
         plan = preregistration.as_json(loaded, state, chosen)
         text = json.dumps(plan, indent=2, allow_nan=False) + "\n"
-    elif format_ is DescribeFormat.markdown or chosen is not None:
+    elif how is DescribeFormat.markdown or chosen is not None:
         text = preregistration.as_markdown(loaded, state, chosen)
     else:
         from emergence_stats.claims.methods import describe_lines
@@ -152,7 +177,7 @@ def register(
             "--check, --recompute, --close and --timestamp are four different tasks: one at a time"
         )
     if check_:
-        _verify(session.load(names), as_json)
+        _verify(session, session.load_each(session.choose(names)), as_json)
         return
     if not names:
         raise UsageError("name the hypotheses to register (or --check to verify all)")
@@ -164,6 +189,11 @@ def register(
         rows.append((_recompute if recompute else _register)(session, loaded, traces))
         if timestamp is not None:
             rows[-1]["timestamp"] = _stamp(session, loaded, timestamp)
+        if rows[-1]["new"] and loaded.hypothesis.design is None:
+            say(
+                f"note: {loaded.name} declares no design, so the plan does not say which runs decide, nor how many: any would do, and "
+                "every verdict says so"
+            )
     if as_json:
         print_json({"schema_version": 1, "registrations": rows})
         return
@@ -235,10 +265,10 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
         with session.progress(f"reading the runs that {loaded.name} sees") as progress:
             values = sketches_of(loaded, store, progress)
     for lacking in _lacking(loaded, uri, store) if not frozen else ():
-        _say(f"note: {loaded.name}: {visible(lacking)}; is the design mistyped?")
+        say(f"note: {loaded.name}: {visible(lacking)}; is the design mistyped?")
     if not tried:
         why = f"no run of {visible(uri)} has a value" if seen else f"{visible(uri)} has no run"
-        _say(
+        say(
             f"note: {loaded.name}: {why}, so no estimate was tried. What its code reads from other folders than its own, "
             "once there are runs, will not be part of the registration"
         )
@@ -314,7 +344,7 @@ def _store_to_see(session: Session, uri: str, named: bool) -> Store | None:
             return None
         if Path(uri).is_dir():
             for run_id in recover(uri):
-                _say(f"note: finished the write of {run_id}, which was cut off")
+                say(f"note: finished the write of {run_id}, which was cut off")
     store = session.store(uri)
     usual = session.project.traces
     if named and not store.runs and Path(usual).is_dir() and session.store(None).runs:
@@ -329,11 +359,14 @@ def _store_to_see(session: Session, uri: str, named: bool) -> Store | None:
     return store
 
 
-def _verify(loaded: list[Loaded], as_json: bool) -> None:
+def _verify(session: Session, loaded: list[Loaded], as_json: bool) -> None:
     from emergence_stats.claims.registration import state_of
     from emergence_stats.support.words import visible
 
-    states = {one.name: state_of(one) for one in loaded}
+    states = {}
+    for one in loaded:
+        with session.apart(one.name):
+            states[one.name] = state_of(one)
     if as_json:
         rows = [
             {
@@ -359,19 +392,14 @@ def _verify(loaded: list[Loaded], as_json: bool) -> None:
     if unregistered:
         fresh = [name for name in unregistered if not states[name].notes]
         if fresh:
-            _say(
+            say(
                 f"not registered yet: {', '.join(fresh)}. Freeze with: emergence-stats register "
                 f"{' '.join(fresh)}"
             )
     if amended:
-        _say(
+        say(
             f"{len(amended)} of {len(states)} plans amended: {', '.join(amended)}. Undo the changes above, and "
             "they are registered as before. Registering again lists every run of the store as seen, so that a "
             "confirmatory verdict then needs new runs"
         )
-    if unregistered or amended:
-        raise typer.Exit(1)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"emergence-stats: {text}\n")
+    session.end(1 if unregistered or amended else 0)

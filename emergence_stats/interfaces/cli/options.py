@@ -17,6 +17,15 @@ TracesOption = Annotated[
 SuiteOption = Annotated[str | None, typer.Option("--suite", help="Use the runs of this suite.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Only JSON on stdout.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Show every run.")]
+VerbosityOption = Annotated[
+    int,
+    typer.Option(
+        "--verbose",
+        "-v",
+        count=True,
+        help="Show every value; -vv: and what became of every run of the store.",
+    ),
+]
 ControlsOption = Annotated[
     bool, typer.Option("--controls/--no-controls", help="Run the declared controls too.")
 ]
@@ -47,21 +56,35 @@ def _names_that_begin(incomplete: str) -> list[str]:
 
 Name = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="Name of a hypothesis.", autocompletion=_names_that_begin),
+    typer.Argument(
+        metavar="NAME", help="Name or path of a hypothesis.", autocompletion=_names_that_begin
+    ),
 ]
 Names = Annotated[
     list[str],
     typer.Argument(
-        metavar="NAME ...", help="Names of hypotheses.", autocompletion=_names_that_begin
+        metavar="NAME ...",
+        help="Names, paths or patterns of hypotheses.",
+        autocompletion=_names_that_begin,
     ),
 ]
 OptionalNames = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NAME ...]", help="Names of hypotheses.", autocompletion=_names_that_begin
+        metavar="[NAME ...]",
+        help="Names, paths or patterns of hypotheses; none: all.",
+        autocompletion=_names_that_begin,
     ),
 ]
-AllOption = Annotated[bool, typer.Option("--all", help="Every hypothesis.")]
+KeywordOption = Annotated[
+    str | None,
+    typer.Option(
+        "-k",
+        metavar="EXPR",
+        help="Only those whose name or folder has these parts: and, or, not, ( ).",
+    ),
+]
+AllOption = Annotated[bool, typer.Option("--all", help="Every hypothesis, as without names.")]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write to this file, not to stdout.")
 ]

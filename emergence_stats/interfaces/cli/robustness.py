@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -13,6 +13,7 @@ from emergence_stats.interfaces.cli.options import (
     AllOption,
     JobsOption,
     JsonOption,
+    KeywordOption,
     Names,
     OptionalNames,
     PictureOption,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 def multiverse(
     context: typer.Context,
     names: OptionalNames = None,
+    keyword: KeywordOption = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Every hypothesis that declares one.")
     ] = False,
@@ -56,8 +58,10 @@ def multiverse(
 
     session = session_of(context)
     project = session.project
-    asked = session.load_named_or_all(names, all_)
-    chosen = [loaded for loaded in asked if not all_ or loaded.hypothesis.multiverse]
+    asked = session.load_each(_chosen(session, names, keyword, all_))
+    chosen = [loaded for loaded in asked if names or loaded.hypothesis.multiverse]
+    if not chosen:
+        raise UsageError("none of these hypotheses declares a multiverse")
     _check_picture(output, chosen)
     drawn = _prediction(chosen[0], prediction) if output is not None or prediction else None
     store = session.store(traces)
@@ -65,25 +69,25 @@ def multiverse(
         check_recordable(loaded, store, suite)
     everything = []
     for loaded in chosen:
-        with session.progress(f"{loaded.name}, units") as progress:
-            universe = explore(
-                project,
-                loaded.name,
-                store,
-                suite=suite,
-                processes=jobs or project.settings["jobs"],
-                cache=None if no_cache or record else default_folder(),  # no record rests on it
-                progress=progress,
-            )
-        everything.append(universe)
-        if output is not None and drawn is not None:
-            _draw_multiverse(universe, drawn, output)
-        if record:
-            record_multiverse(project, store, universe)
-        if not as_json:
-            _show_multiverse(session, universe, verbose)
-    if as_json:
-        print_json(_one_or_all(everything, all_ or len(everything) > 1))
+        with session.apart(loaded.name):
+            with session.progress(f"{loaded.name}, units") as progress:
+                universe = explore(
+                    project,
+                    loaded.name,
+                    store,
+                    suite=suite,
+                    processes=jobs or project.settings["jobs"],
+                    cache=None if no_cache or record else default_folder(),  # no record rests on it
+                    progress=progress,
+                )
+            everything.append(universe)
+            if output is not None and drawn is not None:
+                _draw_multiverse(universe, drawn, output)
+            if record:
+                record_multiverse(project, store, universe)
+            if not as_json:
+                _show_multiverse(session, universe, verbose)
+    _end(session, everything, as_json, many=names is None)
 
 
 def _draw_multiverse(universe: Multiverse, prediction: Prediction, output: Path) -> None:
@@ -128,6 +132,7 @@ def _show_multiverse(session: Session, universe: Multiverse, verbose: bool) -> N
 def power(
     context: typer.Context,
     names: OptionalNames = None,
+    keyword: KeywordOption = None,
     all_: AllOption = False,
     traces: TracesOption = None,
     suite: SuiteOption = None,
@@ -142,29 +147,29 @@ def power(
     from emergence_stats.robustness.simulate import simulate
 
     session = session_of(context)
-    chosen = session.load_named_or_all(names, all_)
+    chosen = session.load_each(_chosen(session, names, keyword, all_))
     _check_picture(output, chosen)
     store = session.store(traces)
     for loaded in chosen if record else ():
         check_recordable(loaded, store, suite)
     everything = []
     for loaded in chosen:
-        with session.progress(f"{loaded.name}, seeds per scale") as progress:
-            simulated = simulate(
-                loaded, store, suite=suite, draws=draws, most=most, progress=progress
-            )
-        everything.append(simulated)
-        if output is not None:
-            from emergence_stats.reports.pictures.robustness import power_curve
-            from emergence_stats.reports.pictures.style import save
+        with session.apart(loaded.name):
+            with session.progress(f"{loaded.name}, seeds per scale") as progress:
+                simulated = simulate(
+                    loaded, store, suite=suite, draws=draws, most=most, progress=progress
+                )
+            everything.append(simulated)
+            if output is not None:
+                from emergence_stats.reports.pictures.robustness import power_curve
+                from emergence_stats.reports.pictures.style import save
 
-            save(power_curve(simulated), output)
-        if record:
-            record_power(session.project, store, simulated)
-        if not as_json:
-            _show_power(session, simulated)
-    if as_json:
-        print_json(_one_or_all(everything, all_ or len(everything) > 1))
+                save(power_curve(simulated), output)
+            if record:
+                record_power(session.project, store, simulated)
+            if not as_json:
+                _show_power(session, simulated)
+    _end(session, everything, as_json, many=names is None)
 
 
 def _show_power(session: Session, simulated: Power) -> None:
@@ -183,8 +188,29 @@ def _show_power(session: Session, simulated: Power) -> None:
     print_table(console, *tables.power_rows(simulated))
     if simulated.planned is not None:
         print_line(console, "* as planned")
+    told = tables.told(simulated)
+    if len(told) < len(simulated.rows):
+        print_line(
+            console, f"more seeds, up to {simulated.rows[-1].seeds}, are as certain as {told[-1]}"
+        )
     for text in words.needed_texts(simulated):
         print_line(console, text)
+
+
+def _chosen(
+    session: Session, names: list[str] | None, keyword: str | None, all_: bool
+) -> list[str] | None:
+    """The claims that are asked for: these commands take minutes, so that all of them have to be asked for."""
+    if not names and keyword is None and not all_:
+        raise UsageError("name hypotheses, or use --all: it takes a while")
+    return session.choose(names, keyword, all_)
+
+
+def _end(session: Session, results: list[Any], as_json: bool, many: bool) -> NoReturn:
+    """Print the JSON of what could be done, and end with what could not."""
+    if as_json and results:
+        print_json(_one_or_all(results, many or len(results) > 1))
+    session.end()
 
 
 def _one_or_all(results: list[Any], many: bool) -> dict[str, Any]:

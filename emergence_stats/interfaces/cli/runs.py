@@ -3,51 +3,104 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from emergence_stats.errors import UsageError
 from emergence_stats.interfaces.cli.app import app
 from emergence_stats.interfaces.cli.options import (
+    AllOption,
     JobsOption,
     JsonOption,
-    Name,
+    KeywordOption,
+    OptionalNames,
     SuiteOption,
     TracesOption,
 )
-from emergence_stats.interfaces.cli.session import print_json, session_of
+from emergence_stats.interfaces.cli.session import Session, print_json, say, session_of
+
+if TYPE_CHECKING:
+    from emergence_stats.claims.project import Loaded
 
 
 @app.command()
 def plan(
     context: typer.Context,
-    name: Name,
+    names: OptionalNames = None,
+    keyword: KeywordOption = None,
+    all_: AllOption = False,
     traces: TracesOption = None,
     suite: SuiteOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Which runs of the confirmatory set are there, which are missing, what they would cost."""
-    from emergence_stats.claims.planning import plan_lines, plan_of
+    from emergence_stats.claims.planning import plan_lines, plan_of, total_of
 
     session = session_of(context)
-    loaded = session.one(name)
-    found = plan_of(loaded, traces or session.project.traces, suite)
-    design = loaded.hypothesis.design
-    if design is not None and design.sequential and found["confirmatory"] and _any_there(found):
-        from emergence_stats.evaluation.evaluate import evaluate
+    chosen = session.choose(names, keyword, all_)
+    uri, plans = traces or session.project.traces, []
+    loaded = session.load_each(chosen)
+    for one in loaded:
+        with session.apart(one.name):
+            if one.hypothesis.design is None and suite is None and chosen is None:
+                say(f"note: {one.name} declares no design, so the runs it wants are not known")
+                continue
+            plans.append(plan_of(one, uri, suite))
+    if chosen is not None and len(loaded) == len(plans) == 1:
+        _add_looks(session, loaded[0], plans[0])
+        if as_json:
+            print_json({"schema_version": 1, **plans[0]})
+        else:
+            typer.echo("\n".join(plan_lines(plans[0])))
+    elif as_json and plans:
+        print_json({"schema_version": 1, "plans": plans, "total": total_of(plans)})
+    elif plans:
+        _show_plans(session, plans)
+    session.end()
 
-        result = evaluate([loaded], session.store(traces))[0]
-        found["looks"] = {
-            "at": list(design.looks) if design is not None else [],
-            "verdict": str(result.verdict),
-            "confirmatory": result.confirmatory,
-            "reason": result.reason,
-        }
-    if as_json:
-        print_json({"schema_version": 1, **found})
-    else:
-        typer.echo("\n".join(plan_lines(found)))
+
+def _add_looks(session: Session, loaded: Loaded, found: dict[str, Any]) -> None:
+    """Of a plan that looks early: how far it is."""
+    from emergence_stats.evaluation.evaluate import evaluate
+
+    design = loaded.hypothesis.design
+    if (
+        design is None
+        or not design.sequential
+        or not found["confirmatory"]
+        or not _any_there(found)
+    ):
+        return
+    result = evaluate([loaded], session.store(found["store"]))[0]
+    found["looks"] = {
+        "at": list(design.looks),
+        "verdict": str(result.verdict),
+        "confirmatory": result.confirmatory,
+        "reason": result.reason,
+    }
+
+
+def _show_plans(session: Session, plans: list[dict[str, Any]]) -> None:
+    """A line each, and the runs of all of them, which several claims share."""
+    from emergence_stats.claims.planning import cost_text, total_of
+    from emergence_stats.reports.console import print_line, print_table
+
+    rows = []
+    for found in plans:
+        states = Counter(run["state"] for run in found["runs"])
+        counts = [str(states[state]) for state in ("there", "pilot", "missing")]
+        rows.append((found["name"], found["suite"], str(len(found["runs"])), *counts))
+    console, total = session.console(), total_of(plans)
+    print_table(console, ("hypothesis", "suite", "runs", "there", "pilots", "missing"), rows)
+    missing = f"{total['missing']} missing"
+    if total["missing"]:
+        missing += f": {cost_text(total['seconds'], total['unknown'])}"
+    print_line(
+        console,
+        f"{total['runs']} runs in all, each counted once: {total['there']} there, {missing}",
+    )
 
 
 def _any_there(found: dict[str, Any]) -> bool:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from errno import EPIPE
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 
-from emergence_stats.errors import UsageError
+from emergence_stats.errors import EmergenceStatsError, NoHypothesisError, UsageError
 from emergence_stats.interfaces.cli.options import Colour
+from emergence_stats.interfaces.startup import is_unicode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,13 +25,18 @@ if TYPE_CHECKING:
     from emergence_stats.support.progress import Progress
     from emergence_stats.traces.store import Store
 
+T = TypeVar("T")
+
 
 @dataclass
 class Session:
-    """`colour`: the value of ``--color``, None if it is not given. `quiet`: no progress."""
+    """`colour`: the value of ``--color``, None if it is not given. `quiet`: no progress. `failed`: errors of single claims, by
+    name, which are told at the end (`end`).
+    """
 
     colour: Colour | None = None
     quiet: bool = False
+    failed: dict[str, EmergenceStatsError] = field(default_factory=dict)
 
     @cached_property
     def project(self) -> Project:
@@ -38,24 +45,83 @@ class Session:
 
         return Project()
 
-    def one(self, name: str) -> Loaded:
-        """A hypothesis by name. Raises `UsageError` for an unknown name."""
-        return self.project.load(self.project.named(name).name)
+    def choose(
+        self, words: Sequence[str] | None, keyword: str | None = None, all_: bool = False
+    ) -> list[str] | None:
+        """Names of the claims that a command is about, None for all, which is also what ``--all`` asks for.
 
-    def load(self, names: Sequence[str] | None) -> list[Loaded]:
-        """Hypotheses by name, each once, or all."""
-        chosen = list(dict.fromkeys(names)) if names else list(self.project.sources)
+        Raises what `choosing.choose` raises.
+        """
+        from emergence_stats.interfaces.cli.choosing import choose
+
+        if words and all_:
+            raise UsageError("give either names or --all, not both")
+        return choose(self.project, words, keyword)
+
+    def one(self, word: str) -> Loaded:
+        """A hypothesis by name or path. Raises `UsageError` for an unknown one."""
+        names = self.choose([word])
+        assert names is not None
+        if len(names) > 1:
+            raise UsageError(
+                f"{word} means {len(names)} hypotheses, and one is asked for: {', '.join(names)}"
+            )
+        return self.project.load(names[0])
+
+    def load(self, words: Sequence[str] | None) -> list[Loaded]:
+        """Hypotheses by name, path or pattern, each once, or all."""
+        chosen = self.choose(words) or list(self.project.sources)
         if not chosen:
             raise UsageError(f"there is no hypothesis: {self.project.why_none}")
         return [self.project.load(name) for name in chosen]
 
-    def load_named_or_all(self, names: Sequence[str] | None, all_: bool) -> list[Loaded]:
-        """The same; ``--all`` asks for all."""
-        if not names and not all_:
-            raise UsageError("name hypotheses, or use --all")
-        if names and all_:
-            raise UsageError("give either names or --all, not both")
-        return self.load(names)
+    def load_each(self, names: Sequence[str] | None) -> list[Loaded]:
+        """Those of these names, for commands that look at one claim after another: one that cannot be imported keeps none of the others.
+
+        What lies among all claims and is none is named on stderr. Raises an error if nothing can be imported.
+        """
+        loaded, notes = [], [] if names else self.project.notes()
+        chosen = list(names) if names else list(self.project.sources)
+        for name in chosen:
+            with self.apart(name):
+                try:
+                    loaded.append(self.project.load(name))
+                except NoHypothesisError:
+                    source = self.project.sources[name]
+                    if names or source.path is None or source.lock.exists():
+                        raise  # it is asked for, or was a claim when it was registered
+                    notes.append(
+                        f"{self.project.shown(source.path)} holds no Hypothesis, so it is no claim; begin its name with an "
+                        f"underscore (_{source.path.name}) if claims import it"
+                    )
+        for note in notes if not self.quiet else ():
+            say(f"note: {note}")
+        if not loaded:
+            self._raise_failed()
+            raise UsageError(f"there is no hypothesis: {self.project.why_none}")
+        return loaded
+
+    @contextmanager
+    def apart(self, name: str) -> Iterator[None]:
+        """What is wrong with one claim inside is told at the end, and keeps no other from its turn."""
+        try:
+            yield
+        except EmergenceStatsError as error:
+            self.failed[name] = error
+
+    def _raise_failed(self) -> None:
+        """End with what failed, if anything did."""
+        *others, last = [None, *self.failed.values()]
+        for error in others[1:]:
+            say(f"error: {error}")
+        if last is not None:
+            raise last
+
+    def end(self, status: int = 0) -> NoReturn:
+        """End the command: with `status`, or with 2 and their errors if claims failed."""
+        for error in self.failed.values():
+            say(f"error: {error}")
+        raise typer.Exit(2 if self.failed else status)
 
     def store(self, uri: str | None) -> Store:
         """The trace store at `uri`, by default the project's."""
@@ -79,15 +145,26 @@ class Session:
         suite: str | None,
         controls: bool = True,
     ) -> list[Result]:
-        """Results of these hypotheses, with what is recorded of them if the suite is the plan's."""
+        """Results of these hypotheses, with what is recorded of them if the suite is the plan's.
+
+        One that fails has none, and keeps no other from having its own. Raises an error if all fail.
+        """
         from emergence_stats.evaluation.evaluate import evaluate
 
-        loaded = self.load(names)
+        loaded = self.load_each(names)
         store = self.store(traces)
         with self.progress("reading runs") as progress:
             results = evaluate(
-                loaded, store, suite=suite, progress=progress, controls=controls, beside_others=True
+                loaded,
+                store,
+                suite=suite,
+                progress=progress,
+                controls=controls,
+                beside_others=True,
+                failures=self.failed,
             )
+        if not results:
+            self._raise_failed()
         if suite is not None or not (self.project.folder / "robustness.lock").exists():
             return results
         from emergence_stats.robustness.recorded import attach
@@ -102,7 +179,11 @@ class Session:
         return with_opinions(results, manifests)
 
     def console(self, stderr: bool = False) -> Console:
-        from rich.console import Console
+        from rich.console import Console as RichConsole
+
+        class Console(RichConsole):
+            def on_broken_pipe(self) -> None:
+                raise BrokenPipeError(EPIPE, "broken pipe")  # rich ends with 1, which means refuted
 
         colour = self.colour or Colour(self.project.settings["color"])
         return Console(
@@ -118,7 +199,8 @@ class Session:
         if self.quiet or not console.is_terminal:
             yield lambda done, total: None
             return
-        with console.status(what) as status:
+        spinner = "dots" if is_unicode(sys.stderr) else "line"
+        with console.status(what, spinner=spinner) as status:
             yield lambda done, total: status.update(f"{what}: {done}/{total}")
 
 
@@ -145,17 +227,41 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
-def write_or_print(text: str, output: Path | None) -> None:
-    """Write into a file, whole or not at all; to stdout if none is named."""
+def by_suffix(output: Path | None, known: Mapping[str, T]) -> T:
+    """The format that a file's name says, without a file that of no suffix. Raises `UsageError` for a suffix that says none."""
+    suffix = output.suffix.lower() if output is not None else ""
+    if suffix not in known:
+        suffixes = ", ".join(filter(None, known))
+        raise UsageError(
+            f"{output}: no format has this suffix, only {suffixes}; or name one with --format"
+        )
+    return known[suffix]
+
+
+def write_or_print(text: str, output: Path | None, markup: bool = False) -> None:
+    """Write into a file, whole or not at all; to stdout if none is named.
+
+    `markup`: HTML or XML, which says itself that it is UTF-8. On a stdout of another encoding its characters are written as
+    references.
+    """
     from emergence_stats.support.files import write_whole
 
     if output is not None:
         write_whole(output, text)
+    elif markup and not is_unicode(sys.stdout):
+        sys.stdout.write(text.encode("ascii", "xmlcharrefreplace").decode())
     else:
         sys.stdout.write(text)
 
 
-def end_with_verdicts(results: Sequence[Result]) -> NoReturn:
-    """Exit with 1 if anything is refuted, with 3 if anything is inconclusive, else with 0."""
+def say(text: str) -> None:
+    """A line on stderr."""
+    from emergence_stats.support.words import visible
+
+    sys.stderr.write(f"emergence-stats: {visible(text)}\n")
+
+
+def end_with_verdicts(session: Session, results: Sequence[Result]) -> NoReturn:
+    """Exit with 1 if anything is refuted, with 3 if anything is inconclusive, else with 0; with 2 if a claim failed."""
     verdicts = {str(result.verdict) for result in results}
-    raise typer.Exit(1 if "refuted" in verdicts else 3 if "inconclusive" in verdicts else 0)
+    session.end(1 if "refuted" in verdicts else 3 if "inconclusive" in verdicts else 0)

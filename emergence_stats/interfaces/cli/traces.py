@@ -1,4 +1,4 @@
-"""Commands about the trace store: ls, validate, rm."""
+"""Commands about the trace store: ls, validate, rm; `show` is in `shown`, `import` in `importing`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from emergence_stats.interfaces.cli.options import (
     JsonOption,
     SuiteOption,
     TracesOption,
+    VerboseOption,
 )
 from emergence_stats.interfaces.cli.session import print_json, session_of
-from emergence_stats.support.words import visible
+from emergence_stats.support.words import natural, ranges, visible
 
 if TYPE_CHECKING:
+    from emergence_stats.traces.format import Manifest
     from emergence_stats.traces.store import Store
 
 
@@ -29,27 +31,64 @@ def traces_ls(
     traces: TracesOption = None,
     suite: SuiteOption = None,
     as_json: JsonOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
-    """Runs of the store. Exit status 2: some are broken; the others are still listed."""
-    from emergence_stats.reports.console import print_table
+    """Runs of the store; of many, how many of each suite and scale. Exit status 2: some are broken; the others are still listed."""
+    from emergence_stats.reports.console import print_line, print_table
 
     session = session_of(context)
     store = session.store(traces)
     runs = [r.manifest for r in store.readable if suite in (None, r.manifest.suite)]
+    runs.sort(key=lambda m: (natural(m.suite), m.n_params, natural(m.run_id)))
     if as_json:
         fields = ("run_id", "suite", "scale", "seed", "n_params", "n_layers", "rows", "created")
         rows = [{field: getattr(m, field) for field in fields} for m in runs]
         problems = list(map(str, store.faults))
         print_json({"schema_version": 1, "store": store.uri, "runs": rows, "problems": problems})
     else:
-        columns = ("run_id", "suite", "scale", "seed", "parameters", "rows", "created")
-        cells = [
-            (m.run_id, m.suite, m.scale, str(m.seed), f"{m.n_params:,}", f"{m.rows:,}", m.created)
-            for m in runs
-        ]
-        print_table(session.console(), columns, cells)
+        console = session.console()
+        print_table(console, *(_each(runs) if verbose or len(runs) <= _LISTED else _summed(runs)))
+        suites, rows_ = {m.suite for m in runs}, sum(m.rows for m in runs)
+        what = f"{_count(len(runs), 'run')} of {_count(len(suites), 'suite')}, {rows_:,} rows"
+        more = "" if verbose or len(runs) <= _LISTED else "; -v lists each"
+        print_line(console, f"{what} in {store.uri}{more}")
     _note_unfinished(store)
     _end_with(store.faults)
+
+
+_LISTED = 20  # runs that are listed one by one
+Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+def _each(runs: Sequence[Manifest]) -> Rows:
+    columns = ("run_id", "suite", "scale", "seed", "parameters", "rows", "created")
+    return columns, [
+        (m.run_id, m.suite, m.scale, str(m.seed), f"{m.n_params:,}", f"{m.rows:,}", m.created)
+        for m in runs
+    ]
+
+
+def _summed(runs: Sequence[Manifest]) -> Rows:
+    """A row for each scale of each suite."""
+    columns = ("suite", "scale", "parameters", "runs", "seeds", "rows")
+    groups: dict[tuple[str, str], list[Manifest]] = {}
+    for m in runs:
+        groups.setdefault((m.suite, m.scale), []).append(m)
+    return columns, [
+        (
+            suite,
+            scale,
+            f"{some[0].n_params:,}",
+            str(len(some)),
+            ", ".join(ranges(str(m.seed) for m in some)).strip("[]"),
+            f"{sum(m.rows for m in some):,}",
+        )
+        for (suite, scale), some in groups.items()
+    ]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def _note_unfinished(store: Store) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Sequence
 from enum import StrEnum
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emergence_stats.errors import EmergenceStatsError
+from emergence_stats.errors import UsageError
 from emergence_stats.interfaces.cli.app import app
 from emergence_stats.interfaces.cli.options import (
     AllOption,
     ControlsOption,
     JsonOption,
-    Names,
+    KeywordOption,
     OptionalNames,
     OutputOption,
     QuietOption,
@@ -28,9 +27,11 @@ from emergence_stats.interfaces.cli.options import (
     TracesOption,
     TrustedOption,
     VerboseOption,
+    VerbosityOption,
 )
 from emergence_stats.interfaces.cli.session import (
     Session,
+    by_suffix,
     end_with_verdicts,
     session_of,
     write_or_print,
@@ -48,56 +49,90 @@ class Format(StrEnum):
     html = "html"
     json = "json"
     junit = "junit"
+    csv = "csv"
+
+
+_BY_SUFFIX = {
+    ".html": Format.html,
+    ".htm": Format.html,
+    ".md": Format.markdown,
+    ".json": Format.json,
+    ".xml": Format.junit,
+    ".csv": Format.csv,
+    ".txt": Format.console,
+    "": Format.console,
+}
 
 
 @app.command()
 def test(
     context: typer.Context,
-    names: Names,
+    names: OptionalNames = None,
+    keyword: KeywordOption = None,
+    all_: AllOption = False,
     traces: TracesOption = None,
     suite: SuiteOption = None,
     controls: ControlsOption = True,
     as_json: JsonOption = False,
-    verbose: VerboseOption = False,
+    verbose: VerbosityOption = 0,
     quiet: QuietOption = False,
     timeout: TimeoutOption = None,
 ) -> None:
     """Test hypotheses. Exit status 1: refuted; 3: inconclusive; 0: supported."""
     from emergence_stats.evaluation.results import to_json
-    from emergence_stats.reports.console import print_details, print_line
+    from emergence_stats.reports.console import print_all_details, print_line
     from emergence_stats.reports.words import SYMBOL, kinds_text, tally
 
     session = session_of(context, quiet, timeout)
     began = time.perf_counter()
-    results = session.evaluate(names, traces, suite, controls)
+    chosen = session.choose(names, keyword, all_)
+    if chosen is not None and suite is None:
+        _check_suites(session, chosen, traces)
+    results = session.evaluate(chosen, traces, suite, controls)
     if verbose:
         results = session.with_opinions(results, traces)
     if as_json:
-        typer.echo(to_json(results))
+        typer.echo(to_json(results, session.failed))
     elif quiet:
         for result in results:
             kinds = f" with reservations: {kinds_text(result)}" if result.qualified else ""
             typer.echo(f"{SYMBOL[result.verdict]} {result.name}: {result.verdict}{kinds}")
     else:
         console = session.console()
-        for result in results:
-            print_details(console, result, verbose)
-        print_line(console, f"{tally(results)} in {time.perf_counter() - began:.1f} s")
-    end_with_verdicts(results)
+        print_all_details(console, results, verbose > 0, verbose > 1)
+        print_line(
+            console, f"{tally(results, len(session.failed))} in {time.perf_counter() - began:.1f} s"
+        )
+    end_with_verdicts(session, results)
+
+
+def _check_suites(session: Session, names: Sequence[str], traces: str | None) -> None:
+    """Raise `UsageError` for a named claim that says of no suite that it is meant, where the store has several."""
+    suites = sorted({run.manifest.suite for run in session.store(traces).runs})
+    for loaded in session.load_each(names) if len(suites) > 1 else ():
+        if loaded.hypothesis.design is None:
+            raise UsageError(
+                f"{loaded.name} declares no design, and the store has suites {', '.join(suites)}: name one with --suite, or give "
+                f"it a design, as in design=es.Design({suites[0]!r}, scales=[...], seeds=range(...))"
+            )
 
 
 @app.command()
 def report(
     context: typer.Context,
     names: OptionalNames = None,
+    keyword: KeywordOption = None,
     all_: AllOption = False,
-    format_: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.console,
+    format_: Annotated[
+        Format | None,
+        typer.Option("--format", help="Output format; default: by the suffix of -o, else console."),
+    ] = None,
     output: OutputOption = None,
     traces: TracesOption = None,
     suite: SuiteOption = None,
     controls: ControlsOption = True,
     as_json: JsonOption = False,
-    verbose: VerboseOption = False,
+    verbose: VerbosityOption = 0,
     quiet: QuietOption = False,
     timeout: TimeoutOption = None,
 ) -> None:
@@ -106,17 +141,17 @@ def report(
 
     session = session_of(context, quiet, timeout)
     began = time.perf_counter()
-    session.load_named_or_all(names, all_)
+    chosen = session.choose(names, keyword, all_)
     if output is not None:
         check_folder(output)
-    results = session.evaluate(names, traces, suite, controls)
-    if verbose or format_ is Format.html:
+    how = Format.json if as_json else format_ or by_suffix(output, _BY_SUFFIX)
+    results = session.evaluate(chosen, traces, suite, controls)
+    if verbose or how is Format.html:
         results = session.with_opinions(results, traces)
     if len(results) > 1:
         from emergence_stats.robustness.multiplicity import adjust
 
         results = adjust(results)
-    how = Format.json if as_json else format_
     if how is Format.console:
         text = _console_text(session, results, output is not None, verbose)
     elif how is Format.html:
@@ -124,44 +159,51 @@ def report(
 
         with session.progress("drawing claims") as progress:
             store = session.store(traces)
-            text = html_page(results, session.project, store, progress, suite=suite)
+            text = html_page(
+                results, session.project, store, progress, suite=suite, errors=session.failed
+            )
     else:
-        text = _document(results, session.project, how, time.perf_counter() - began)
-    write_or_print(text, output)
-    end_with_verdicts(results)
+        text = _document(session, results, how, time.perf_counter() - began)
+    write_or_print(text, output, markup=how in (Format.html, Format.junit))
+    end_with_verdicts(session, results)
 
 
-def _document(results: Sequence[Result], project: Project, how: Format, seconds: float) -> str:
+def _document(session: Session, results: Sequence[Result], how: Format, seconds: float) -> str:
     if how is Format.json:
         from emergence_stats.evaluation.results import to_json
 
-        return to_json(results) + "\n"
+        return to_json(results, session.failed) + "\n"
     if how is Format.markdown:
         from emergence_stats.reports.markdown import to_markdown
 
-        return to_markdown(results)
+        return to_markdown(results, session.failed)
+    if how is Format.csv:
+        from emergence_stats.reports.table import to_csv
+
+        return to_csv(results)
     from emergence_stats.reports.junit import of_report
 
-    return of_report(results, project, seconds)
+    return of_report(results, session.project, seconds, session.failed)
 
 
-def _console_text(session: Session, results: Sequence[Result], to_file: bool, verbose: bool) -> str:
+def _console_text(session: Session, results: Sequence[Result], to_file: bool, verbose: int) -> str:
     """What a terminal shows; a file has neither its width nor its colours."""
     from io import StringIO
 
     from rich.console import Console
 
-    from emergence_stats.reports.console import print_details, print_line, print_summary
+    from emergence_stats.reports.console import print_all_details, print_line
+    from emergence_stats.reports.summary import print_summary
     from emergence_stats.reports.words import tally
 
     console = Console(file=StringIO()) if to_file else session.console()
     with console.capture() as shown:
         if session.quiet:
-            print_line(console, tally(results))
+            print_line(console, tally(results, len(session.failed)))
         else:
-            print_summary(console, results)
-        for result in results if verbose else ():
-            print_details(console, result, verbose=True)
+            print_summary(console, results, verbose > 0, len(session.failed))
+        if verbose:
+            print_all_details(console, results, True, verbose > 1)
     return shown.get()
 
 
@@ -172,13 +214,27 @@ class CheckFormat(StrEnum):
     github = "github"
 
 
+_CHECK_BY_SUFFIX = {
+    ".json": CheckFormat.json,
+    ".xml": CheckFormat.junit,
+    ".txt": CheckFormat.console,
+    "": CheckFormat.console,
+}
+
+
 @app.command()
 def check(
     context: typer.Context,
+    names: OptionalNames = None,
+    keyword: KeywordOption = None,
+    all_: AllOption = False,
     update: Annotated[bool, typer.Option("--update", help="Record the current verdicts.")] = False,
     format_: Annotated[
         CheckFormat | None,
-        typer.Option("--format", help="Output format; default: github in its CI, else console."),
+        typer.Option(
+            "--format",
+            help="Output format; default: by the suffix of -o, github in its CI, else console.",
+        ),
     ] = None,
     output: OutputOption = None,
     traces: TracesOption = None,
@@ -195,19 +251,27 @@ def check(
     began = time.perf_counter()
     if output is not None:
         check_folder(output)
+    default = _default_format() if output is None else by_suffix(output, _CHECK_BY_SUFFIX)
+    how = CheckFormat.json if as_json else format_ or default
     path = session.project.folder / "verdicts.lock"
+    chosen = session.choose(names, keyword, all_)
     before = {} if update else recorded.read(path)
-    results = session.evaluate(None, traces, suite)
+    if chosen is not None:
+        before = {name: record for name, record in before.items() if name in chosen}
+    results = session.evaluate(chosen, traces, suite)
+    if update and session.failed:
+        session.end()  # a record without these claims would say that they are gone
+    before = {name: record for name, record in before.items() if name not in session.failed}
     changes = [] if update else recorded.compare(before, results)
     if update:
-        recorded.write(path, results)
-    how = CheckFormat.json if as_json else format_ or _default_format()
+        recorded.write(path, results, keep_others=chosen is not None)
     if how is CheckFormat.json:
-        text = _check_json(results, changes)
+        text = _check_json(session, results, changes)
     elif how is CheckFormat.junit:
         from emergence_stats.reports.junit import of_check
 
-        text = of_check(results, changes, session.project, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        text = of_check(results, changes, session.project, seconds, session.failed)
     elif quiet and not changes:
         text = ""
     elif update:
@@ -218,14 +282,15 @@ def check(
             from emergence_stats.reports.github import without_commands
 
             text = without_commands(text) + _for_github(results, before, changes, session.project)
-    write_or_print(text, output)
-    raise typer.Exit(1 if changes else 0)
+    write_or_print(text, output, markup=how is CheckFormat.junit)
+    session.end(1 if changes else 0)
 
 
 @app.command()
 def audit(
     context: typer.Context,
     names: OptionalNames = None,
+    keyword: KeywordOption = None,
     repeat: Annotated[
         bool, typer.Option("--repeat/--no-repeat", help="Evaluate every unit a second time.")
     ] = True,
@@ -247,7 +312,7 @@ def audit(
     session = session_of(context, quiet, timeout)
     if output is not None:
         check_folder(output)
-    results, broken = _those_that_can(session, names, traces, suite)
+    results = session.evaluate(session.choose(names, keyword), traces, suite)
     store, again = session.store(traces), None
     if repeat:
         with (
@@ -262,33 +327,7 @@ def audit(
     else:
         text = to_text(audits, verbose)
     write_or_print(text, output)
-    for error in broken:
-        sys.stderr.write(f"emergence-stats: error: {error}\n")
-    raise typer.Exit(2 if broken else 1 if any(audit.against for audit in audits) else 0)
-
-
-def _those_that_can(
-    session: Session, names: Sequence[str] | None, traces: str | None, suite: str | None
-) -> tuple[list[Result], list[EmergenceStatsError]]:
-    """Results of the claims that can be evaluated, and the errors of the others: one does not hide the rest.
-
-    Raises the first error if none can.
-    """
-    try:
-        return session.evaluate(names, traces, suite), []
-    except EmergenceStatsError:
-        chosen = list(dict.fromkeys(names)) if names else list(session.project.sources)
-        if len(chosen) < 2:
-            raise
-    results, broken = [], []
-    for name in chosen:
-        try:
-            results += session.evaluate([name], traces, suite)
-        except EmergenceStatsError as error:
-            broken.append(error)
-    if not results:
-        raise broken[0]
-    return results, broken
+    session.end(1 if any(audit.against for audit in audits) else 0)
 
 
 def _default_format() -> CheckFormat:
@@ -321,8 +360,8 @@ def _check_text(results: Sequence[Result], changes: Sequence[Change]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _check_json(results: list[Result], changes: list[Change]) -> str:
-    document = {
+def _check_json(session: Session, results: list[Result], changes: list[Change]) -> str:
+    document: dict[str, Any] = {
         "schema_version": 1,
         "verdicts": {result.name: str(result.verdict) for result in results},
         "qualifiers": {
@@ -332,6 +371,8 @@ def _check_json(results: list[Result], changes: list[Change]) -> str:
         "changes": [line for change in changes for line in change.lines()],
         "changed": [change.to_dict() for change in changes],
     }
+    if session.failed:
+        document["errors"] = {name: str(error) for name, error in session.failed.items()}
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 

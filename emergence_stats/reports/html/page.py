@@ -66,11 +66,12 @@ def page(
     provenance: Provenance,
     audits: Callable[[], Sequence[Audit]],
     progress: Progress | None = None,
+    errors: Mapping[str, Exception] | None = None,
 ) -> str:
     """The whole page. Every string that comes from a store or a hypothesis is escaped.
 
     `backgrounds`: by name of the hypothesis. `manifests`: of all runs of the store, by run_id. `audits`: gives one for
-    each result; it is called last, since it may have to wait.
+    each result; it is called last, since it may have to wait. `errors`: of hypotheses that have no result.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -91,6 +92,7 @@ def page(
     return template.render(
         sections=sections,
         results=results,
+        errors=[str(error) for error in (errors or {}).values()],
         provenance=provenance,
         manifests=_used(results, manifests),
         verdicts=list(Verdict),
