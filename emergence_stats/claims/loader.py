@@ -7,6 +7,7 @@ a second.
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import sys
 from collections.abc import Sequence
@@ -55,6 +56,15 @@ def locks_without_module(folder: Path) -> list[Path]:
 def says_hypothesis(path: Path) -> bool:
     """Whether the text of a module makes a `Hypothesis`; also true if it cannot be read, which its import reports."""
     return _contains(path, b"Hypothesis(")
+
+
+def first_line(path: Path | None) -> str:
+    """What a module says of itself in one line, without importing it; "" if it says nothing."""
+    try:
+        text = ast.get_docstring(ast.parse(path.read_bytes())) if path is not None else None
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    return (text or "").partition("\n")[0]
 
 
 def _contains(path: Path, text: bytes) -> bool:

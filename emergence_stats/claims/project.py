@@ -62,13 +62,15 @@ _CHOICES = {"color": ("auto", "always", "never")}
 class Source:
     """Where a hypothesis is defined: `path` of its module, or an entry point's module.
 
-    `base`: the folder of the claims, from which its modules may import; by default that of `path`.
+    `base`: the folder of the claims, from which its modules may import; by default that of `path`. `shipped`: with this
+    package, and no claim of the project's own.
     """
 
     name: str
     path: Path | None
     module: str | None = None
     base: Path | None = None
+    shipped: bool = False
 
     @property
     def lock(self) -> Path:
@@ -186,6 +188,18 @@ class Project:
             found.setdefault(point.name, Source(point.name, None, point.value))
         return found
 
+    @cached_property
+    def shipped(self) -> dict[str, Source]:
+        """The claims that come with this package, by name, but for those that the project has itself."""
+        folder = shipped_folder()
+        if folder is None or folder.resolve() == self.folder.resolve():
+            return {}
+        return {
+            path.stem: Source(path.stem, path, base=folder, shipped=True)
+            for path in claim_files(folder)
+            if path.stem not in self.sources
+        }
+
     @property
     def why_none(self) -> str:
         """Why the project has no hypothesis."""
@@ -197,6 +211,8 @@ class Project:
         """A source by name. Raises `UsageError` with the nearest name for an unknown one."""
         if name in self.sources:
             return self.sources[name]
+        if name in self.shipped:
+            return self.shipped[name]
         if not self.sources:
             raise UsageError(f"there is no hypothesis {name!r}: {self.why_none}")
         path = self.folder / f"{name}.py"
@@ -204,7 +220,7 @@ class Project:
             raise UsageError(
                 f"{self.shown(path)} is no claim, by its name: so are named tests, helpers and files of other programs"
             )
-        close = difflib.get_close_matches(name, self.sources, 1, cutoff=0.4)
+        close = difflib.get_close_matches(name, [*self.sources, *self.shipped], 1, cutoff=0.4)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise UsageError(f"there is no hypothesis {name!r}{hint}")
 
@@ -237,6 +253,15 @@ class Project:
     def _history_of(self, folder: Path) -> History:
         """Read once for all locks of a folder."""
         return self._histories.setdefault(folder, History(folder, ".lock"))
+
+
+def shipped_folder() -> Path | None:
+    """The folder of the claims that come with this package: in it once it is installed, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed, checkout = package / "shipped", package.parent / "hypotheses"
+    if installed.is_dir():
+        return installed
+    return checkout if (package.parent / "training" / "suites.py").is_file() else None
 
 
 def _tools(path: Path) -> dict[str, Any]:

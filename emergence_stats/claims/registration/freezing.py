@@ -46,6 +46,11 @@ def register(
     it are not among them, as after a registration beside another store. Raises `RegistrationError` if the code of the
     hypothesis read what cannot be frozen, or if commits hold entries that the lock has lost.
     """
+    if loaded.source.shipped:
+        raise RegistrationError(
+            f"{loaded.name} is shipped with emergence-stats, so a registration would lie in the installed package. Copy "
+            f"{loaded.source.path} and what it imports into the project's hypotheses/, and register that"
+        )
     with only_one(loaded.source.lock.parent):
         return _append(loaded, seen, store, values or {})
 

@@ -28,7 +28,7 @@ def choose(
         chosen = _named(project, words)
     if keyword is not None:
         matches = parse(keyword)
-        chosen = [name for name in chosen if matches(_keywords(project.sources[name]))]
+        chosen = [name for name in chosen if matches(_keywords(project.named(name)))]
         if not chosen:
             raise UsageError(
                 f"no hypothesis matches -k {keyword!r}; `emergence-stats list` shows all"
@@ -54,7 +54,7 @@ def _named(project: Project, words: Sequence[str]) -> list[str]:
 def _meant(project: Project, word: str) -> Iterator[str]:
     """Names of the claims that a word means. Raises `UsageError` for an unknown name."""
     sources = project.sources
-    if word in sources:
+    if word in sources or word in project.shipped:
         yield word
     elif any(c in word for c in "*?["):
         pattern = word.rstrip("/")

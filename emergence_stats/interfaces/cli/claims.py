@@ -43,6 +43,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """Hypotheses: claim, registration, last recorded verdict."""
+    from emergence_stats.claims.loader import first_line
     from emergence_stats.claims.registration import state_of
     from emergence_stats.evaluation import recorded
     from emergence_stats.reports.console import print_table
@@ -51,7 +52,8 @@ def list_(
     path = session.project.folder / "verdicts.lock"
     verdicts = recorded.read(path) if path.exists() else {}
     rows = []
-    for loaded in session.load_each(session.choose(names, keyword)):
+    alone = not session.project.sources and session.project.shipped and not (names or keyword)
+    for loaded in [] if alone else session.load_each(session.choose(names, keyword)):
         with session.apart(loaded.name):
             rows.append(
                 {
@@ -61,11 +63,21 @@ def list_(
                     "verdict": verdicts.get(loaded.name, {}).get("verdict"),
                 }
             )
+    shipped = {} if names or keyword else session.project.shipped
     if as_json:
-        print_json({"schema_version": 1, "hypotheses": rows})
+        print_json({"schema_version": 1, "hypotheses": rows, "shipped": list(shipped)})
         session.end()
     columns = ("name", "registration", "verdict", "claim")
-    print_table(session.console(), columns, [[str(row[c] or "-") for c in columns] for row in rows])
+    if rows or not shipped:
+        cells = [[str(row[c] or "-") for c in columns] for row in rows]
+        print_table(session.console(), columns, cells)
+    if shipped:
+        typer.echo(
+            "shipped with emergence-stats, for your own traces (`emergence-stats test NAME --traces ...`):"
+        )
+        width = max(map(len, shipped))
+        for name, source in shipped.items():
+            typer.echo(f"  {name.ljust(width)}  {first_line(source.path)}")
     session.end()
 
 

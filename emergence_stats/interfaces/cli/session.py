@@ -87,7 +87,7 @@ class Session:
                 try:
                     loaded.append(self.project.load(name))
                 except NoHypothesisError:
-                    source = self.project.sources[name]
+                    source = self.project.named(name)
                     if names or source.path is None or source.lock.exists():
                         raise  # it is asked for, or was a claim when it was registered
                     notes.append(
