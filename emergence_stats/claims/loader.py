@@ -16,6 +16,8 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader, Source
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from emergence_stats.claims.constants import Constants
+
 PREFIX = "emergence_stats_hypotheses_"
 # What lies beside claims and is none: helpers; what editors and file systems hide; pytest's files, by the patterns that it
 # has by default; a script that installs.
@@ -89,8 +91,18 @@ def _papers(folder: Path) -> list[Path]:
     ]
 
 
+# What projects set in the helpers of a claim, by its package.
+CONSTANTS: dict[str, Constants] = {}
+
+
 class _FromSource(SourceFileLoader):
-    """Reads and writes no compiled code."""
+    """Reads and writes no compiled code. What a project sets in a helper is set before others import it from there."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        constants = CONSTANTS.get(module.__name__.partition(".")[0])
+        if constants is not None and module.__name__.rpartition(".")[2] != constants.claim:
+            constants.set_in(module)
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)

@@ -28,7 +28,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from emergence_stats.claims.constants import Constants
 from emergence_stats.claims.loader import (
+    CONSTANTS,
     PREFIX,
     claim_files,
     import_from_source,
@@ -54,6 +56,7 @@ _SETTINGS: dict[str, Any] = {
     "authorities": None,
     "color": "auto",
     "jobs": None,
+    "claims": {},
 }
 _CHOICES = {"color": ("auto", "always", "never")}
 
@@ -91,8 +94,8 @@ class Source:
 class Loaded:
     """A hypothesis with its name, its source and the module that defines it.
 
-    `reads`: what its code has read so far, besides the traces it was given. `history`: what git says about the
-    locks of its folder.
+    `reads`: what its code has read so far, besides the traces it was given. `settings`: constants that the project sets for
+    it. `history`: what git says about the locks of its folder.
     """
 
     name: str
@@ -100,6 +103,7 @@ class Loaded:
     hypothesis: Hypothesis
     module: ModuleType
     reads: Reads = field(default_factory=Reads)
+    settings: dict[str, Any] = field(default_factory=dict)
     history: History = field(default_factory=History)
 
     @property
@@ -148,7 +152,12 @@ class Project:
                 hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise UsageError(f"{path}: [tool.emergence_stats] has no setting {name!r}{hint}")
             where = f"{path}: [tool.emergence_stats] {name} is {value!r}"
-            if name == "jobs":
+            if name == "claims":
+                if not isinstance(value, dict) or not all(
+                    isinstance(one, dict) for one in value.values()
+                ):
+                    raise UsageError(f"{where}, not a table for each claim")
+            elif name == "jobs":
                 if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                     raise UsageError(f"{where}, not a number of processes")
             elif not isinstance(value, str):
@@ -245,10 +254,27 @@ class Project:
         return self._loaded[name]
 
     def _load(self, source: Source) -> Loaded:
-        module, reads = _import(source)
+        constants = Constants(source.name, self._constants_of(source.name))
+        module, reads = _import(source, constants)
+        constants.check()
         hypothesis = _the_hypothesis(module, source)
         history = self._history_of(source.lock.parent)
-        return Loaded(source.name, source, hypothesis, module, reads, history)
+        return Loaded(
+            source.name, source, hypothesis, module, reads, dict(constants.wanted), history
+        )
+
+    def _constants_of(self, name: str) -> dict[str, Any]:
+        """What the project sets for a claim. Raises `UsageError` for a table of a claim that there is not."""
+        tables: dict[str, dict[str, Any]] = self.settings["claims"]
+        known = [*self.sources, *self.shipped]
+        for other in tables:
+            if other not in known:
+                close = difflib.get_close_matches(other, known, 1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise UsageError(
+                    f"[tool.emergence_stats.claims.{other}]: there is no hypothesis {other!r}{hint}"
+                )
+        return tables.get(name, {})
 
     def _history_of(self, folder: Path) -> History:
         """Read once for all locks of a folder."""
@@ -280,8 +306,8 @@ def _is_trusted(path: Path) -> bool:
     return not hasattr(os, "getuid") or path.stat().st_uid in (os.getuid(), 0)
 
 
-def _import(source: Source) -> tuple[ModuleType, Reads]:
-    """The module of a claim, imported, and what its code reads from then on."""
+def _import(source: Source, constants: Constants) -> tuple[ModuleType, Reads]:
+    """The module of a claim, imported, with what the project sets for it, and what its code reads from then on."""
     where = str(source.path or source.module)
     try:
         if source.path is None:
@@ -290,6 +316,7 @@ def _import(source: Source) -> tuple[ModuleType, Reads]:
         else:
             base = source.home
             package = _package_for(source.path, base)
+            CONSTANTS[package] = constants
             forget(package)
             inner = source.path.relative_to(base).with_suffix("").parts
             full, reads = ".".join((package, *inner)), watch(package, base)

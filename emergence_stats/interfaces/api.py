@@ -75,7 +75,7 @@ def report(
 
 def describe(name: str, project: str | os.PathLike[str] | None = None) -> str:
     """What a hypothesis claims and how it is tested, in words, as a section on methods."""
-    from emergence_stats.claims.methods import describe_lines
+    from emergence_stats.claims.describing.methods import describe_lines
     from emergence_stats.claims.registration import state_of
 
     loaded = _project(project).load(name)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from emergence_stats.audit.again import evaluating_again
 from emergence_stats.audit.facts import Audit
-from emergence_stats.claims.methods import describe_lines
+from emergence_stats.claims.describing.methods import describe_lines
 from emergence_stats.claims.project import Project
 from emergence_stats.claims.registration import state_of
 from emergence_stats.evaluation.results import Result

@@ -63,6 +63,8 @@ def current_plan(loaded: Loaded) -> Plan:
     """
     try:
         declaration = json.loads(canonical(loaded.hypothesis.declaration()))
+        if loaded.settings:  # another plan than the same module without them
+            declaration["settings"] = json.loads(canonical(loaded.settings))
         digest(declaration)
     except ValueError as error:  # NaN, infinity, or text that is none
         raise HypothesisError(

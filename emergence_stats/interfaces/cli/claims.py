@@ -134,7 +134,7 @@ def describe(
     """The plan as the methods section of a paper, or as a preregistration to file."""
     import json
 
-    from emergence_stats.claims import forms as preregistration
+    from emergence_stats.claims.describing import forms as preregistration
     from emergence_stats.claims.registration import state_of
     from emergence_stats.support.files import check_folder
 
@@ -150,7 +150,7 @@ def describe(
     elif how is DescribeFormat.markdown or chosen is not None:
         text = preregistration.as_markdown(loaded, state, chosen)
     else:
-        from emergence_stats.claims.methods import describe_lines
+        from emergence_stats.claims.describing.methods import describe_lines
 
         text = "\n".join(describe_lines(loaded, state)) + "\n"
     write_or_print(text, output)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from emergence_stats.claims.methods import (
+from emergence_stats.claims.describing.methods import (
     data_text,
     exclusions_text,
     inference_text,

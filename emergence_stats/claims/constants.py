@@ -1,0 +1,84 @@
+"""Constants of a claim's helpers that a project sets for its own data: which tasks are hard, what chance is.
+
+``[tool.emergence_stats.claims.NAME]`` has them by the names of constants in the modules that the claim imports from
+beside it (``hard`` sets ``HARD``), in their form: a list of tasks, a table of numbers by task. A key of a table that is
+``task`` or ``task/level`` stands for a task-level where the constant has those.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from emergence_stats.core.runs import NONE
+from emergence_stats.errors import UsageError
+
+
+@dataclass
+class Constants:
+    """What a project sets for one claim; `seen`: the constants that its helpers have, `applied`: those that were set."""
+
+    claim: str
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    applied: set[str] = field(default_factory=set)
+
+    def set_in(self, module: ModuleType) -> None:
+        """Set those that a module has, after it has run and before another imports them."""
+        for name, value in vars(module).items():
+            if name.isupper() and not name.startswith("_") and _can_be_set(value):
+                self.seen.add(name.lower())
+        for name, value in self.wanted.items():
+            there = vars(module).get(name.upper())
+            if _can_be_set(there):
+                setattr(module, name.upper(), self._like(there, value, name))
+                self.applied.add(name)
+
+    def check(self) -> None:
+        """Raise `UsageError` for a setting that no helper of the claim has."""
+        for name in self.wanted:
+            if name not in self.applied:
+                close = difflib.get_close_matches(name, self.seen, 1)
+                has = f"it has {', '.join(sorted(self.seen)) or 'none'}"
+                raise UsageError(
+                    f"[tool.emergence_stats.claims.{self.claim}]: there is no constant {name!r} in what the claim imports; "
+                    + (f"did you mean {close[0]!r}?" if close else has)
+                )
+
+    def _like(self, there: Any, value: Any, name: str) -> Any:
+        where = f"[tool.emergence_stats.claims.{self.claim}] {name}"
+        if isinstance(there, dict):
+            if not isinstance(value, dict):
+                raise UsageError(f"{where} is {value!r}, not a table")
+            pairs = bool(there) and all(isinstance(key, tuple) for key in there)
+            inner = next(iter(there.values()), None)
+            return {
+                _task_level(key) if pairs else key: self._like(inner, one, f"{name}.{key}")
+                for key, one in value.items()
+            }
+        if isinstance(there, list | tuple):
+            if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+                raise UsageError(f"{where} is {value!r}, not a list of names")
+            pairs = bool(there) and all(isinstance(one, tuple) for one in there)
+            return type(there)(_task_level(one) if pairs else one for one in value)
+        if isinstance(there, str) != isinstance(value, str) or isinstance(value, dict | list):
+            raise UsageError(f"{where} is {value!r}, and the claim has {there!r} there")
+        return value
+
+
+def _can_be_set(value: Any) -> bool:
+    """Whether a constant is a number, text, names or a table of such."""
+    if isinstance(value, list | tuple):
+        return all(isinstance(one, str | tuple) for one in value)
+    if isinstance(value, dict):
+        return all(isinstance(one, int | float | str | list) for one in value.values())
+    return isinstance(value, int | float | str) and not isinstance(value, bool)
+
+
+def _task_level(text: str) -> tuple[str, int]:
+    """A task-level, of a task alone or with its level behind a slash."""
+    task, slash, level = text.rpartition("/")
+    return (task, int(level)) if slash and level.isdigit() else (text, NONE)

@@ -1,0 +1,110 @@
+"""Constants of shipped and own claims that a project sets for its data."""
+
+import json
+
+import pytest
+
+from emergence_stats.claims.project import Project
+from tests.support import es, failed, fill
+
+HELPER = (
+    'HARD = ("add",)\nCHANCE = {("add", 0): 0.5}\nLEARNED = {"easy": [("add", 0)]}\nEDGE = 0.5\n'
+)
+CLAIM = '''
+"""Hard tasks."""
+import emergence_stats as es
+
+from ._tasks import CHANCE, EDGE, HARD, LEARNED
+
+
+def hard(run):
+    traces = run.traces("accuracy", tasks=True)
+    return float(len({t for t in traces.task if t in HARD}))
+
+
+hard_tasks = es.Hypothesis(
+    claim=es.Claim("x"),
+    needs=es.Needs(["accuracy"]),
+    predictions=[es.Prediction("how many", hard, es.Region.above(EDGE))],
+)
+'''
+
+
+@pytest.fixture
+def claim(project):
+    (project / "hypotheses" / "_tasks.py").write_text(HELPER)
+    (project / "hypotheses" / "hard_tasks.py").write_text(CLAIM)
+    fill(project, range(4))
+    return project
+
+
+def settings(project, text):
+    (project / "pyproject.toml").write_text(
+        f"[tool.emergence_stats]\n[tool.emergence_stats.claims.hard_tasks]\n{text}\n"
+    )
+
+
+def value(name="hard_tasks"):
+    (result,) = json.loads(es("test", name, "--json").stdout)["results"]
+    return result["predictions"][0]["estimate"]
+
+
+def test_what_a_project_sets_is_what_the_claim_uses(claim):
+    assert value() == 1
+    settings(claim, 'hard = ["add", "mod"]')
+    assert value() == 2
+
+
+def test_constants_keep_their_form(claim):
+    settings(
+        claim,
+        'hard = ["mod"]\nedge = 0.25\n[tool.emergence_stats.claims.hard_tasks.chance]\npiqa = 0.5\n'
+        '"add/1" = 0.1\n[tool.emergence_stats.claims.hard_tasks.learned]\neasy = ["piqa", "add/2"]',
+    )
+    loaded = Project(claim).load("hard_tasks")
+    module = loaded.module
+    assert module.HARD == ("mod",)
+    assert module.CHANCE == {("piqa", -1): 0.5, ("add", 1): 0.1}
+    assert module.LEARNED == {"easy": [("piqa", -1), ("add", 2)]}
+    assert loaded.hypothesis.predictions[0].region.lo == 0.25
+
+
+def test_a_claim_with_settings_is_another_plan_than_the_registered_one(claim):
+    assert es("register", "hard_tasks").returncode == 0
+    assert es("register", "--check", "hard_tasks").returncode == 0
+    settings(claim, 'hard = ["mod"]')
+    done = es("register", "--check", "hard_tasks")
+    assert done.returncode != 0
+    assert "exploratory" in es("test", "hard_tasks").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('hrad = ["mod"]', ("no constant 'hrad'", "did you mean 'hard'")),
+        ("zzz = 1", ("no constant 'zzz'", "chance, edge, hard, learned")),
+        ('hard = "mod"', ("not a list of names",)),
+        ("chance = 1", ("not a table",)),
+        ('edge = "high"', ("'high'", "0.5")),
+    ],
+)
+def test_a_setting_that_fits_nothing_is_one_clear_error(claim, text, words):
+    settings(claim, text)
+    failed(es("test", "hard_tasks"), *words)
+
+
+def test_settings_of_a_claim_that_there_is_not_are_an_error(claim):
+    (claim / "pyproject.toml").write_text(
+        "[tool.emergence_stats]\n[tool.emergence_stats.claims.hard_task]\nedge = 1\n"
+    )
+    failed(es("test", "hard_tasks"), "no hypothesis 'hard_task'", "did you mean 'hard_tasks'")
+
+
+def test_tasks_of_a_shipped_claim_are_set_for_somebodys_own_data(claim):
+    (claim / "pyproject.toml").write_text(
+        "[tool.emergence_stats]\n[tool.emergence_stats.claims.precursor_rates]\n"
+        'hard = ["mod"]\neasy = ["add"]\n[tool.emergence_stats.claims.precursor_rates.chance]\n"mod/0" = 0.2\n'
+    )
+    module = Project(claim).load("precursor_rates").module
+    assert (module.HARD, module.EASY) == (("mod",), ("add",))
+    assert module.emergences.__globals__["CHANCE"] == {("mod", 0): 0.2}
