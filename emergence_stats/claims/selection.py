@@ -245,6 +245,12 @@ def deviations(
     counted = selection.manifests(store)
     if not counted:
         return
+    stopped = [m.run_id for m in counted if m.further.get("stopped")]
+    if stopped:
+        yield (
+            f"{len(stopped)} of the runs did not come to their end ({stopped[0]}{', ...' if len(stopped) > 1 else ''}): their "
+            "training raised, and their manifests say at which step"
+        )
     if design is not None and selection.suite != design.suite:
         yield (
             f"the runs are of suite {selection.suite}, and the plan is for suite {design.suite}, so the "

@@ -168,6 +168,19 @@ def test_looking_before_the_set_is_complete_shows(root):
     assert said(outcome(root), "not complete", "3 of 5")
 
 
+def test_a_run_whose_training_broke_off_is_said(root):
+    as_planned(root)
+    assert not said(outcome(root), "did not come to their end")
+    add_run(
+        root / "data",
+        10,
+        tasks=("add", "mod"),
+        further={"stopped": {"step": 9}},
+        name="sim-d32-s10",
+    )
+    assert said(outcome(root), "1 of the runs did not come to their end", "sim-d32-s10")
+
+
 def test_a_run_copied_under_another_name_is_no_second_run(root):
     as_planned(root)
     add_run(root / "data", 10, name="sim-again", tasks=("add", "mod"))
