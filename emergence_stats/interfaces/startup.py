@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 
 
@@ -25,7 +26,8 @@ def open_closed_streams() -> None:
 def take_any_text() -> None:
     """A character that stdout cannot show is replaced; stderr writes its number, which Python has it do anyway."""
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+        with suppress(OSError):  # one that was opened for reading too, and cannot be sought in
+            sys.stdout.reconfigure(errors="replace")
 
 
 def is_unicode(stream: object) -> bool:

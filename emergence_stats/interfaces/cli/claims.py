@@ -52,7 +52,9 @@ def list_(
     path = session.project.folder / "verdicts.lock"
     verdicts = recorded.read(path) if path.exists() else {}
     rows = []
-    alone = not session.project.sources and session.project.shipped and not (names or keyword)
+    project = session.project
+    # A file above that is not read has to be said, and is where nothing else is found.
+    alone = not project.sources and project.shipped and not (project.ignored or names or keyword)
     for loaded in [] if alone else session.load_each(session.choose(names, keyword)):
         with session.apart(loaded.name):
             rows.append(

@@ -151,7 +151,9 @@ def _kept(view: _View, where: dict[str, str]) -> list[int]:
         raise TraceError(f"no row{' with ' + wanted if wanted else ''}", file=view.table.file)
     if len(keep) < len(view.table):
         wanted = " and ".join(f"{name} is not {value}" for name, value in where.items())
-        view.notes.add("left out", f"rows where {wanted.replace(' and ', ' or ')}", view.table.file)
+        n = len(view.table) - len(keep)
+        text = f"{n:,} rows where {wanted.replace(' and ', ' or ')}"
+        view.notes.add("left out", text, view.table.file)
     return keep
 
 
