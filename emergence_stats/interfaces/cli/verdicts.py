@@ -1,4 +1,4 @@
-"""Commands that judge: test, report, check, audit."""
+"""Commands that judge: test, report, view, check, audit."""
 
 from __future__ import annotations
 
@@ -166,6 +166,50 @@ def report(
         text = _document(session, results, how, time.perf_counter() - began)
     write_or_print(text, output, markup=how in (Format.html, Format.junit))
     end_with_verdicts(session, results)
+
+
+@app.command()
+def view(
+    context: typer.Context,
+    names: OptionalNames = None,
+    keyword: KeywordOption = None,
+    traces: TracesOption = None,
+    suite: SuiteOption = None,
+    controls: ControlsOption = True,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Where to listen; 0: any port that is free.")
+    ] = 8765,
+) -> None:
+    """The HTML report in a browser, made again when a claim or the store changes."""
+    from emergence_stats.interfaces.viewing import HOST, Pages, make_page, server, state_of
+
+    session = session_of(context)
+    session.choose(names, keyword)  # what is mistyped is said here
+    project, store = session.project, traces or session.project.traces
+    session.store(store)
+    words = [*(names or ())]
+    for option, value in (("-k", keyword), ("--traces", store), ("--suite", suite)):
+        words += [option, value] if value is not None else []
+    if not controls:
+        words.append("--no-controls")
+    here = Path.cwd()
+    pages = Pages(
+        make=lambda: make_page(words, here),
+        state=lambda: state_of(project.root, project.folder, store),
+    )
+    try:
+        serving = server(pages, port)
+    except OSError as error:
+        raise UsageError(
+            f"port {port} of {HOST} cannot be used ({error.strerror}); choose another with --port, or any free one with --port 0"
+        ) from None
+    typer.echo(f"the report is at http://{HOST}:{serving.server_port}/ (Ctrl-C ends)")
+    try:
+        serving.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        serving.server_close()
 
 
 def _document(session: Session, results: Sequence[Result], how: Format, seconds: float) -> str:
