@@ -28,6 +28,8 @@ def test_what_has_moved_is_where_the_table_says(old):
             "emergence_stats.reports.words.tally",
         ),
         ("from emergence_stats import studies; studies.Study", "robustness.studies.Study"),
+        ("from training.recorder import Recorder", "emergence_stats.recorder.Recorder"),
+        ("from training.callbacks import RecorderCallback", "emergence_stats.recorder.callbacks"),
     ],
 )
 def test_an_old_import_works_and_warns(statement, new, tmp_path):
@@ -65,7 +67,7 @@ def test_a_folder_called_training_beside_a_script_is_the_scripts_own(tmp_path, p
     assert (done.stdout, done.stderr) == ("3 Recorder\n", "")
 
 
-def test_a_wheel_holds_two_packages_and_the_claims(tmp_path):
+def test_a_wheel_holds_nothing_that_hides_a_folder_called_training(tmp_path):
     source = tmp_path / "source"
     for name in ("emergence_stats", "training", "hypotheses"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -77,7 +79,12 @@ def test_a_wheel_holds_two_packages_and_the_claims(tmp_path):
     (wheel,) = source.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert tops == {"emergence_stats", "emergence_training"}
+    assert tops == {"emergence_stats", "emergence_training", "training"}
+    # no __init__.py: a folder of that name beside a script stays what it is, whatever it holds
+    assert sorted(name for name in names if name.startswith("training/")) == [
+        "training/callbacks.py",
+        "training/recorder.py",
+    ]
     assert "emergence_stats/shipped/billa_2026/top_down.py" in names
     assert "emergence_stats/shipped/_tasks.py" in names
     for needed in ("py.typed", "reports/html/page.css", "reports/html/page.html.jinja"):
