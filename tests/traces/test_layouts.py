@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emergence_stats as stats
-from emergence_stats.traces.importing import steps
+from emergence_stats.traces.importing import paths, steps
 from tests.support import es, imported, refused
 
 SIZE = ("--set", "n_params=9")
@@ -92,6 +92,7 @@ def test_a_name_of_a_run_in_another_suite_is_refused(tmp_path):
         (["r-s0", "r-s10", "r-s2"], {("r", 0), ("r", 10), ("r", 2)}),
         (["unstable_seed0", "stable_seed0"], {("unstable", 0), ("stable", 0)}),
         (["seed3-wd", "seed4-wd"], {("wd", 3), ("wd", 4)}),
+        (["s5_mech-seed1", "s5_mech-seed2"], {("s5_mech", 1), ("s5_mech", 2)}),
     ],
 )
 def test_seeds_stand_in_the_names_of_runs_or_files(tmp_path, names, expected):
@@ -105,6 +106,8 @@ def test_seeds_stand_in_the_names_of_runs_or_files(tmp_path, names, expected):
 
 def test_numbers_that_are_no_seeds_are_not_read_as_such_and_numbering_is_said(tmp_path):
     (tmp_path / "t.csv").write_text("run,scale,step,acc\nrun-7,x,0,.1\nrun-8,x,0,.1\n")
+    assert paths.seed_in("s5_mech") is None
+    assert paths.seed_in("seed1-seed2") is None
     assert "numbered within a scale (run-7: 0, run-8: 1)" in said(tmp_path, "t.csv", *SIZE)
 
 
@@ -282,6 +285,13 @@ def test_comments_an_index_without_name_and_spaces_in_the_header_do_no_harm_and_
 def test_what_cannot_be_read_is_one_line_with_its_place(tmp_path, data, words):
     (tmp_path / "t.csv").write_bytes(data)
     assert words in refused(tmp_path, "t.csv", *SIZE, "--suite", "s")
+
+
+def test_steps_of_another_unit_are_no_measure(tmp_path):
+    (tmp_path / "t.csv").write_text("run,step,tokens,acc\nr,100,1e9,.1\nr,200,2e9,.2\n")
+    run = imported(tmp_path, "t.csv", *SIZE, "--column", "step=tokens")["r"]
+    assert run.measures == {"acc"}
+    assert list(values(run, "acc")) == [10**9, 2 * 10**9]
 
 
 def test_every_column_that_is_left_out_is_named(tmp_path):

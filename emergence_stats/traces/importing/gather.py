@@ -306,6 +306,7 @@ def name_seeds(runs: Sequence[RunRows], notes: Notes) -> None:
     pairs = [(scales[name], seed[0]) for name, seed in found.items() if seed is not None]
     if len(set(pairs)) < len(pairs):  # then that is not what the numbers are
         found, scales = {}, {}
+    rests: dict[str, None] = {}
     for run in runs:
         seed = found.get(run.name)
         if seed is not None:
@@ -314,9 +315,10 @@ def name_seeds(runs: Sequence[RunRows], notes: Notes) -> None:
         if "scale" not in run.facts:
             run.facts["scale"] = scales.get(run.name, run.name)
             if run.facts["scale"] != run.name:
-                notes.add(
-                    "guessed", f"the scale is the rest of a run's name, as {run.facts['scale']!r}"
-                )
+                rests.setdefault(run.facts["scale"])
+    if rests:
+        text = few([repr(rest) for rest in rests])
+        notes.add("guessed", f"scales are the rest of the names of runs: {text}")
 
 
 def number_seeds(runs: Sequence[RunRows], there: Mapping[str, Manifest], notes: Notes) -> None:

@@ -11,7 +11,8 @@ from emergence_stats.errors import TraceError, UsageError
 
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _PLACE = re.compile(r"\\\{(\w+)\\\}")  # a place of a pattern, escaped
-_SEED = re.compile(r"(?<![A-Za-z0-9])(?:seed|s)[-_=]?([0-9]{1,9})(?![A-Za-z0-9])", re.IGNORECASE)
+_SEED = re.compile(r"(?<![A-Za-z0-9])seed[-_=]?([0-9]{1,9})(?![A-Za-z0-9])", re.IGNORECASE)
+_SHORT = re.compile(r"(?<=[-_./])s([0-9]{1,9})$")  # at the end alone: s5 elsewhere may be the group
 # Names that loggers give every run's file: the folder tells the run.
 _OF_LOGGERS = frozenset(
     ("metrics", "log", "logs", "history", "progress", "results", "train", "training", "scalars", "trainer_state", "output")
@@ -56,8 +57,8 @@ def differing(paths: Sequence[Sequence[str]]) -> list[str]:
 
 
 def seed_in(text: str) -> tuple[int, str] | None:
-    """The seed that a name or path holds (seed3, r-s10), and the text without it; None if there is none or several."""
-    found = list(_SEED.finditer(text))
+    """The seed that a name or path holds (seed3, or -s10 at its end), and the text without it; None if there is none or several."""
+    found = list(_SEED.finditer(text)) or list(_SHORT.finditer(text))
     if len({match[1] for match in found}) != 1:
         return None
     match = found[-1]

@@ -69,9 +69,9 @@ def read_sources(
         kinds[path] = how.format or _guess(path)
     in_tables = [path for path, kind in kinds.items() if kind in _TABLES]
     called = names(in_tables)
-    for path in in_tables:
-        if called[path] != stem(path):
-            notes.add("renamed", f"a run that has no name is called {called[path]!r}", path)
+    by_path = [called[path] for path in in_tables if called[path] != stem(path)]
+    if by_path:
+        notes.add("renamed", f"runs without a name are called by their paths: {few(by_path)}")
     states = [path for path, kind in kinds.items() if kind == "trainer"]
     if states:
         yield from _of_tool(trainer.read(states, notes), mapping, facts)

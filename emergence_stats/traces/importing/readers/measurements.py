@@ -339,6 +339,7 @@ def _numeric(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, An
             raise doubled(name, view.table.file)
         if (
             name in errors
+            or name in USUAL["step"]  # steps of another unit than those that were taken
             or _OF_LOGGERS.fullmatch(name)
             or not are_numbers(cells, view.table.decimal)
         ):
@@ -406,9 +407,8 @@ def _say_unused(view: _View, why: str | None) -> None:
     left = [name for name in (*view.table.names, *view.table.doubled) if name not in view.used]
     if left:
         text = f"column{'s' if len(left) > 1 else ''} {few([repr(name) for name in left])}"
-        view.notes.add(
-            "left out", f"{text}: {why}" if why and len(left) == 1 else text, view.table.file
-        )
+        why = f", which {why}" if why and len(left) == 1 else ""
+        view.notes.add("left out", text + why, view.table.file)
 
 
 # --- rows -------------------------------------------------------------------------------------
