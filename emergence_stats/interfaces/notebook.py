@@ -57,13 +57,8 @@ class Predictions(tuple[PredictionResult, ...]):
     """
 
     def __getitem__(self, key: Any) -> Any:
-        if not isinstance(key, str):
-            return super().__getitem__(key)
-        for one in self:
-            if one.name == key:
-                return one
-        raise KeyError(
-            f"there is no prediction {key!r}, only {', '.join(one.name for one in self)}"
+        return (
+            _by_name(self, key, "prediction") if isinstance(key, str) else super().__getitem__(key)
         )
 
 
@@ -71,14 +66,7 @@ class ShownReport(list[ShownResult]):
     """Results of several hypotheses, by position or name, which a notebook displays as one table."""
 
     def __getitem__(self, key: Any) -> Any:
-        if not isinstance(key, str):
-            return super().__getitem__(key)
-        for one in self:
-            if one.name == key:
-                return one
-        raise KeyError(
-            f"there is no result of {key!r}, only of {', '.join(one.name for one in self)}"
-        )
+        return _by_name(self, key, "result") if isinstance(key, str) else super().__getitem__(key)
 
     def to_frame(self) -> DataFrame:
         """One row per hypothesis and prediction."""
@@ -185,6 +173,14 @@ def snippet(result: Result) -> str:
         f"{picture}<p>{escape(text.why_text(result))}</p>"
         + (f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>" if notes else "")
     )
+
+
+def _by_name(some: Iterable[Any], name: str, what: str) -> Any:
+    """The one of this name. Raises `KeyError` with the names that there are."""
+    found = {one.name: one for one in some}
+    if name not in found:
+        raise KeyError(f"there is no {what} {name!r}, only {', '.join(found)}")
+    return found[name]
 
 
 def _values(of: Any) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def test_several_claims_are_a_report_by_position_and_name(two):
     assert found.to_frame()["hypothesis"].tolist() == ["high", "higher"]
     assert "higher" in found._repr_html_()
     assert [one.name for one in es.report(project=two)] == ["high", "higher"]
-    with pytest.raises(KeyError, match="no result of 'low', only of high, higher"):
+    with pytest.raises(KeyError, match="no result 'low', only high, higher"):
         found["low"]
 
 

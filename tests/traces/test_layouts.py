@@ -279,6 +279,8 @@ def test_comments_an_index_without_name_and_spaces_in_the_header_do_no_harm_and_
         (b"step,acc\n0,.1\n1,.2,.3\n", "line 3 has 3 columns, and the first line has 2"),
         (b"step,acc,acc\n0,.1,.2\n", "column 'acc': the name appears twice"),
         (b"step,name\n0,x\n", "no column of numbers"),
+        (b"step;acc;n\n0;0,5;1.234\n", "some numbers have a comma and some a point"),
+        (b"run,step,acc\nA,0,.1\na,0,.2\n", "only in punctuation or capitals"),
         (b"step,acc\n0,1_000\n", "no column of numbers"),
     ],
 )

@@ -269,11 +269,11 @@ def _describe(run: RunRows, suite: str) -> Imported:
 
 
 def _check_ids(described: Sequence[Imported]) -> None:
-    """Raise `TraceError` for two runs of one name."""
+    """Raise `TraceError` for two runs of one name, also if capitals alone tell them apart: some disks do not."""
     seen: set[str] = set()
     for one in described:
-        if one.run_id in seen:
+        if one.run_id.casefold() in seen:
             raise TraceError(
-                f"two runs would be called {one.run_id!r}: their names differ only in punctuation"
+                f"two runs would be called {one.run_id!r}: their names differ only in punctuation or capitals"
             )
-        seen.add(one.run_id)
+        seen.add(one.run_id.casefold())

@@ -89,9 +89,8 @@ def read(
             if separator != "," and delimiter is None and separator != "\t":
                 notes.add("guessed", f"columns are separated by {separator!r}", path)
             names, columns = _csv(text, separator, path, notes)
-            if decimal is None and separator == ";" and _has_commas(columns):
-                decimal = ","
-                notes.add("converted", "the comma in numbers is the decimal point", path)
+            if decimal is None and separator == ";":
+                decimal = _decimal(columns, path, notes)
         else:
             reader = {"jsonl": _jsonl, "json": _json}[kind]
             names, columns, head = reader(text, path)
@@ -219,18 +218,27 @@ def _csv(text: str, delimiter: str, path: Path, notes: Notes) -> tuple[list[str]
     return names or [], columns
 
 
-def _has_commas(columns: Sequence[Sequence[Any]]) -> bool:
-    """Whether numbers have a comma where others have a point: 0,25 and no 0.25 anywhere."""
+def _decimal(columns: Sequence[Sequence[Any]], path: Path, notes: Notes) -> str:
+    """The decimal point of numbers between semicolons: a comma, if some have one and none a point.
+
+    Raises `TraceError` if some have the one and some the other: 1.234 is then one number or another.
+    """
     commas = points = False
     for column in columns:
-        for cell in column[:1000]:
+        for cell in column:
             if isinstance(cell, str) and cell.strip().lstrip("+-")[:1].isdigit():
-                digits = (
-                    cell.strip().lstrip("+-").replace("e-", "").replace("e+", "").replace("E-", "")
-                )
+                digits = cell.strip().lstrip("+-").lower().replace("e-", "e").replace("e+", "e")
                 commas |= digits.count(",") == 1 and digits.replace(",", "").isalnum()
-                points |= digits.count(".") == 1 and digits.replace(".", "").isdigit()
-    return commas and not points
+                points |= digits.count(".") == 1 and digits.replace(".", "").isalnum()
+    if commas and points:
+        raise TraceError(
+            "some numbers have a comma and some a point, so it is not clear which is the decimal point",
+            file=path,
+            fix="Say it with --decimal . or --decimal ,",
+        )
+    if commas:
+        notes.add("converted", "the comma in numbers is the decimal point", path)
+    return "," if commas else "."
 
 
 # --- JSON and Parquet -------------------------------------------------------------------------
