@@ -17,7 +17,7 @@ from pathlib import Path
 
 from emergence_stats.audit.facts import Repeated
 from emergence_stats.claims.project import Project
-from emergence_stats.errors import HypothesisError
+from emergence_stats.errors import EmergenceStatsError, HypothesisError
 from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.evaluation.results import Result
 from emergence_stats.support.reads import Reads
@@ -28,23 +28,33 @@ Values = dict[str, float]  # by label of the unit, which names the control and t
 
 @dataclass
 class Again:
-    """What the other process found, by name of the claim: values of units, and what the code of the claim read."""
+    """What the other process found, by name of the claim: values of units, what the code of the claim read, or what failed."""
 
     values: dict[str, Values] = field(default_factory=dict)
     reads: dict[str, Reads] = field(default_factory=dict)
+    failures: dict[str, EmergenceStatsError] = field(default_factory=dict)
+
+    def values_of(self, name: str) -> Values:
+        """Raises what failed there, though it did not here."""
+        if name in self.failures:
+            raise self.failures[name]
+        return self.values[name]
 
 
 @contextmanager
 def evaluating_again(
-    results: Sequence[Result], project: Project, store: Store, suite: str | None = None
+    names: Sequence[str],
+    project: Project,
+    store: Store,
+    suite: str | None = None,
+    controls: bool = True,
 ) -> Iterator[Callable[[], Again]]:
-    """The claims of `results`, which were evaluated with this `suite`, are evaluated again while the caller goes on.
+    """These claims are evaluated once more while the caller goes on. `suite`, `controls`: as of the evaluation beside it.
 
-    Gives a function that waits for it, and raises what `evaluate` raises.
+    Gives a function that waits for it, and raises what `evaluate` raises of the store.
     """
-    names = [result.name for result in reversed(results)]
-    controls = any(result.controls for result in results)
-    with _in_another_process(project, store, names, suite, controls) as wait:
+    backwards = list(reversed(names))
+    with _in_another_process(project, store, backwards, suite, controls) as wait:
         yield wait
 
 
@@ -75,13 +85,19 @@ def _in_another_process(
 
 
 def _there(root: Path, uri: str, names: Sequence[str], suite: str | None, controls: bool) -> Again:
-    project = Project(root)
+    project, found = Project(root), Again()
     loaded = [project.load(name) for name in names]
-    results = evaluate(loaded, Store.open(uri), suite=suite, controls=controls, backwards=True)
-    return Again(
-        {result.name: values_of(result) for result in results},
-        {one.name: one.reads for one in loaded},
+    results = evaluate(
+        loaded,
+        Store.open(uri),
+        suite=suite,
+        controls=controls,
+        backwards=True,
+        failures=found.failures,
     )
+    found.values = {result.name: values_of(result) for result in results}
+    found.reads = {one.name: one.reads for one in loaded}
+    return found
 
 
 @contextmanager

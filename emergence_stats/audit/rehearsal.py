@@ -29,7 +29,7 @@ def check_repeats(loaded: Loaded, project: Project, store: Store) -> bool:
     first = values_of(result)
     again = evaluate_elsewhere(project, store, loaded.name)
     loaded.reads.add(again.reads[loaded.name])
-    second = again.values[loaded.name]
+    second = again.values_of(loaded.name)
     repeated = compared(first, second)
     for label in repeated.different:
         raise HypothesisError(

@@ -52,7 +52,8 @@ def code_digests(path: Path, base: Path | None = None) -> dict[str, str]:
             bare_source(source) if file.is_relative_to(_PACKAGE / "core") else source
         ).hexdigest()
         if file.suffix == ".py":
-            waiting += _reached(file, source, path.parent)
+            own = file.is_relative_to(_PACKAGE)
+            waiting += _of_package(file, source) if own else _reached(file, source, path.parent)
         if file == _PACKAGE / "core" / "plan.py":
             waiting += [_PACKAGE / "core" / name for name in _SETTLES]
     return {_shown(file, base): sha for file, sha in sorted(digests.items())}
@@ -111,6 +112,11 @@ def _parsed(source: bytes, file: Path) -> ast.Module:
         raise RegistrationError(
             f"{file}:{line}: cannot be parsed ({error}), so nothing tells what it imports"
         ) from None
+
+
+@cache  # this package does not change while it runs, and every claim rests on the same of its modules
+def _of_package(file: Path, source: bytes) -> tuple[Path, ...]:
+    return tuple(_reached(file, source, _PACKAGE))
 
 
 def _reached(file: Path, source: bytes, folder: Path) -> Iterator[Path]:

@@ -22,7 +22,8 @@ def audits_of(
     trusted: Sequence[Path] | None = None,
 ) -> list[Audit]:
     """One audit for each result. `again`: the second evaluation, if there was one; `trusted`: certificates of timestamp
-    authorities, by default those of the project. Raises `UsageError` if one is not there.
+    authorities, by default those of the project. Raises `UsageError` if one is not there, and what failed in the second evaluation
+    alone.
     """
     roots = project.authorities if trusted is None else trusted
     for path in roots:
@@ -33,7 +34,7 @@ def audits_of(
     for result in results:
         repeated, loaded = None, project.load(result.name)
         if again is not None:
-            repeated = compared(values_of(result), again.values[result.name])
+            repeated = compared(values_of(result), again.values_of(result.name))
             loaded.reads.add(again.reads[result.name])
         audits.append(gather(loaded, result, store, history, repeated, roots))
     return audits

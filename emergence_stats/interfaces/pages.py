@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from emergence_stats.audit.again import evaluating_again
+from emergence_stats.audit.again import Again
 from emergence_stats.audit.facts import Audit
 from emergence_stats.claims.describing.methods import describe_lines
 from emergence_stats.claims.project import Project
 from emergence_stats.claims.registration import state_of
 from emergence_stats.evaluation.results import Result
-from emergence_stats.evaluation.watch import look
+from emergence_stats.evaluation.watching.curves import Wanted, curves_of
+from emergence_stats.evaluation.watching.look import look
 from emergence_stats.interfaces.audits import audits_of
 from emergence_stats.reports.html import Background, Provenance, page
 from emergence_stats.support.progress import Progress
@@ -21,27 +22,43 @@ def html_page(
     results: Sequence[Result],
     project: Project,
     store: Store,
+    again: Callable[[], Again],
     progress: Progress | None = None,
     *,
-    suite: str | None = None,
     arguments: Sequence[str] | None = None,
     errors: Mapping[str, Exception] | None = None,
 ) -> str:
-    """One HTML file of these results, with their audits. `suite`: as it was asked for; `arguments`: of the command
+    """One HTML file of these results, with their audits. `again`: waits for the second evaluation; `arguments`: of the command
     that made it, by default this one's. `errors`: of hypotheses that have no result, by name.
 
     Raises what reading a run raises.
     """
-    with evaluating_again(results, project, store, suite) as again:
-        backgrounds = {}
-        for result in results:
-            loaded = project.load(result.name)
-            plan = "\n".join(describe_lines(loaded, state_of(loaded)))
-            backgrounds[result.name] = Background(plan, look(loaded, result, store))
-        manifests = {run.manifest.run_id: run.manifest for run in store.runs}
-        made = Provenance.now(project.root, store.uri, arguments)
+    backgrounds = _backgrounds(results, project, store)
+    manifests = {run.manifest.run_id: run.manifest for run in store.runs}
+    made = Provenance.now(project.root, store.uri, arguments)
 
-        def audits() -> list[Audit]:
-            return audits_of(results, project, store, again())
+    def audits() -> list[Audit]:
+        return audits_of(results, project, store, again())
 
-        return page(results, backgrounds, manifests, made, audits, progress, errors)
+    return page(results, backgrounds, manifests, made, audits, progress, errors)
+
+
+def _backgrounds(
+    results: Sequence[Result], project: Project, store: Store
+) -> dict[str, Background]:
+    """What the page shows of each claim besides its result, by name."""
+    loaded = {result.name: project.load(result.name) for result in results}
+    looked = {result.name: look(loaded[result.name], result, store) for result in results}
+    wanted = {}
+    for result in results:
+        seen = looked[result.name]
+        if seen is not None:
+            counted = frozenset(use.run_id for use in result.runs if use.status == "counted")
+            wanted[result.name] = Wanted(loaded[result.name].hypothesis.needs, seen.asked, counted)
+    curves = curves_of(store, wanted)
+    return {
+        name: Background(
+            "\n".join(describe_lines(one, state_of(one))), looked[name], curves.get(name, ())
+        )
+        for name, one in loaded.items()
+    }

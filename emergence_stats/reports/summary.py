@@ -11,6 +11,7 @@ from emergence_stats.reports.console import STYLE, aligned, print_line, print_ta
 from emergence_stats.reports.words import (
     MULTIPLICITY_COLUMNS,
     SYMBOL,
+    bases_text,
     deviations_text,
     ends_text,
     kinds_text,
@@ -78,7 +79,7 @@ def _print_verdicts(console: Console, results: Sequence[Result], width: int | No
         shown = decisive(result)
         if shown is not None:
             print_line(console, f"  {shown.name}")
-            print_line(console, f"  {_estimate(shown)}, claimed {_region(shown)}")
+            print_line(console, f"  {estimate_text(shown)}, claimed {region_text(shown)}")
     return False
 
 
@@ -88,7 +89,7 @@ def _tables(
     """Columns and rows, from much to little, and whether kinds of qualifiers are letters."""
     shown = [decisive(result) for result in results]
     names = [p.name if p is not None else "-" for p in shown]
-    numbers = [(_estimate(p), _region(p)) for p in shown]
+    numbers = [(estimate_text(p), region_text(p)) for p in shown]
     runs = [str(result.counted) for result in results]
     last = ("estimate, interval", "claimed")
     yield (
@@ -125,7 +126,7 @@ def decisive(result: Result) -> PredictionResult | None:
     return next((p for p in known if p.verdict is result.verdict), known[0] if known else None)
 
 
-def _estimate(p: PredictionResult | None) -> str:
+def estimate_text(p: PredictionResult | None) -> str:
     """The estimate with its interval; of a prediction about every scale, that of the scale which decides."""
     if p is None:
         return "-"
@@ -133,7 +134,7 @@ def _estimate(p: PredictionResult | None) -> str:
     return f"{number(deciding.value)} {ends_text(deciding.interval)}"
 
 
-def _region(p: PredictionResult | None) -> str:
+def region_text(p: PredictionResult | None) -> str:
     """The claim region with three digits."""
     if p is None:
         return "-"
@@ -157,7 +158,7 @@ def _notes(results: Sequence[Result], letters: bool, verbose: bool, errors: int)
         yield from (f"{r.name}: {why_text(r)}" for r in results)
     else:
         yield from _without_estimate(results)
-    yield from _bases(results)
+    yield from bases_text(results)
     yield from (f"{names}: supersedes {study}" for study, names in supersedes_text(results))
     yield from deviations_text(results)
     kinds = dict.fromkeys(q.kind for r in results for q in r.qualifiers)
@@ -180,16 +181,3 @@ def _without_estimate(results: Sequence[Result]) -> Iterator[str]:
     else:
         names = [name for some in whose.values() for name in some]
         yield f"{who_text(names, len(results))} have no run that can be used: `emergence-stats plan NAME` says which they want"
-
-
-def _bases(results: Sequence[Result]) -> Iterator[str]:
-    """Which verdicts are confirmatory; one line, since they seldom differ."""
-    of: dict[str, list[str]] = {}
-    for result in results:
-        if result.counted:
-            of.setdefault(result.basis, []).append(result.name)
-    if len(of) == 1:
-        yield f"every estimate is {next(iter(of))}" if len(results) > 1 else next(iter(of))
-    elif of:
-        fewer, more = sorted(of, key=lambda basis: len(of[basis]))
-        yield f"{fewer}: {', '.join(of[fewer])}; the other estimates are {more}"

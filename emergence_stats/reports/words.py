@@ -301,6 +301,19 @@ def supersedes_text(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
         yield study, who_text(names, len(results))
 
 
+def bases_text(results: Sequence[Result]) -> Iterator[str]:
+    """Which verdicts are confirmatory; one line, since they seldom differ."""
+    of: dict[str, list[str]] = {}
+    for result in results:
+        if result.counted:
+            of.setdefault(result.basis, []).append(result.name)
+    if len(of) == 1:
+        yield f"every estimate is {next(iter(of))}" if len(results) > 1 else next(iter(of))
+    elif of:
+        fewer, more = sorted(of, key=lambda basis: len(of[basis]))
+        yield f"{fewer}: {', '.join(of[fewer])}; the other estimates are {more}"
+
+
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T[\d:.]+(?:Z|[+-]\d\d:\d\d)")
 _FEW = 3  # names that a line lists
 

@@ -1,17 +1,21 @@
 """The HTML report, looked at in a browser: whole, quiet, self-contained, readable on a phone."""
 
+import csv
+import io
 import json
 import os
 import re
 import shutil
 import xml.etree.ElementTree as ET
-from base64 import b64decode
+from html import unescape
+from urllib.parse import unquote
 
 import pytest
 
+from emergence_stats.audit.again import evaluating_again
 from emergence_stats.claims.project import Project
 from emergence_stats.evaluation.evaluate import evaluate
-from emergence_stats.evaluation.watch import look
+from emergence_stats.evaluation.watching.look import Asked, look
 from emergence_stats.interfaces.pages import html_page
 from emergence_stats.robustness.explore import explore
 from emergence_stats.robustness.recorded import attach, record_multiverse, record_power
@@ -82,21 +86,26 @@ def html(tmp_path_factory):
     record_multiverse(project, store, explore(project, "order", store, processes=1))
     record_power(project, store, simulate(loaded[0], store, draws=20, most=4))
     results = attach(evaluate(loaded, store), project, store)
-    return html_page(results, project, store, arguments=["report", "--all"])
+    with evaluating_again([one.name for one in loaded], project, store) as again:
+        return html_page(results, project, store, again, arguments=["report", "--all"])
 
 
-def pictures(html):
-    found = re.findall(r'<img src="data:image/svg\+xml;base64,([^"]+)"', html)
-    return [b64decode(text).decode() for text in found]
+def embedded(html):
+    text = re.search(
+        r'<script type="application/json" id="results-json">(.*?)</script>', html, re.S
+    )
+    return json.loads(text[1])
+
+
+def charts(html):
+    return re.findall(r"<svg.*?</svg>", html, re.S)
 
 
 def test_the_page_says_what_the_json_says(html):
-    text = re.search(r'<script type="application/json" id="results">(.*?)</script>', html, re.S)[1]
-    results = json.loads(text)["results"]
+    results = embedded(html)["results"]
     assert [r["name"] for r in results] == ["order", "learns"]
     for r in results:
-        assert f'<section class="claim" id="{r["name"]}">' in html
-        assert r["verdict"] in html
+        assert f'<details class="claim" id="{r["name"]}" data-verdict="{r["verdict"]}"' in html
 
 
 def test_strings_of_a_store_and_a_claim_are_escaped(html):
@@ -106,22 +115,37 @@ def test_strings_of_a_store_and_a_claim_are_escaped(html):
     assert "&lt;b&gt;blocks" in html
 
 
-def test_pictures_are_well_formed_and_know_dark_pages(html):
-    found = pictures(html)
-    # effects, runs, layers, lead times, traces of two measures, multiverse, power
-    assert len(found) == 8
+def test_charts_are_well_formed_and_say_what_they_show(html):
+    found = charts(html)
+    # a strip in the summary and in the table of effects, units of two predictions, traces of two measures, layers, lead times,
+    # multiverse, power
+    assert len(found) == 1 + 2 + 2 + 2 + 1 + 1 + 1 + 1
     for svg in found:
-        ET.fromstring(svg.encode())
-        assert "prefers-color-scheme:dark" in svg
+        ET.fromstring(svg)
+        assert re.match(r'<svg class="(chart|strip)" role="img" aria-label="[^"]+', svg)
     assert any(HOSTILE in "".join(ET.fromstring(svg).itertext()) for svg in found)
 
 
 def test_nothing_outside_is_asked_for(html):
-    without_data = re.sub(r"data:image/svg\+xml;base64,[^\"]+", "", html)
-    assert not re.findall(r'(?:src|href|action)="(?!#|data:,|")[^"]+"', without_data)
+    assert not re.findall(r'(?:src|href|action)="(?!#|data:,|")[^"]+"', html)
     assert "@import" not in html
-    for svg in pictures(html):
-        assert not re.findall(r'(?:href|src)="(?!#)[^"]+"', svg)
+    assert "url(" not in html
+
+
+def test_every_run_that_is_drawn_is_listed(html):
+    led = {unquote(name) for name in re.findall(r'href="#run-([^"]+)"', html)}
+    listed = {unescape(name) for name in re.findall(r'<tr id="run-([^"]+)"', html)}
+    assert len(led) == 15
+    assert led <= listed
+
+
+def test_traces_are_those_of_all_runs(html):
+    found = {one["measure"]: one for one in embedded(html)["traces"]}
+    assert set(found) == {"rankme", "accuracy"}
+    for one in found.values():
+        assert len({line["run"] for line in one["lines"]}) == 15
+        for line in one["lines"]:
+            assert len(line["values"]) == len(one["steps"][line["steps"]])
 
 
 def test_what_is_drawn_is_what_the_estimates_looked_at(project):
@@ -131,10 +155,8 @@ def test_what_is_drawn_is_what_the_estimates_looked_at(project):
     here, store = Project(project), Store.open(project / "data")
     loaded = here.load("order")
     looked = look(loaded, evaluate([loaded], store)[0], store)
-    assert set(looked.traces) == {"rankme", "accuracy"}
-    assert set(looked.traces["rankme"].layer) == {
-        4
-    }  # the fewest that were asked for: the last block
+    # at the fewest layers that were asked for: the last block
+    assert set(looked.asked) == {Asked("rankme", "final", True), Asked("accuracy", None, True)}
     assert set(looked.events) == {"emergence", "recovery of rankme"}
     assert set(looked.falls["half-way fall of rankme"].layer) == {1, 2, 3, 4}
     again = here.load("order").hypothesis.predictions[0]
@@ -185,35 +207,133 @@ def test_a_browser_has_nothing_to_complain_of_and_fetches_nothing(opened):
     assert tab.said == []
     assert [url for url in tab.asked if not url.startswith(("data:", "file:"))] == []
     assert len([url for url in tab.asked if url.startswith("file:")]) == 1
-    sizes = tab.evaluate("[...document.images].map(i => [i.complete, i.naturalWidth])")
-    assert sizes
-    assert all(complete and width > 100 for complete, width in sizes)
 
 
-def test_a_phone_shows_it_without_scrolling_sideways(opened):
-    tab = opened(width=360)
-    assert tab.evaluate("document.documentElement.scrollWidth") <= 360
-    # pictures are narrow enough that their text keeps most of its size
-    shrunk = tab.evaluate("[...document.images].map(i => i.width / i.naturalWidth)")
+@pytest.mark.parametrize("width", [360, 390])
+def test_a_phone_shows_it_without_scrolling_sideways(opened, width):
+    tab = opened(width=width)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    # nothing of a verdict, an effect or a control is beyond the edge, or in a box that must be pushed
+    beyond = tab.evaluate(
+        "[...document.querySelectorAll('table.cards td, table.cards th, .verdict, .badge')]"
+        f".filter(e => e.getBoundingClientRect().right > {width} + 1).map(e => e.textContent)"
+    )
+    assert beyond == []
+    # charts are narrow enough that their text keeps most of its size
+    shrunk = tab.evaluate(
+        "[...document.querySelectorAll('svg.chart')].filter(i => i.clientWidth).map(i => i.clientWidth / i.viewBox.baseVal.width)"
+    )
     assert min(shrunk) > 0.75
 
 
-def test_the_summary_can_be_filtered(opened):
+def names_of(tab):
+    return tab.evaluate(
+        "[...document.querySelectorAll('#page-summary tbody tr')].map(r => r.dataset.name)"
+    )
+
+
+def test_filters_hide_rows_sections_and_contents(opened):
     tab = opened()
-    rows = tab.locator("#summary tbody tr")
-    verdicts = [rows.nth(i).get_attribute("data-verdict") for i in range(2)]
-    assert verdicts == ["supported", "inconclusive"]
+    rows = tab.locator("#page-summary tbody tr")
+    assert [rows.nth(i).get_attribute("data-verdict") for i in range(2)] == [
+        "supported",
+        "inconclusive",
+    ]
     tab.get_by_label("inconclusive").uncheck()
     assert [rows.nth(i).is_visible() for i in range(2)] == [True, False]
+    assert not tab.locator("details#learns").is_visible()
+    assert not tab.locator("#page-contents li[data-name=learns]").is_visible()
+    assert tab.locator("details#order").is_visible()
     tab.get_by_label("Filter by words").fill("nothing like it")
     assert not rows.nth(0).is_visible()
 
 
+def test_columns_sort_by_button_and_by_keyboard(opened):
+    tab = opened()
+    assert names_of(tab) == ["order", "learns"]
+    tab.locator("#page-summary thead button", has_text="claim").focus()
+    tab.keyboard.press("Enter")
+    assert names_of(tab) == ["learns", "order"]
+    head = tab.locator("#page-summary thead th[data-key=name]")
+    assert head.get_attribute("aria-sort") == "ascending"
+    tab.keyboard.press("Enter")
+    assert names_of(tab) == ["order", "learns"]
+    assert head.get_attribute("aria-sort") == "descending"
+    tab.locator("#page-summary thead button", has_text="verdict").click()
+    assert names_of(tab) == ["order", "learns"]  # supported before inconclusive
+
+
+def test_claims_open_by_keyboard_and_by_what_leads_to_them(opened):
+    tab = opened()
+    tab.get_by_role("button", name="close all").click()
+    claim = tab.locator("details#order")
+    assert claim.get_attribute("open") is None
+    claim.locator("summary").first.focus()
+    tab.keyboard.press("Space")
+    assert claim.get_attribute("open") is not None
+    # a dot leads to its run, in a part that is folded
+    assert not tab.locator("#page-provenance").evaluate("e => e.open")
+    tab.locator("#order svg.chart a").first.click()
+    tab.wait_for_function("document.querySelector('#page-provenance').open")
+    where = tab.evaluate("decodeURIComponent(location.hash)")
+    assert tab.evaluate("id => !!document.getElementById(id)", where[1:])
+
+
+def saved(tab, button):
+    with tab.expect_download() as download:
+        button.click()
+    return download.value.suggested_filename, download.value.path().read_text("utf-8")
+
+
+def test_what_is_saved_holds_the_numbers_that_are_shown(opened, html):
+    tab = opened()
+    held = embedded(html)
+    name, text = saved(tab, tab.get_by_role("button", name="Save claims as CSV"))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert name == "claims.csv"
+    wanted = [(r["name"], p) for r in held["results"] for p in r["predictions"]]
+    assert [(row["claim"], row["prediction"]) for row in rows] == [
+        (n, p["name"]) for n, p in wanted
+    ]
+    assert [float(row["estimate"]) for row in rows if row["estimate"]] == [
+        p["estimate"] for _, p in wanted if p["estimate"] is not None
+    ]
+    _, text = saved(tab, tab.get_by_role("button", name="Save order-tau-b as CSV"))
+    values = held["results"][0]["predictions"][0]["values"]
+    assert [float(row["value"]) for row in csv.DictReader(io.StringIO(text))] == [
+        v["value"] for v in values
+    ]
+    button = tab.locator("#order").get_by_role("button", name=re.compile("Save rankme-. as CSV"))
+    _, text = saved(tab, button)
+    rankme = next(one for one in held["traces"] if one["measure"] == "rankme")
+    assert sum(len(line["values"]) for line in rankme["lines"]) == text.count("\n") - 1
+    _, text = saved(tab, tab.get_by_role("button", name="Save order-multiverse as CSV"))
+    analyses = held["results"][0]["multiverse"]["curve"]["analyses"]
+    first = next(csv.DictReader(io.StringIO(text)))
+    assert text.count("\n") == len(analyses) + 1
+    assert (first["fraction"], first["rise"]) == ("0.5", "0.25")
+    _, text = saved(tab, tab.get_by_role("button", name="Save order-power as CSV"))
+    assert text.count("\n") == len(held["results"][0]["power"]["rows"]) + 1
+
+
+def test_a_saved_picture_stands_alone(opened):
+    tab = opened(color_scheme="light")
+    for name, marks in (("claims", "path"), ("order-tau-b", "circle")):
+        file, text = saved(tab, tab.get_by_role("button", name=f"Save {name} as SVG", exact=True))
+        assert file == f"{name}.svg"
+        root = ET.fromstring(text)
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert root.findall(f".//{{http://www.w3.org/2000/svg}}{marks}")
+        style = root.find("{http://www.w3.org/2000/svg}style").text
+        assert set(re.findall(r"var\((--\w+)\)", style)) == set(re.findall(r"(--\w+):", style))
+
+
 def test_without_scripts_it_can_be_read(opened):
     tab = opened(java_script_enabled=False)
-    assert tab.locator("#summary tbody tr").count() == 2
-    assert not tab.locator("#filters").is_visible()
-    assert tab.locator("section#order").is_visible()
+    assert tab.locator("#page-summary tbody tr").count() == 2
+    assert not tab.locator("#page-filters").is_visible()
+    assert tab.locator("details#order h2").is_visible()
+    assert tab.locator("details#order p[data-figure] a").first.is_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -228,9 +348,16 @@ def test_light_and_dark_pages_have_contrast(opened, scheme):
     assert abs(sum(ink) - sum(paper)) > 450
 
 
-def test_print_opens_what_is_folded(opened):
+def test_print_opens_the_claims_and_nothing_within_them(opened):
     tab = opened()
+    tab.get_by_role("button", name="close all").click()
     tab.emulate_media(media="print")
     tab.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert tab.evaluate("[...document.querySelectorAll('details')].every(d => d.open)")
-    assert not tab.locator("#filters").is_visible()
+    assert tab.evaluate(
+        "[...document.querySelectorAll('details.claim[data-verdict]')].every(d => d.open)"
+    )
+    assert not tab.evaluate(
+        "[...document.querySelectorAll('details details')].some(d => d.open && !d.querySelector('svg'))"
+    )
+    assert not tab.locator("#page-filters").is_visible()
+    assert not tab.locator("#page-contents").is_visible()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration.lock import Registration
@@ -80,8 +81,13 @@ def first_commit(registration: Registration, number: int, history: History) -> V
 
 def entries_of(version: Version) -> list[tuple[str, str]]:
     """Digest and time of each entry of a committed lock; none if it was removed, or is no lock."""
+    return list(_entries_in(version.content or b"{}"))
+
+
+@cache  # commits are asked for again and again, and do not change
+def _entries_in(content: bytes) -> tuple[tuple[str, str], ...]:
     try:
-        entries = json.loads(version.content or b"{}").get("entries", [])
-        return [(str(entry["digest"]), str(entry["registered"])) for entry in entries]
+        entries = json.loads(content).get("entries", [])
+        return tuple((str(entry["digest"]), str(entry["registered"])) for entry in entries)
     except (ValueError, TypeError, KeyError, AttributeError):
-        return []
+        return ()

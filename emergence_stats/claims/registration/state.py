@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -111,6 +112,7 @@ def _notes(entry: Mapping[str, Any], loaded: Loaded) -> Iterator[str]:
             yield f"{name} {before} when it was registered, {found or 'not installed'} now"
 
 
+@cache
 def _version(distribution: str) -> str | None:
     try:
         return version(distribution)

@@ -149,9 +149,19 @@ class Session:
 
         One that fails has none, and keeps no other from having its own. Raises an error if all fail.
         """
+        return self.evaluate_loaded(self.load_each(names), traces, suite, controls)
+
+    def evaluate_loaded(
+        self,
+        loaded: Sequence[Loaded],
+        traces: str | None,
+        suite: str | None,
+        controls: bool = True,
+        beside_others: bool = True,
+    ) -> list[Result]:
+        """The same of hypotheses that are loaded. `beside_others`: half of the runs in another process."""
         from emergence_stats.evaluation.evaluate import evaluate
 
-        loaded = self.load_each(names)
         store = self.store(traces)
         with self.progress("reading runs") as progress:
             results = evaluate(
@@ -160,7 +170,7 @@ class Session:
                 suite=suite,
                 progress=progress,
                 controls=controls,
-                beside_others=True,
+                beside_others=beside_others,
                 failures=self.failed,
             )
         if not results:

@@ -145,27 +145,46 @@ def report(
     if output is not None:
         check_folder(output)
     how = Format.json if as_json else format_ or by_suffix(output, _BY_SUFFIX)
-    results = session.evaluate(chosen, traces, suite, controls)
-    if verbose or how is Format.html:
-        results = session.with_opinions(results, traces)
-    if len(results) > 1:
-        from emergence_stats.robustness.multiplicity import adjust
-
-        results = adjust(results)
-    if how is Format.console:
-        text = _console_text(session, results, output is not None, verbose)
-    elif how is Format.html:
-        from emergence_stats.interfaces.pages import html_page
-
-        with session.progress("drawing claims") as progress:
-            store = session.store(traces)
-            text = html_page(
-                results, session.project, store, progress, suite=suite, errors=session.failed
-            )
+    if how is Format.html:
+        results, text = _page(session, chosen, traces, suite, controls)
     else:
-        text = _document(session, results, how, time.perf_counter() - began)
+        results = session.evaluate(chosen, traces, suite, controls)
+        if verbose:
+            results = session.with_opinions(results, traces)
+        results = _adjusted(results)
+        if how is Format.console:
+            text = _console_text(session, results, output is not None, verbose)
+        else:
+            text = _document(session, results, how, time.perf_counter() - began)
     write_or_print(text, output, markup=how in (Format.html, Format.junit))
     end_with_verdicts(session, results)
+
+
+def _adjusted(results: list[Result]) -> list[Result]:
+    """Results with p-values adjusted over them, where there are several."""
+    from emergence_stats.robustness.multiplicity import adjust
+
+    return adjust(results) if len(results) > 1 else results
+
+
+def _page(
+    session: Session,
+    names: Sequence[str] | None,
+    traces: str | None,
+    suite: str | None,
+    controls: bool,
+) -> tuple[list[Result], str]:
+    """Results and their page. The second evaluation, which an audit wants, goes on beside the first."""
+    from emergence_stats.audit.again import evaluating_again
+    from emergence_stats.interfaces.pages import html_page
+
+    loaded, store, project = session.load_each(names), session.store(traces), session.project
+    with evaluating_again([one.name for one in loaded], project, store, suite, controls) as again:
+        results = session.evaluate_loaded(loaded, traces, suite, controls, beside_others=False)
+        results = _adjusted(session.with_opinions(results, traces))
+        with session.progress("drawing claims") as progress:
+            page = html_page(results, project, store, again, progress, errors=session.failed)
+    return results, page
 
 
 @app.command()
@@ -361,7 +380,7 @@ def audit(
     if repeat:
         with (
             session.progress("evaluating again"),
-            evaluating_again(results, session.project, store, suite) as wait,
+            evaluating_again([r.name for r in results], session.project, store, suite) as wait,
         ):
             again = wait()
     audits = audits_of(results, session.project, store, again, trusted)

@@ -1,62 +1,25 @@
-"""Results as an HTML page: a table of verdicts, one section per claim, and the provenance of every run."""
+"""Results as an HTML page: all claims at one sight, one section per claim, and the provenance of every run."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from emergence_stats.audit.facts import Audit
 from emergence_stats.core.verdicts import Verdict
-from emergence_stats.evaluation.results import Result, document
-from emergence_stats.evaluation.watch import Looked
-from emergence_stats.reports import audit, words
+from emergence_stats.evaluation.results import Result
+from emergence_stats.reports import audit, summary, words
+from emergence_stats.reports.html.charts.strips import strip
+from emergence_stats.reports.html.charts.svg import run_anchor
+from emergence_stats.reports.html.embedded import embedded
 from emergence_stats.reports.html.provenance import Provenance
-from emergence_stats.reports.pictures import claims, traces
-from emergence_stats.reports.pictures.robustness import power_curve, specification_curve
-from emergence_stats.reports.pictures.style import data_uri
-from emergence_stats.robustness.curve import Curve
-from emergence_stats.robustness.power import Power
+from emergence_stats.reports.html.sections import Background, drawn_traces, section
 from emergence_stats.support.progress import Progress
 from emergence_stats.traces.format import Manifest
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 _HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image with what it shows, for those who see it (`caption`) and those who do not (`alt`)."""
-
-    uri: str
-    caption: str
-    alt: str
-
-
-@dataclass(frozen=True)
-class Background:
-    """What a page shows of a claim besides its result: the plan in words, and what was `looked` at in a
-    typical run, None if no run has a value.
-    """
-
-    plan: str
-    looked: Looked | None
-
-
-@dataclass(frozen=True)
-class Section:
-    """One claim: the result, its background, and pictures by the place where they stand."""
-
-    result: Result
-    background: Background
-    effects: Sequence[Picture]
-    evidence: Sequence[Picture]
-    robustness: Mapping[str, Picture]
+_FEW = 2  # claims: a page of no more shows them open
 
 
 def page(
@@ -75,11 +38,13 @@ def page(
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    shared = {id(c): c for r in results for c in backgrounds[r.name].curves if c.lines}
+    traces = dict(zip(shared, drawn_traces(list(shared.values())), strict=True))
     sections = []
     for done, result in enumerate(results):
         if progress is not None:
             progress(done, len(results))
-        sections.append(_section(result, backgrounds[result.name], manifests))
+        sections.append(section(result, backgrounds[result.name], manifests, traces))
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -87,96 +52,38 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    audited = {found.name: found for found in audits()}
-    template = environment.get_template("page.html.jinja")
-    return template.render(
+    found = list(audits())
+    return environment.get_template("page.html.jinja").render(
         sections=sections,
         results=results,
         errors=[str(error) for error in (errors or {}).values()],
+        few=_FEW,
+        traces=list(traces.values()),
         provenance=provenance,
-        manifests=_used(results, manifests),
+        runs=_used(results, manifests),
+        files=_files(found),
+        committed={run.run_id: run.committed for one in found for run in one.runs if run.committed},
         verdicts=list(Verdict),
         text=words,
         audits=audit,
-        audited=audited,
+        audited={one.name: one for one in found},
+        decisive=summary.decisive,
+        estimate_text=summary.estimate_text,
+        region_text=summary.region_text,
+        strip=strip,
+        kinds=_kinds,
+        anchor=run_anchor,
         use_counts=_use_counts,
-        document={**document(results), "audits": [found.to_dict() for found in audited.values()]},
+        document=embedded(results, found, list(shared.values())),
         style=(_HERE / "page.css").read_text("utf-8"),
+        chart_style=(_HERE / "charts.css").read_text("utf-8"),
         script=(_HERE / "page.js").read_text("utf-8"),
     )
 
 
-def _section(result: Result, background: Background, manifests: Mapping[str, Manifest]) -> Section:
-    looked = background.looked
-    return Section(
-        result=result,
-        background=background,
-        effects=list(_effects(result, manifests)),
-        evidence=list(_evidence(looked)) if looked is not None else [],
-        robustness=dict(_robustness(result)),
-    )
-
-
-def _effects(result: Result, manifests: Mapping[str, Manifest]) -> Iterator[Picture]:
-    said = "; ".join(
-        f"{p.name} {words.value_text(p.estimate)} against {p.region}: {p.verdict}"
-        for p in result.predictions
-    )
-    if any(p.estimate.n_runs for p in result.predictions):
-        yield _picture(
-            claims.forest(result), "Estimates and intervals; shaded: the claim is true.", said
-        )
-    figure = claims.units(result, manifests)
-    if figure is not None:
-        caption = (
-            "The value of each run. Shaded light: the claim region; darker: the interval of the "
-            "estimate; crosses: outside the region."
-        )
-        yield _picture(figure, caption, f"Values of {result.counted} runs of {result.name}.")
-
-
-def _evidence(looked: Looked) -> Iterator[Picture]:
-    run = looked.run.run_id
-    draw: list[tuple[Callable[[], Figure | None], str]] = [
-        (
-            partial(traces.order_of_layers, looked),
-            f"{run}: when each layer has fallen half-way to its floor.",
-        ),
-        (
-            partial(traces.lead_times, looked),
-            f"{run}: intervals between checkpoints in which events lie; arrows: not by the end.",
-        ),
-    ]
-    for measure in looked.traces:
-        caption = f"{run}: {measure}."
-        if measure in looked.floors:
-            caption += " Dots: floors."
-        if looked.events:
-            caption += " Bands: events of the same task-level."
-        draw.append((partial(traces.traces, looked, measure), caption))
-    for make, caption in draw:
-        figure = make()
-        if figure is not None:
-            yield _picture(figure, caption, caption)
-
-
-def _robustness(result: Result) -> Iterator[tuple[str, Picture]]:
-    multiverse, power = result.multiverse, result.power
-    if multiverse is not None and multiverse.numbers and "curve" in multiverse.numbers:
-        curve = Curve.from_dict(result.name, multiverse.numbers["curve"])
-        region = next(p.region for p in result.predictions if p.name == curve.prediction)
-        if curve.points:
-            caption = f"{curve.prediction} in every declared analysis, and the choices of each."
-            figure = specification_curve(curve, region)
-            yield "multiverse", _picture(figure, caption, multiverse.statement)
-    if power is not None and power.numbers and "scales" in power.numbers:
-        figure = power_curve(Power.from_dict(result.name, power.numbers))
-        caption = "Chance of each verdict by the number of runs, if the truth is what pilots show."
-        yield "power", _picture(figure, caption, power.statement)
-
-
-def _picture(figure: Figure, caption: str, alt: str) -> Picture:
-    return Picture(data_uri(figure), caption, alt)
+def _kinds(result: Result) -> list[str]:
+    """The kinds of qualifiers, each once."""
+    return list(dict.fromkeys(q.kind for q in result.qualifiers))
 
 
 def _used(results: Sequence[Result], manifests: Mapping[str, Manifest]) -> list[Manifest]:
@@ -194,6 +101,16 @@ def _used(results: Sequence[Result], manifests: Mapping[str, Manifest]) -> list[
         (m for run_id, m in manifests.items() if run_id in used),
         key=lambda m: (m.suite, m.n_params, m.seed, m.run_id),
     )
+
+
+def _files(audits: Sequence[Audit]) -> list[list[str]]:
+    """Files that verdicts rest on, each once with the claims whose it is; those that changed first."""
+    whose: dict[tuple[str, ...], list[str]] = {}
+    for one in audits:
+        for row in audit.file_rows(one.files):
+            whose.setdefault(tuple(row), []).append(one.name)
+    rows = [[*row, words.who_text(names, len(audits))] for row, names in whose.items()]
+    return sorted(rows, key=lambda row: (row[3] == "as registered", row[0]))
 
 
 def _use_counts(result: Result) -> list[tuple[str, str, int]]:

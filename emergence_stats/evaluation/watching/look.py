@@ -1,8 +1,4 @@
-"""What an estimate looked at: the traces and events that it asked one run for.
-
-A picture of "the traces behind a verdict" can thus show those that any claim used, without declaring
-them.
-"""
+"""What the estimates of a claim ask a typical run for, which no claim has to declare."""
 
 from __future__ import annotations
 
@@ -22,12 +18,21 @@ from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import Store
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What an estimate asked a run for: the arguments of `Run.traces`."""
+
+    measure: str
+    layers: tuple[int, ...] | str | None
+    tasks: bool | None
+
+
 class WatchedRun(Run):
     """A run that remembers what was asked of it."""
 
     def __init__(self, manifest: Manifest, table: Any) -> None:
         super().__init__(manifest, table)
-        self.asked: list[TraceSet] = []
+        self.asked: dict[Asked, TraceSet] = {}
         self.found: dict[Any, Any] = {}
 
     def traces(
@@ -38,7 +43,8 @@ class WatchedRun(Run):
         tasks: bool | None = None,
     ) -> TraceSet:
         traces = super().traces(measure, layers=layers, tasks=tasks)
-        self.asked.append(traces)
+        at = layers if isinstance(layers, str) or layers is None else tuple(map(int, layers))
+        self.asked[Asked(measure, at, tasks)] = traces
         return traces
 
     def cached(self, key: Any, make: Callable[[], Any]) -> Any:
@@ -51,15 +57,14 @@ class WatchedRun(Run):
 class Looked:
     """One run and what the estimates asked of it.
 
-    `traces` by measure, with the fewest layers that were asked for; `floors` by measure; `events`: those
+    `asked`: of each measure, at the fewest layers that were asked for; `events`: those
     of a task-level by name, at most one each; `falls`: half-way points of collapses by layer.
     `why`: why this run is shown.
     """
 
     run: Manifest
     why: str
-    traces: Mapping[str, TraceSet]
-    floors: Mapping[str, Floor]
+    asked: tuple[Asked, ...]
     events: Mapping[str, Events]
     falls: Mapping[str, Events]
 
@@ -85,7 +90,7 @@ def look(loaded: Loaded, result: Result, store: Store) -> Looked | None:
     why = f"its value of {shown.name!r} is the median"
     if shown.unit == "seed":
         why = f"of {unit.label}, whose value of {shown.name!r} is the median"
-    return Looked(run.manifest, why, _traces(run), *_events(run))
+    return Looked(run.manifest, why, _fewest(run), *_events(run))
 
 
 def _median(prediction: PredictionResult) -> UnitValue:
@@ -102,20 +107,19 @@ def _estimate(prediction: Prediction, runs: Sequence[WatchedRun]) -> None:
             continue
 
 
-def _traces(run: WatchedRun) -> dict[str, TraceSet]:
-    fewest: dict[str, TraceSet] = {}
-    for traces in run.asked:
-        before = fewest.get(traces.measure)
-        if before is None or len(traces) < len(before):
-            fewest[traces.measure] = traces
-    return fewest
+def _fewest(run: WatchedRun) -> tuple[Asked, ...]:
+    fewest: dict[str, Asked] = {}
+    for asked, traces in run.asked.items():
+        before = fewest.get(asked.measure)
+        if before is None or len(traces) < len(run.asked[before]):
+            fewest[asked.measure] = asked
+    return tuple(fewest.values())
 
 
-def _events(run: WatchedRun) -> tuple[dict[str, Floor], dict[str, Events], dict[str, Events]]:
-    """Floors and events that were asked for, and for each floor the recovery from it, or by layer the
+def _events(run: WatchedRun) -> tuple[dict[str, Events], dict[str, Events]]:
+    """Events that were asked for, and for each floor the recovery from it, or by layer the
     fall to it, by the default definitions of `recovery` and `collapse`.
     """
-    floors: dict[str, Floor] = {}
     events: dict[str, Events] = {}
     falls: dict[str, Events] = {}
     for key, value in run.found.items():
@@ -129,12 +133,11 @@ def _events(run: WatchedRun) -> tuple[dict[str, Floor], dict[str, Events], dict[
         if not isinstance(floor, Floor):
             continue
         measure = floor.traces.measure
-        floors.setdefault(measure, floor)
         if _one_a_task_level(floor.traces):
             events.setdefault(f"recovery of {measure}", recovery(floor))
         else:
             falls.setdefault(f"half-way fall of {measure}", collapse(floor))
-    return floors, events, falls
+    return events, falls
 
 
 def _one_a_task_level(keyed: Events | TraceSet) -> bool:
