@@ -1,17 +1,21 @@
 """Do what a page of the documentation tells its reader, in an empty folder, and put down what came out.
 
     python docs/play.py docs/tutorial.md            runs it and writes what was printed into the page
+    python docs/play.py --into bits docs/tutorial.md    and leaves the folder
     python docs/play.py --check docs/tutorial.md    exit status 1 where something else is printed
 
 A fenced block whose first line is ```` ```python FILE ```` (or toml, yaml) is written to that file. In a block
 ```` ```console ```` each line after ``$`` is run by a shell, and what it prints is shown below it. Numbers may
-differ from machine to machine and are not compared, nor is what is shown as ``...``.
+differ from machine to machine and are not compared, nor is what is shown as ``...``. A picture ``pictures/NAME`` that the page
+shows, where a command drew a file of that name, is taken over from there.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_READER = {  # git asks who commits
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "Reader"), ("EMAIL", "reader@example.org"))
+}
+_PICTURE = re.compile(r"\]\(pictures/([\w.]+)\)")
 _NUMBER = re.compile(r"-?(?:\d[\d,]*)?\.?\d+(?:e-?\d+)?")
 _MEMORY = re.compile(r"\[=*o?=*\]|[#=\-\[\]o]{20,}")  # the bar of an interval
 
@@ -75,7 +85,7 @@ def _run(command: str, folder: Path) -> str:
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         cwd=folder,
-        env={**clean, "PATH": path, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"},
+        env={**clean, **_READER, "PATH": path, "NO_COLOR": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
@@ -106,19 +116,33 @@ def _masked(text: str) -> str:
 
 
 def main() -> int:
-    arguments = [a for a in sys.argv[1:] if a != "--check"]
-    check = len(arguments) < len(sys.argv) - 1
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("pages", nargs="+", type=Path)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument(
+        "--into", type=Path, help="an empty folder that stays, in place of one that goes"
+    )
+    arguments = parser.parse_args()
     status = 0
-    for name in arguments:
-        path = Path(name)
-        with tempfile.TemporaryDirectory() as folder:
-            found = play(path.read_text("utf-8"), Path(folder))
-        if check and found.different:
+    for path in arguments.pages:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = arguments.into or Path(temporary)
+            folder.mkdir(parents=True, exist_ok=True)
+            found = play(path.read_text("utf-8"), folder)
+            if not arguments.check:
+                path.write_text(found.text, "utf-8")
+                _take_pictures(found.text, folder, path.parent / "pictures")
+        if arguments.check and found.different:
             sys.stdout.write("\n".join(found.different))
             status = 1
-        elif not check:
-            path.write_text(found.text, "utf-8")
     return status
+
+
+def _take_pictures(page: str, folder: Path, pictures: Path) -> None:
+    """Pictures that the page shows and that a command has drawn."""
+    for name in _PICTURE.findall(page):
+        if (folder / name).exists():
+            shutil.copy(folder / name, pictures / name)
 
 
 if __name__ == "__main__":

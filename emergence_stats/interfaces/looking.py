@@ -115,9 +115,10 @@ def _keys(task: Any, level: Any, layer: Any) -> dict[str, Any]:
 
 
 @singledispatch
-def plot(thing: Any, ax: Axes | None = None) -> Axes:
+def plot(thing: Any, ax: Axes | None = None, events: Events | None = None) -> Axes:
     """Traces as lines over steps, or events as intervals, drawn into matplotlib axes, which are returned.
 
+    `events`: of the same traces, as bands in their colours, from the last checkpoint before each to the first after it.
     Raises `TypeError` for anything else; results have a `plot` of their own.
     """
     raise TypeError(
@@ -126,7 +127,7 @@ def plot(thing: Any, ax: Axes | None = None) -> Axes:
 
 
 @plot.register(TraceSet)
-def _(traces: TraceSet, ax: Axes | None = None) -> Axes:
+def _(traces: TraceSet, ax: Axes | None = None, events: Events | None = None) -> Axes:
     ax = _axes(ax)
     names = _names(traces.task, traces.level, traces.layer)
     for i, name in enumerate(names):
@@ -136,6 +137,8 @@ def _(traces: TraceSet, ax: Axes | None = None) -> Axes:
         if np.isfinite(error).any():
             low, high = values - error, values + error
             ax.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, lw=0)
+        for lo, hi in _times(events, traces, i):
+            ax.axvspan(max(lo, float(steps[0])), hi, color=line.get_color(), alpha=0.3, lw=0)
     _over_steps(ax)
     ax.set_ylabel(traces.measure)
     if 1 < len(names) <= _MOST_LABELS:
@@ -143,9 +146,21 @@ def _(traces: TraceSet, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def _times(events: Events | None, traces: TraceSet, i: int) -> list[tuple[float, float]]:
+    """The intervals of events of a trace, those that were seen."""
+    if events is None:
+        return []
+    same = (events.task == traces.task[i]) & (events.level == traces.level[i])
+    same &= (events.layer == traces.layer[i]) & events.observed
+    return [(float(lo), float(hi)) for lo, hi in zip(events.lo[same], events.hi[same], strict=True)]
+
+
 @plot.register(Events)
-def _(events: Events, ax: Axes | None = None) -> Axes:
+def _(thing: Events, ax: Axes | None = None, events: Events | None = None) -> Axes:
     """An interval a row; an event that was not seen by the end has an arrow."""
+    if events is not None:
+        raise TypeError("events are drawn over traces: plot(traces, events=...)")
+    events = thing
     ax = _axes(ax)
     names = _names(events.task, events.level, events.layer)
     for i, name in enumerate(names):

@@ -102,5 +102,12 @@ def test_traces_and_events_are_drawn_into_axes(two):
     assert np.array_equal(ax.lines[0].get_ydata(), traces.values[0, : traces.length[0]])
     events = es.emergence(run)
     assert len(es.plot(events).get_yticks()) == len(events)
+    with_bands = es.plot(traces, events=events)
+    bands = [patch.get_x() for patch in with_bands.patches]
+    ends = [patch.get_x() + patch.get_width() for patch in with_bands.patches]
+    assert bands == pytest.approx(events.lo[events.observed])
+    assert ends == pytest.approx(events.hi[events.observed])
+    with pytest.raises(TypeError, match="drawn over traces"):
+        es.plot(events, events=events)
     with pytest.raises(TypeError, match=r"plot run.traces\(MEASURE\)"):
         es.plot(run)
