@@ -46,7 +46,7 @@ def command_lines():
     for page in PAGES:
         for line in page.read_text("utf-8").splitlines():
             shown = re.match(r"^(?:    |\$ |    \$ )(emergence-stats .*)$", line)
-            if shown:
+            if shown and "[OPTIONS]" not in shown[1]:  # a line of usage
                 yield page.name, OPTIONAL.sub("", shown[1]).rstrip("\\ ")
 
 
@@ -89,3 +89,13 @@ def test_every_command_line_that_is_shown_can_be_given():
             raise AssertionError(f"{page}: {line}: {error.format_message()}") from None
         except click.exceptions.Exit:
             continue
+
+
+def test_the_reference_has_every_public_name_once():
+    import emergence_stats as es
+
+    text = (DOCS / "reference" / "python.md").read_text("utf-8")
+    shown = re.findall(r"^::: emergence_stats\.(\S+)$", text, re.MULTILINE)
+    wanted = {f"{es.MODULES[name]}.{name}" for name in es.__all__}
+    assert sorted(set(shown) - {"recorder.recorder.Recorder"}) == sorted(wanted)
+    assert len(shown) == len(set(shown))
