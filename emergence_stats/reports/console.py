@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -143,7 +144,7 @@ def _print_predictions(
     for name, bar in bars:
         print_line(console, f"  {name.ljust(wide)}  {bar}")
     if legend and bars:
-        print_line(console, "  [==o==] interval, # claim region")
+        print_line(console, "  [==o==] interval, # claim region, 0 zero")
     for p in predictions:
         for text in scale_texts(p):
             print_line(console, f"    {p.name} at {text}")
@@ -206,24 +207,42 @@ def _run_lines(result: Result, singly: bool) -> Iterator[str]:
 
 
 def interval_bar(result: PredictionResult, width: int = 41) -> str | None:
-    """The interval ``[==o==]`` on a line where ``#`` is the claim region; None without an interval."""
+    """The interval ``[==o==]`` on a line where ``#`` is the claim region and ``0`` is zero; None without an interval.
+
+    The ends of the line are round numbers, of a share 0 and 1.
+    """
     if result.estimate.interval is None:
         return None
     lo, hi = result.estimate.interval
-    ends = [x for x in (lo, hi, result.region.lo, result.region.hi) if x is not None]
-    margin = 0.15 * (max(ends) - min(ends)) or 1.0
-    left, right = min(ends) - margin, max(ends) + margin
+    left, right = _ends(result)
     step = (right - left) / (width - 1)
 
     def column(x: float) -> int:
         return round((x - left) / step)
 
     line = ["#" if result.region.contains(left + i * step) else "-" for i in range(width)]
+    if left <= 0 <= right:
+        line[column(0)] = "0"
     a, b = column(lo), column(hi)
     if b > a:
         line[a : b + 1] = ["[", *"=" * (b - a - 1), "]"]
     line[column(result.estimate.value)] = "o"
     return f"{number(left):>7} |{''.join(line)}| {number(right)}"
+
+
+def _ends(result: PredictionResult) -> tuple[float, float]:
+    """Round numbers around the interval and the ends of the region, with a margin."""
+    assert result.estimate.interval is not None
+    if any(value.trials is not None for value in result.values):
+        return 0.0, 1.0
+    ends = [
+        x for x in (*result.estimate.interval, result.region.lo, result.region.hi) if x is not None
+    ]
+    width = max(ends) - min(ends) or abs(ends[0]) or 1.0
+    power = 10.0 ** math.floor(math.log10(width / 4))
+    step = max(m * power for m in (1, 2, 5) if m * power <= width / 4)
+    left, right = min(ends) - width / 10, max(ends) + width / 10
+    return math.floor(left / step) * step, math.ceil(right / step) * step
 
 
 def details_text(result: Result) -> str:

@@ -78,8 +78,13 @@ def test_what_means_nothing_is_an_error(three, words, said):
     failed(es("test", *words), *said)
 
 
-def test_one_claim_is_asked_for_where_a_command_is_about_one(three):
-    failed(es("describe", "*_lags"), "means 2 hypotheses", "slow_lags")
+def test_plans_of_several_claims_are_described_one_after_another(three):
+    titles = es("describe", "*_lags").stdout.splitlines()
+    assert {line for line in titles if line.endswith("(unregistered)")} == {
+        f"{name} (unregistered)" for name in NAMES[1:]
+    }
+    found = json.loads(es("describe", "--json").stdout)["hypotheses"]
+    assert len(found) == len(NAMES)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emergence_stats.core.regions import Region
 from emergence_stats.core.verdicts import Verdict
@@ -577,10 +579,11 @@ def test_names_are_shown_as_they_are():
 @pytest.mark.parametrize(
     ("interval", "region", "shown"),
     [
-        ((-0.9, -0.7), Region.at_most(-0.3), r"#+\[=*o=*\]#+-+"),
-        ((0.5, 0.7), Region.at_least(0.75), r"-+\[=*o=*\]-*#+"),
-        ((-0.3, 0.3), Region.between(-0.1, 0.1), r"-+\[=+o=+\]-+"),
-        ((0.0, 0.0), Region.between(-0.1, 0.1), r"-+#+o#+-+"),
+        ((-0.9, -0.7), Region.at_most(-0.3), r"-1 \|#+\[=*o=*\]#+-+\| -0.2"),
+        ((0.5, 0.7), Region.at_least(0.75), r"0.45 \|-+\[=*o=*\]-*#+\| 0.8"),
+        ((-0.3, 0.3), Region.between(-0.1, 0.1), r"-0.4 \|-+\[=+o=+\]-+\| 0.4"),
+        ((0.0, 0.0), Region.between(-0.1, 0.1), r"-0.15 \|-+#+o#+-+\| 0.15"),
+        ((4.0, 9.0), Region.above(0.0), r"-2 \|-+0#+\[=+o=+\]#+\| 10"),
     ],
 )
 def test_the_bar_shows_where_the_interval_lies(interval, region, shown):
@@ -591,7 +594,27 @@ def test_the_bar_shows_where_the_interval_lies(interval, region, shown):
     value = sum(interval) / 2
     estimate = Estimate(value, interval, 0.95, None, None, 5, "none")
     result = PredictionResult("p", estimate, region, Verdict.SUPPORTED, "", "run", 5, ())
-    assert re.fullmatch(rf" *\S+ \|{shown}\| \S+", interval_bar(result))
+    assert re.fullmatch(rf" *{shown}", interval_bar(result))
+
+
+@given(
+    st.floats(-1e6, 1e6), st.floats(0, 1e6), st.floats(0.001, 1e3), st.sampled_from(["lo", "hi"])
+)
+def test_the_bar_has_room_for_the_interval_and_the_region(lo, width, edge, side):
+    from emergence_stats.core.intervals.estimates import Estimate
+    from emergence_stats.evaluation.results import PredictionResult
+    from emergence_stats.reports.console import interval_bar
+
+    estimate = Estimate(lo + width / 2, (lo, lo + width), 0.95, None, None, 5, "none")
+    region = Region(**{side: edge})
+    shown = interval_bar(
+        PredictionResult("p", estimate, region, Verdict.SUPPORTED, "", "run", 5, ())
+    )
+    left, line, right = shown.split("|")
+    assert len(line) == 41
+    assert line.count("o") == 1
+    assert float(left) <= lo + 1e-2 * abs(lo)
+    assert float(right) >= lo + width - 1e-2 * abs(lo + width)
 
 
 def test_list_and_describe(project):

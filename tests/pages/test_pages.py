@@ -99,3 +99,10 @@ def test_the_reference_has_every_public_name_once():
     wanted = {f"{es.MODULES[name]}.{name}" for name in es.__all__}
     assert sorted(set(shown) - {"recorder.recorder.Recorder"}) == sorted(wanted)
     assert len(shown) == len(set(shown))
+
+
+@pytest.mark.parametrize("page", ["gallery.md", "reference/cli.md"])
+def test_what_is_drawn_from_the_package_is_of_this_package(page):
+    filled = runpy.run_path(str(DOCS / "fill.py"))["filled"]
+    text = (DOCS / page).read_text("utf-8")
+    assert filled(text, True) == text

@@ -14,7 +14,6 @@ from emergence_stats.interfaces.cli.app import app
 from emergence_stats.interfaces.cli.options import (
     JsonOption,
     KeywordOption,
-    Name,
     OptionalNames,
     OutputOption,
     TracesOption,
@@ -122,7 +121,8 @@ class FormName(StrEnum):
 @app.command()
 def describe(
     context: typer.Context,
-    name: Name,
+    names: OptionalNames = None,
+    keyword: KeywordOption = None,
     format_: Annotated[
         DescribeFormat | None,
         typer.Option("--format", help="Output format; default: by the suffix of -o, else console."),
@@ -133,7 +133,7 @@ def describe(
     output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The plan as the methods section of a paper, or as a preregistration to file."""
+    """Plans as the methods section of a paper, or as preregistrations to file."""
     import json
 
     from emergence_stats.claims.describing import forms as preregistration
@@ -143,19 +143,24 @@ def describe(
     if output is not None:
         check_folder(output)
     how = format_ or by_suffix(output, _BY_SUFFIX)
-    loaded = session_of(context).one(name)
-    state = state_of(loaded)
+    session = session_of(context)
+    plans = [(one, state_of(one)) for one in session.load_each(session.choose(names, keyword))]
     chosen = str(form) if form is not None else None
     if as_json or how is DescribeFormat.json:
-        plan = preregistration.as_json(loaded, state, chosen)
-        text = json.dumps(plan, indent=2, allow_nan=False) + "\n"
+        found = [preregistration.as_json(loaded, state, chosen) for loaded, state in plans]
+        several = {"schema_version": 1, "hypotheses": found}
+        text = (
+            json.dumps(found[0] if len(found) == 1 else several, indent=2, allow_nan=False) + "\n"
+        )
     elif how is DescribeFormat.markdown or chosen is not None:
-        text = preregistration.as_markdown(loaded, state, chosen)
+        texts = [preregistration.as_markdown(loaded, state, chosen) for loaded, state in plans]
+        text = "\n".join(texts)
     else:
         from emergence_stats.claims.describing.methods import describe_lines
 
-        text = "\n".join(describe_lines(loaded, state)) + "\n"
+        text = "\n".join("\n".join(describe_lines(*plan)) + "\n" for plan in plans)
     write_or_print(text, output)
+    session.end()
 
 
 @app.command()

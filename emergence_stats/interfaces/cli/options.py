@@ -54,12 +54,6 @@ def _names_that_begin(incomplete: str) -> list[str]:
         return []
 
 
-Name = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME", help="Name or path of a hypothesis.", autocompletion=_names_that_begin
-    ),
-]
 Names = Annotated[
     list[str],
     typer.Argument(

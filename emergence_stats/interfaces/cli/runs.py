@@ -110,9 +110,14 @@ def _any_there(found: dict[str, Any]) -> bool:
 @app.command()
 def collect(
     context: typer.Context,
-    name: Annotated[
-        str | None, typer.Argument(help="Hypothesis whose runs are wanted; none: a whole suite.")
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME ...]",
+            help="Names, paths or patterns of hypotheses whose runs are wanted; none: a whole suite.",
+        ),
     ] = None,
+    keyword: KeywordOption = None,
     suite: SuiteOption = None,
     traces: TracesOption = None,
     engine: Annotated[str, typer.Option(help="Training backend; the only one is torch.")] = "torch",
@@ -128,17 +133,21 @@ def collect(
     if engine != "torch":
         raise UsageError(f"unknown engine {engine!r}; the only engine is torch")
     session = session_of(context)
-    loaded = session.one(name) if name else None
+    asked = names or keyword
+    wanted = session.load_each(session.choose(names, keyword)) if asked else [None]
     folder = session.folder(traces, "collect writes to")
     try:
-        done = collect_missing(
-            loaded,
-            folder,
-            suite,
-            device=device,
-            jobs=jobs or session.project.settings["jobs"],
-            scales=scale,
-            seeds=seed,
+        done = sum(
+            collect_missing(
+                loaded,
+                folder,
+                suite,
+                device=device,
+                jobs=jobs or session.project.settings["jobs"],
+                scales=scale,
+                seeds=seed,
+            )
+            for loaded in wanted
         )
     except KeyboardInterrupt:
         sys.stderr.write("emergence-stats: interrupted; collect again to continue\n")
@@ -147,3 +156,4 @@ def collect(
         print_json({"schema_version": 1, "collected": done, "store": folder})
     else:
         typer.echo(f"{done} runs collected into {folder}")
+    session.end()

@@ -58,16 +58,6 @@ class Session:
             raise UsageError("give either names or --all, not both")
         return choose(self.project, words, keyword)
 
-    def one(self, word: str) -> Loaded:
-        """A hypothesis by name or path. Raises `UsageError` for an unknown one."""
-        names = self.choose([word])
-        assert names is not None
-        if len(names) > 1:
-            raise UsageError(
-                f"{word} means {len(names)} hypotheses, and one is asked for: {', '.join(names)}"
-            )
-        return self.project.load(names[0])
-
     def load(self, words: Sequence[str] | None) -> list[Loaded]:
         """Hypotheses by name, path or pattern, each once, or all."""
         chosen = self.choose(words) or list(self.project.sources)
