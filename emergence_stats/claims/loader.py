@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader, Source
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from emergence_stats.claims.constants import Constants
+from emergence_stats.claims.settings.constants import Constants
 
 PREFIX = "emergence_stats_hypotheses_"
 # What lies beside claims and is none: helpers; what editors and file systems hide; pytest's files, by the patterns that it

@@ -28,7 +28,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from emergence_stats.claims.constants import Constants
 from emergence_stats.claims.loader import (
     CONSTANTS,
     PREFIX,
@@ -37,6 +36,8 @@ from emergence_stats.claims.loader import (
     locks_without_module,
     may_be_claim,
 )
+from emergence_stats.claims.settings import layers
+from emergence_stats.claims.settings.constants import Constants
 from emergence_stats.core.plan import Hypothesis
 from emergence_stats.errors import (
     EmergenceStatsError,
@@ -254,16 +255,17 @@ class Project:
         return self._loaded[name]
 
     def _load(self, source: Source) -> Loaded:
-        constants = Constants(source.name, self._constants_of(source.name))
+        settings = self._settings_of(source.name)
+        constants = Constants(source.name, {k: v for k, v in settings.items() if k != layers.NAME})
         module, reads = _import(source, constants)
         constants.check()
         hypothesis = _the_hypothesis(module, source)
+        if layers.NAME in settings:
+            hypothesis = layers.with_last_layer(hypothesis, settings[layers.NAME], source.name)
         history = self._history_of(source.lock.parent)
-        return Loaded(
-            source.name, source, hypothesis, module, reads, dict(constants.wanted), history
-        )
+        return Loaded(source.name, source, hypothesis, module, reads, dict(settings), history)
 
-    def _constants_of(self, name: str) -> dict[str, Any]:
+    def _settings_of(self, name: str) -> dict[str, Any]:
         """What the project sets for a claim. Raises `UsageError` for a table of a claim that there is not."""
         tables: dict[str, dict[str, Any]] = self.settings["claims"]
         known = [*self.sources, *self.shipped]

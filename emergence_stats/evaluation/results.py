@@ -280,7 +280,8 @@ class Result:
 
     `multiverse` and `power`: what is recorded for other analyses and other numbers of runs. `adjusted`:
     p-values over the claims of a report. `qualifiers`: what the verdict is to be read with. `comparisons`: with the
-    paper's numbers. `opinions`: of other packages, where they are asked for.
+    paper's numbers. `opinions`: of other packages, where they are asked for. `notes`: what else a reader has to know, a line
+    each.
     """
 
     name: str
@@ -299,6 +300,7 @@ class Result:
     qualifiers: tuple[Qualifier, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     opinions: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def qualified(self) -> bool:
@@ -369,6 +371,7 @@ class Result:
             "deviations": list(self.plan.deviations),
             "changes": list(self.plan.changes),
             "opinions": dict(self.opinions) if self.opinions is not None else None,
+            "notes": list(self.notes),
         }
 
     def to_frame(self) -> DataFrame:

@@ -40,6 +40,7 @@ class ShownResult(Result):
         """The verdict and why, and the reservations and deviations that go with it, in words."""
         notes = [f"reservation: {said}" for said in text.qualifier_texts(self)]
         notes += [f"deviation: {said}" for said in self.deviations]
+        notes += list(self.notes)
         return "\n".join([str(self), text.why_text(self), *notes])
 
     def plot(self) -> Figure:
@@ -160,6 +161,7 @@ def snippet(result: Result) -> str:
         f"by scale, {p.name}: {said}" for p in result.predictions for said in text.scale_texts(p)
     ]
     notes += [f"deviation: {text}" for text in result.deviations]
+    notes += list(result.notes)
     notes += [f"amended: {text}" for text in result.plan.changes]
     notes += [f"control: {text.control_text(control, result)}" for control in result.controls]
     picture = ""

@@ -114,6 +114,8 @@ def print_details(
         print_line(console, f"  amended: {change}")
     for deviation in result.plan.deviations:
         print_line(console, f"  deviation: {deviation}")
+    for note in result.notes:
+        print_line(console, f"  note: {note}")
     if result.opinions is not None:
         _print_opinions(console, result)
     if verbose:

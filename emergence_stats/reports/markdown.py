@@ -129,5 +129,6 @@ def _section(r: Result) -> Iterator[str]:
             yield f"- by scale, {p.name}: {'; '.join(texts)}"
     yield from (f"- {text}" for text in robustness_texts(r))
     yield from (f"- deviation: {text}" for text in r.plan.deviations)
+    yield from (f"- note: {text}" for text in r.notes)
     yield from (f"- amended: {text}" for text in r.plan.changes)
     yield ""

@@ -42,7 +42,7 @@ class Constants:
         for name in self.wanted:
             if name not in self.applied:
                 close = difflib.get_close_matches(name, self.seen, 1)
-                has = f"it has {', '.join(sorted(self.seen)) or 'none'}"
+                has = f"it has {', '.join(sorted(self.seen)) or 'none'}, and last_layer can be set of any claim"
                 raise UsageError(
                     f"[tool.emergence_stats.claims.{self.claim}]: there is no constant {name!r} in what the claim imports; "
                     + (f"did you mean {close[0]!r}?" if close else has)

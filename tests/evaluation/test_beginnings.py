@@ -1,0 +1,66 @@
+"""A trace that begins later than at step 0 is no trace from the beginning, and a result says so."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+import emergence_stats as es_python
+from tests.support import HYPOTHESIS, es, fill
+
+HEAD = ("run", "seed", "scale", "n_params", "step", "task", "level", "measure", "value")
+
+
+def rows(seed, first, measure="accuracy"):
+    for step in range(first, 60, 5):
+        yield f"r{seed}", seed, "x", 100, step, "add", 0, measure, 0.01 * step
+
+
+@pytest.fixture
+def late(project):
+    """Imports three runs, whose traces begin at these steps."""
+
+    def make(*firsts, also=()):
+        with Path("t.csv").open("w", newline="") as stream:
+            out = csv.writer(stream)
+            out.writerow(HEAD)
+            for seed, first in enumerate(firsts):
+                out.writerows(rows(seed, first))
+            out.writerows(also)
+        done = es("traces", "import", "t.csv", "--suite", "late")
+        assert done.returncode == 0, done.stderr
+
+    (project / "hypotheses" / "learns.py").write_text(HYPOTHESIS)
+    return make
+
+
+def notes(*words):
+    (result,) = json.loads(es("test", "learns", "--json", *words).stdout)["results"]
+    return result["notes"]
+
+
+def test_runs_that_begin_at_step_0_have_no_note(late):
+    late(0, 0, 0)
+    assert notes() == []
+
+
+def test_those_that_begin_later_are_counted_with_their_steps(late):
+    late(0, 10, 25)
+    (note,) = notes()
+    assert note.startswith("accuracy begins at step 10 to 25, not 0, in 2 of 3 runs")
+    shown = es("test", "learns").stdout
+    assert f"note: {note}" in shown
+    for kind in ("html", "markdown"):
+        assert note in es("report", "--format", kind).stdout
+    assert note in es_python.test("learns").summary()
+
+
+def test_only_measures_that_the_claim_needs_matter(late):
+    late(0, 0, 0, also=rows(0, 20, "rankme"))
+    assert notes() == []
+
+
+def test_runs_of_unknown_origin_that_begin_at_step_0_have_no_note(project):
+    fill(project, range(3))
+    assert notes() == []
