@@ -215,7 +215,10 @@ class Project:
         """Why the project has no hypothesis."""
         if self.ignored is not None:
             return f"{self.ignored} names some, but belongs to another user, so it is not read"
-        return f"{self.folder} holds none (write one with `emergence-stats new NAME`)"
+        shipped = (
+            "; shipped ones are tested by name: `emergence-stats list`" if self.shipped else ""
+        )
+        return f"{self.folder} holds none (write one with `emergence-stats new NAME`{shipped})"
 
     def named(self, name: str) -> Source:
         """A source by name. Raises `UsageError` with the nearest name for an unknown one."""
@@ -223,14 +226,14 @@ class Project:
             return self.sources[name]
         if name in self.shipped:
             return self.shipped[name]
-        if not self.sources:
+        close = difflib.get_close_matches(name, [*self.sources, *self.shipped], 1, cutoff=0.4)
+        if not self.sources and (self.ignored is not None or not close):
             raise UsageError(f"there is no hypothesis {name!r}: {self.why_none}")
         path = self.folder / f"{name}.py"
         if path.exists() and not may_be_claim(path.name):
             raise UsageError(
                 f"{self.shown(path)} is no claim, by its name: so are named tests, helpers and files of other programs"
             )
-        close = difflib.get_close_matches(name, [*self.sources, *self.shipped], 1, cutoff=0.4)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise UsageError(f"there is no hypothesis {name!r}{hint}")
 

@@ -67,12 +67,12 @@ def power_rows(power: Power) -> Table:
 
 
 def told(power: Power) -> list[int]:
-    """Numbers of seeds up to the second of two in a row whose verdict is as good as certain: more change nothing."""
+    """Numbers of seeds up to the second of two in a row from which on one verdict is as good as certain."""
     seeds = [row.seeds for row in power.rows]
     certain = [max(row.chance, key=row.chance.__getitem__) for row in power.rows]
     sure = [row.chance[v] >= _SURE for row, v in zip(power.rows, certain, strict=True)]
     for i in range(1, len(seeds)):
-        if sure[i - 1] and sure[i] and certain[i - 1] is certain[i]:
+        if all(sure[i - 1 :]) and len(set(certain[i - 1 :])) == 1:
             return seeds[: i + 1]
     return seeds
 

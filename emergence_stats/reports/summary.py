@@ -90,6 +90,7 @@ def _tables(
     shown = [decisive(result) for result in results]
     names = [p.name if p is not None else "-" for p in shown]
     numbers = [(estimate_text(p), region_text(p)) for p in shown]
+    short = [(estimate_text(p, scale=False), region_text(p)) for p in shown]
     runs = [str(result.counted) for result in results]
     last = ("estimate, interval", "claimed")
     yield (
@@ -109,13 +110,13 @@ def _tables(
         ("hypothesis", "verdict", "prediction", *last),
         [
             (r.name, _with_letters(r), name, *more)
-            for r, name, more in zip(results, names, numbers, strict=True)
+            for r, name, more in zip(results, names, short, strict=True)
         ],
         True,
     )
     yield (
         ("hypothesis", "verdict", *last),
-        [(r.name, _with_letters(r), *more) for r, more in zip(results, numbers, strict=True)],
+        [(r.name, _with_letters(r), *more) for r, more in zip(results, short, strict=True)],
         True,
     )
 
@@ -126,12 +127,15 @@ def decisive(result: Result) -> PredictionResult | None:
     return next((p for p in known if p.verdict is result.verdict), known[0] if known else None)
 
 
-def estimate_text(p: PredictionResult | None) -> str:
-    """The estimate with its interval; of a prediction about every scale, that of the scale which decides."""
+def estimate_text(p: PredictionResult | None, scale: bool = True) -> str:
+    """The estimate with its interval; of a prediction about every scale, that of the scale which decides, with its name if
+    there is room for `scale`.
+    """
     if p is None:
         return "-"
     deciding = next((s for s in p.estimate.scales if s.scale == p.deciding), p.estimate)
-    return f"{number(deciding.value)} {ends_text(deciding.interval)}"
+    text = f"{number(deciding.value)} {ends_text(deciding.interval)}"
+    return f"{text} at {p.deciding}" if scale and deciding is not p.estimate else text
 
 
 def region_text(p: PredictionResult | None) -> str:

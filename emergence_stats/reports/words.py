@@ -65,9 +65,21 @@ def verdict_cell(result: Result) -> str:
     return f"{SYMBOL[result.verdict]} {result.verdict}{' *' if result.qualified else ''}"
 
 
+def kinds_of(result: Result) -> list[str]:
+    """The kinds of qualifiers, each once; of a verdict that is not specific, whether only for want of a control."""
+    missing = {c.name for c in result.controls if c.reason is not None or not c.differences}
+    kinds: dict[str, list[bool]] = {}
+    for q in result.qualifiers:
+        kinds.setdefault(q.kind, []).append(any(repr(name) in q.text for name in missing))
+    return [
+        "not specific (control missing)" if kind == "not specific" and all(absent) else kind
+        for kind, absent in kinds.items()
+    ]
+
+
 def kinds_text(result: Result) -> str:
     """The kinds of qualifiers, each once."""
-    return ", ".join(dict.fromkeys(q.kind for q in result.qualifiers))
+    return ", ".join(kinds_of(result))
 
 
 def qualifier_texts(result: Result) -> list[str]:

@@ -27,6 +27,8 @@ def multiverse_statement(summary: Mapping[str, Any]) -> str:
     if registered in _OPPOSITE:
         contrary = _OPPOSITE[registered]
         text += f", {contrary} in {round((summary['shares'][contrary] or 0) * n)}"
+    if summary["empty"]:
+        text += f"; {summary['empty']} of {summary['analyses']} have no interval and say nothing"
     return text
 
 

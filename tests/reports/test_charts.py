@@ -127,32 +127,62 @@ def test_each_scale_has_its_mark_and_says_its_value():
 # --- traces of all runs -------------------------------------------------------------------------
 
 
-def test_a_line_is_the_mean_of_a_run_and_runs_without_it_are_counted(tmp_path):
-    for seed in range(3):
-        add_run(tmp_path, seed, tasks=("add", "mod"))
-    store = Store.open(tmp_path)
+NEEDS = Needs(measures=["accuracy", "rankme"])
+ACCURACY = Asked("accuracy", None, True)
+
+
+def curves_in(path, tasks, scales=("d32",)):
+    """A store of three runs at each of these scales, and the curves of their accuracy."""
+    for scale in scales:
+        for seed in range(3):
+            add_run(path, seed, tasks=tasks, scale=scale)
+    store = Store.open(path)
     ids = frozenset(run.manifest.run_id for run in store.runs)
-    needs = Needs(measures=["accuracy", "rankme"])
-    asked = Asked("accuracy", None, True)
+    (found,) = curves_of(store, {"a": Wanted(NEEDS, (ACCURACY,), ids)})["a"]
+    return store, found
+
+
+def by_hand(store, run_id, tasks):
+    (file,) = (run for run in store.runs if run.manifest.run_id == run_id)
+    table = store.read(file, ["accuracy"], None).to_pandas()
+    return table[table.task.astype(str).isin(tasks)].groupby("step")["value"].mean()
+
+
+def test_a_line_is_the_mean_of_a_run_over_its_tasks(tmp_path):
+    tasks = tuple("abcde")
+    store, found = curves_in(tmp_path, tasks)
+    assert [line.task for line in found.lines] == [""] * 3
+    assert list(found.by_panel()) == ["d32"]
+    first = found.lines[0]
+    wanted = by_hand(store, first.run.run_id, tasks)
+    assert first.steps.tolist() == wanted.index.tolist()
+    assert first.values == pytest.approx(wanted.to_numpy())
+    _, median = median_of(found.lines)
+    assert median == pytest.approx(np.median([line.values for line in found.lines], axis=0))
+
+
+def test_few_tasks_have_a_line_each(tmp_path):
+    store, found = curves_in(tmp_path, ("add", "mod"), scales=("d32", "d40"))
+    assert list(found.by_panel()) == ["d32, add", "d32, mod", "d40, add", "d40, mod"]
+    assert found.n_runs == 6
+    for line in found.lines:
+        assert line.values == pytest.approx(by_hand(store, line.run.run_id, [line.task]).to_numpy())
+
+
+def test_few_tasks_at_many_scales_are_too_many_panels(tmp_path):
+    _, found = curves_in(tmp_path, ("add", "mod"), scales=[f"d{n}" for n in range(1, 8)])
+    assert len(found.by_panel()) == 7
+
+
+def test_the_same_of_the_same_runs_is_drawn_once_and_runs_without_it_are_counted(tmp_path):
+    store, _ = curves_in(tmp_path, ("add", "mod"))
+    ids = frozenset(run.manifest.run_id for run in store.runs)
     nowhere = Asked("accuracy", (99,), None)
     found = curves_of(
-        store,
-        {
-            "a": Wanted(needs, (asked,), ids),
-            "b": Wanted(needs, (asked, nowhere), ids),
-        },
+        store, {"a": Wanted(NEEDS, (ACCURACY,), ids), "b": Wanted(NEEDS, (ACCURACY, nowhere), ids)}
     )
-    assert found["a"][0] is found["b"][0]  # the same of the same runs is read and drawn once
+    assert found["a"][0] is found["b"][0]
     assert (len(found["b"][1].lines), found["b"][1].lacking) == (0, 3)
-    (curves,) = found["a"]
-    table = store.read(store.runs[0], ["accuracy"], None).to_pandas()
-    table = table[table.task.astype(str).isin(["add", "mod"])]
-    first = next(line for line in curves.lines if line.run.run_id == store.runs[0].manifest.run_id)
-    by_step = table.groupby("step")["value"].mean()
-    assert first.steps.tolist() == by_step.index.tolist()
-    assert first.values == pytest.approx(by_step.to_numpy())
-    _, median = median_of(curves.lines)
-    assert median == pytest.approx(np.median([line.values for line in curves.lines], axis=0))
 
 
 def test_a_median_is_always_of_the_same_runs(tmp_path):

@@ -1,4 +1,4 @@
-"""The traces behind verdicts in all runs that count: one line a run, and their median at each scale."""
+"""The traces behind verdicts in all runs that count: a line a run (of few tasks, a line a run and task), and their medians."""
 
 from __future__ import annotations
 
@@ -16,32 +16,40 @@ from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
 
 Floats = NDArray[np.float64]
+_FEW_TASKS, _MOST_PANELS = 4, 12  # up to which tasks are kept apart
 
 
 @dataclass(frozen=True)
 class Line:
-    """The mean over the `n_traces` traces of a run that were asked for: `steps` (k,), `values` (k,)."""
+    """The mean over the `n_traces` traces of a run that were asked for, of one `task` or of all (""): `steps` (k,), `values` (k,)."""
 
     run: Manifest
     steps: NDArray[np.int64]
     values: Floats
     n_traces: int
+    task: str = ""
 
 
 @dataclass(frozen=True)
 class Curves:
-    """One line a run of what was `asked`, ordered by size and seed; `lacking`: runs that have none of it."""
+    """Lines of what was `asked`, ordered by size, task and seed; `lacking`: runs that have none of it."""
 
     asked: Asked
     lines: tuple[Line, ...]
     lacking: int
 
-    def by_scale(self) -> dict[str, list[Line]]:
-        """The lines of each scale, by its name, the smallest first."""
+    def by_panel(self) -> dict[str, list[Line]]:
+        """The lines of each scale, the smallest first, or of each scale and task."""
         found: dict[str, list[Line]] = {}
         for line in self.lines:
-            found.setdefault(line.run.scale, []).append(line)
+            name = f"{line.run.scale}, {line.task}" if line.task else line.run.scale
+            found.setdefault(name, []).append(line)
         return found
+
+    @property
+    def n_runs(self) -> int:
+        """How many runs have a line."""
+        return len({line.run.run_id for line in self.lines})
 
 
 @dataclass(frozen=True)
@@ -63,23 +71,20 @@ def curves_of(store: Store, wanted: Mapping[str, Wanted]) -> dict[str, list[Curv
         for run in store.runs
         if any(run.manifest.run_id in one.run_ids for one in wanted.values())
     ]
-    lines: dict[Asked, dict[str, Line]] = {}
+    lines: dict[Asked, dict[str, list[Line]]] = {}
     with ReadAhead(files, lambda file: _read(store, file, wanted.values())) as reading:
         for file in files:
             run = reading.next()
             for asked in _asked_of(file, wanted.values()):
-                line = _line(run, asked)
-                if line is not None:
-                    lines.setdefault(asked, {})[run.run_id] = line
+                lines.setdefault(asked, {})[run.run_id] = _lines(run, asked)
     shared: dict[tuple[Asked, frozenset[str]], Curves] = {}
     found: dict[str, list[Curves]] = {}
     for name, one in wanted.items():
         for asked in one.asked:
             key = (asked, one.run_ids)
             if key not in shared:
-                mine = [line for i, line in lines.get(asked, {}).items() if i in one.run_ids]
-                mine.sort(key=lambda line: (line.run.n_params, line.run.scale, line.run.seed))
-                shared[key] = Curves(asked, tuple(mine), len(one.run_ids) - len(mine))
+                several = [some for i, some in lines.get(asked, {}).items() if i in one.run_ids]
+                shared[key] = _curves(asked, several, len(one.run_ids))
             found.setdefault(name, []).append(shared[key])
     return found
 
@@ -104,14 +109,27 @@ def _read(store: Store, file: RunFile, wanted: Iterable[Wanted]) -> Run:
     return read_run(store, file, [one.needs for one in mine], measures)
 
 
-def _line(run: Run, asked: Asked) -> Line | None:
-    """None if the run has no such traces, or at no time two of them."""
+def _lines(run: Run, asked: Asked) -> list[Line]:
+    """That of all traces, then those of each task; none if the run has no such traces."""
     try:
         traces = run.traces(asked.measure, layers=asked.layers, tasks=asked.tasks)
     except Undefined:
-        return None
-    steps, values = _mean(traces)
-    return Line(run.manifest, steps, values, len(traces)) if len(steps) else None
+        return []
+    tasks = sorted({str(task) for task in traces.task if task})
+    parts = [("", traces), *((task, traces.select(traces.task == task)) for task in tasks)]
+    lines = [Line(run.manifest, *_mean(some), len(some), task) for task, some in parts]
+    return lines if all(len(line.steps) for line in lines) else []
+
+
+def _curves(asked: Asked, several: Sequence[Sequence[Line]], n_runs: int) -> Curves:
+    """Of few tasks at few scales, each task by itself: their mean would hide what a claim about one of them is about."""
+    every = [line for some in several for line in some]
+    tasks = {line.task for line in every if line.task}
+    scales = {line.run.scale for line in every}
+    apart = 1 < len(tasks) <= _FEW_TASKS and len(tasks) * len(scales) <= _MOST_PANELS
+    mine = [line for line in every if bool(line.task) == apart]
+    mine.sort(key=lambda line: (line.run.n_params, line.run.scale, line.task, line.run.seed))
+    return Curves(asked, tuple(mine), n_runs - len({line.run.run_id for line in mine}))
 
 
 def _mean(traces: TraceSet) -> tuple[NDArray[np.int64], Floats]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -44,7 +45,11 @@ def _named(project: Project, words: Sequence[str]) -> list[str]:
         if not names and word.endswith(".py") and Path(word).is_file():
             helpers.append(word)  # a shell's pattern has every file of a folder
         elif not names:
-            raise UsageError(f"{word}: no hypothesis is there")
+            close = difflib.get_close_matches(
+                Path(word).name.removesuffix(".py"), project.sources, 1
+            )
+            near = f"; did you mean {close[0]}?" if close else ""
+            raise UsageError(f"{word}: no hypothesis is there{near}")
         found.update(dict.fromkeys(names))
     if not found:
         raise UsageError(f"{helpers[0]} is no claim of {project.folder}")

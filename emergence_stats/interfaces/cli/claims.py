@@ -79,6 +79,7 @@ def list_(
         width = max(map(len, shipped))
         for name, source in shipped.items():
             typer.echo(f"  {name.ljust(width)}  {first_line(source.path)}")
+        typer.echo("the runs of their study are not in the package, but in data/ of its repository")
     session.end()
 
 

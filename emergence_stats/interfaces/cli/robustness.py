@@ -112,12 +112,11 @@ def _show_multiverse(session: Session, universe: Multiverse, verbose: bool) -> N
         console,
         f"single choices that change the verdict: {'; '.join(flips)}"
         if flips
-        else "no single choice changes the verdict",
+        else "no single choice changes the verdict"
+        + (", of those that have an interval" if universe.empty else ""),
     )
     for text in words.explained_texts(summary):
         print_line(console, text)
-    if universe.empty:
-        print_line(console, f"{universe.empty} analyses have no interval and are left out")
     for absent in universe.why_not:
         print_line(
             console,

@@ -151,7 +151,7 @@ class Session:
     ) -> list[Result]:
         """The same of hypotheses that are loaded. `beside_others`: half of the runs in another process."""
         from emergence_stats.evaluation.evaluate import evaluate
-        from emergence_stats.evaluation.watching.beginnings import with_beginnings
+        from emergence_stats.evaluation.watching.notes import with_notes
 
         store = self.store(traces)
         with self.progress("reading runs") as progress:
@@ -166,7 +166,7 @@ class Session:
             )
         if not results:
             self._raise_failed()
-        results = with_beginnings(results, self.project, store)
+        results = with_notes(results, self.project, store)
         if suite is not None or not (self.project.folder / "robustness.lock").exists():
             return results
         from emergence_stats.robustness.recorded import attach

@@ -44,5 +44,5 @@ def _traces(curves: Curves) -> dict[str, Any]:
         at = tuple(int(step) for step in line.steps)
         values = [float(f"{value:.6g}") for value in line.values]
         number = steps.setdefault(at, len(steps))
-        lines.append({"run": line.run.run_id, "steps": number, "values": values})
+        lines.append({"run": line.run.run_id, "task": line.task, "steps": number, "values": values})
     return {"measure": curves.asked.measure, "steps": [list(at) for at in steps], "lines": lines}

@@ -45,7 +45,7 @@ function reveal() {
 }
 addEventListener("hashchange", reveal);
 for (const button of $$("button[data-open]")) {
-  button.addEventListener("click", () => { for (const claim of claims) claim.open = button.dataset.open === "true"; });
+  button.addEventListener("click", () => { for (const part of $$("details.claim")) part.open = button.dataset.open === "true"; });
 }
 // traces are drawn once, and shown in each claim that looks at them
 function fill(claim) {
@@ -79,10 +79,10 @@ const TABLES = {
     return [["unit", "runs", "value"], ...p.values.map((v) => [v.unit, v.runs.join(" "), v.value])];
   },
   traces(number) {
-    const rows = [["run", "step", data.traces[number].measure]];
+    const rows = [["run", "task", "step", data.traces[number].measure]];
     for (const line of data.traces[number].lines) {
       const steps = data.traces[number].steps[line.steps];
-      line.values.forEach((value, i) => rows.push([line.run, steps[i], value]));
+      line.values.forEach((value, i) => rows.push([line.run, line.task, steps[i], value]));
     }
     return rows;
   },
@@ -142,7 +142,8 @@ function forest(table) {
   return whole;
 }
 
-function save(name, text, kind) {
+function save(title, text, kind) {
+  const name = title.replace(/[^\w.-]+/g, "-");
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: kind }));
   link.download = name;

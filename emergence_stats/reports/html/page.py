@@ -71,7 +71,6 @@ def page(
         estimate_text=summary.estimate_text,
         region_text=summary.region_text,
         strip=strip,
-        kinds=_kinds,
         anchor=run_anchor,
         use_counts=_use_counts,
         document=embedded(results, found, list(shared.values())),
@@ -79,11 +78,6 @@ def page(
         chart_style=(_HERE / "charts.css").read_text("utf-8"),
         script=(_HERE / "page.js").read_text("utf-8"),
     )
-
-
-def _kinds(result: Result) -> list[str]:
-    """The kinds of qualifiers, each once."""
-    return list(dict.fromkeys(q.kind for q in result.qualifiers))
 
 
 def _used(results: Sequence[Result], manifests: Mapping[str, Manifest]) -> list[Manifest]:

@@ -92,11 +92,11 @@ def drawn_traces(several: Sequence[Curves]) -> list[Drawn]:
 
 def _curves_caption(found: Curves) -> str:
     counts = sorted({line.n_traces for line in found.lines})
-    n = len(found.lines)
+    n = found.n_runs
     text = f"{found.asked.measure}{_where(found.asked)}: {n} run{'s' if n != 1 else ''}"
     if counts[-1] > 1:
         text += f", each the mean of {' or '.join(map(str, counts)) if len(counts) < 4 else f'{counts[0]} to {counts[-1]}'} traces"
-    text += "; bold: the median of a scale"
+    text += "; bold: the median of a panel"
     return f"{text}; {found.lacking} more have none of it." if found.lacking else f"{text}."
 
 

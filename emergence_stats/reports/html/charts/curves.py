@@ -1,4 +1,4 @@
-"""Traces of all runs that count, laid over one another: a panel for each scale, the median in bold."""
+"""Traces of all runs that count, laid over one another: a panel for each scale (and task, if they are few), the median in bold."""
 
 from __future__ import annotations
 
@@ -27,28 +27,26 @@ def curves(found: Curves) -> Markup:
 
     Steps are shown by the logarithm of the step plus 1, so that step 0 has a place.
     """
-    by_scale = found.by_scale()
-    rows = -(-len(by_scale) // _COLUMNS)
+    panels = found.by_panel()
+    rows = -(-len(panels) // _COLUMNS)
     drawing = Drawing(_WIDTH, rows * _PANEL + 12)
     values = np.concatenate([line.values for line in found.lines])
     log = bool(values.min() > 0 and values.max() > _WIDE * values.min())
     lo, hi = (float(values.min()), float(values.max())) if log else padded(values)
     last = max(float(line.steps[-1]) for line in found.lines)
-    for number, (scale, lines) in enumerate(by_scale.items()):
+    for number, (name, lines) in enumerate(panels.items()):
         row, column = divmod(number, _COLUMNS)
         left = column * _WIDTH / _COLUMNS
         x = Axis(0.0, last, left + _LEFT, left + _WIDTH / _COLUMNS - _RIGHT, log=True, shift=1.0)
         top = row * _PANEL
         y = Axis(lo, hi, top + _PANEL - _BOTTOM, top + _TITLE, log=log)
-        _panel(drawing, x, y, scale, lines)
+        _panel(drawing, x, y, name, lines)
     drawing.text(_WIDTH - _RIGHT, drawing.height - 2, "steps + 1 (log)", "end")
-    return drawing.markup(
-        f"{found.asked.measure} over training in {len(found.lines)} runs, by scale"
-    )
+    return drawing.markup(f"{found.asked.measure} over training in {found.n_runs} runs, by scale")
 
 
-def _panel(drawing: Drawing, x: Axis, y: Axis, scale: str, lines: Sequence[Line]) -> None:
-    drawing.text(x.start, y.end - 5, f"{scale} ({len(lines)})")
+def _panel(drawing: Drawing, x: Axis, y: Axis, name: str, lines: Sequence[Line]) -> None:
+    drawing.text(x.start, y.end - 5, f"{name} ({len(lines)})")
     left_axis(drawing, y, x.start, most=3)
     bottom_axis(drawing, x, y.start, most=4)
     for line in lines:

@@ -12,7 +12,7 @@ from emergence_stats.support.words import number
 from emergence_stats.traces.format import Manifest
 
 _WIDTH, _HEIGHT = 400.0, 190.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 8.0, 8.0, 36.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 8.0, 16.0, 36.0
 
 
 def units(p: PredictionResult, manifests: Mapping[str, Manifest]) -> Markup:
@@ -33,6 +33,7 @@ def units(p: PredictionResult, manifests: Mapping[str, Manifest]) -> Markup:
             low, high = p.estimate.interval
             drawing.rect(_LEFT, y(low), _WIDTH - _RIGHT, min(y(high), y(low) - 1), "estimate")
     left_axis(drawing, y, _LEFT)
+    drawing.text(_LEFT, 9, p.name)
     at, x = _across(drawing, p, first)
     outside = {value.label for value in p.outside()}
     for value, place in zip(p.values, at, strict=True):

@@ -1,4 +1,4 @@
-"""A trace that begins later than at step 0 is no trace from the beginning, and a result says so."""
+"""What a result says of runs besides its verdict: late beginnings, runs without a value, measures that no run has."""
 
 import csv
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import emergence_stats as es_python
-from tests.support import HYPOTHESIS, es, fill
+from tests.support import HYPOTHESIS, edited, es, fill
 
 HEAD = ("run", "seed", "scale", "n_params", "step", "task", "level", "measure", "value")
 
@@ -64,3 +64,27 @@ def test_only_measures_that_the_claim_needs_matter(late):
 def test_runs_of_unknown_origin_that_begin_at_step_0_have_no_note(project):
     fill(project, range(3))
     assert notes() == []
+
+
+def test_runs_without_a_value_are_told_with_the_reason(late, project):
+    text = edited(
+        HYPOTHESIS,
+        "    return run",
+        '    if run.seed < 2:\n        raise es.Undefined("too young")\n    return run',
+    )
+    (project / "hypotheses" / "learns.py").write_text(
+        text.replace("\nfrom", "\nimport emergence_stats as es\nfrom", 1)
+    )
+    late(0, 0, 0, 0, 0)
+    (note,) = notes()
+    assert note == "2 runs of 5 cannot be used (r[0-1]): final accuracy: too young"
+
+
+def test_a_measure_that_no_run_has_is_told_with_those_there_are(late, project):
+    text = edited(HYPOTHESIS, 'measures=["accuracy"]', 'measures=["acuracy"]')
+    (project / "hypotheses" / "learns.py").write_text(text)
+    late(0, 0)
+    (note,) = notes()
+    assert "'acuracy'" in note
+    assert "did you mean 'accuracy'?" in note
+    assert note.endswith("they have accuracy")
