@@ -261,7 +261,7 @@ class Project:
         settings = self._settings_of(source.name)
         constants = Constants(source.name, {k: v for k, v in settings.items() if k != layers.NAME})
         module, reads = _import(source, constants)
-        constants.check()
+        constants.check(source.path)
         hypothesis = _the_hypothesis(module, source)
         if layers.NAME in settings:
             hypothesis = layers.with_last_layer(hypothesis, settings[layers.NAME], source.name)

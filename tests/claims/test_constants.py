@@ -5,6 +5,7 @@ import json
 import pytest
 
 from emergence_stats.claims.project import Project
+from emergence_stats.claims.settings.used import used_names
 from tests.support import es, failed, fill
 
 HELPER = (
@@ -108,3 +109,29 @@ def test_tasks_of_a_shipped_claim_are_set_for_somebodys_own_data(claim):
     module = Project(claim).load("precursor_rates").module
     assert (module.HARD, module.EASY) == (("mod",), ("add",))
     assert module.emergences.__globals__["CHANCE"] == {("mod", 0): 0.2}
+
+
+def test_a_constant_that_the_claim_does_not_use_is_an_error(project):
+    """`larger_learn_earlier` has its classes from LEARNED, and not from HARD."""
+    (project / "pyproject.toml").write_text(
+        "[tool.emergence_stats]\n[tool.emergence_stats.claims.larger_learn_earlier]\n"
+        'hard = ["mod"]\n'
+    )
+    fill(project, range(3))
+    done = es("test", "larger_learn_earlier", "--suite", "sim")
+    failed(done, "larger_learn_earlier] hard", "does not use HARD", "learned")
+
+
+@pytest.mark.parametrize(
+    ("source", "used"),
+    [
+        ("from ._h import direct\n", {"direct"}),
+        ("from . import _h\nx = _h.direct\n", {"_h", "x", "direct"}),
+        ("from ._h import through\n", {"through", "inner", "deep", "DEEP"}),
+        ("from ._h import *\n", None),
+        ("from . import _h\nx = getattr(_h, 'direct')\n", None),
+    ],
+)
+def test_what_a_claim_uses_is_read_from_its_source(source, used):
+    helper = "direct = 1\nDEEP = 2\ndef deep():\n    return DEEP\ndef inner():\n    return deep()\ndef through():\n    return inner()\n"
+    assert used_names(source, [helper]) == used

@@ -88,3 +88,12 @@ def test_a_measure_that_no_run_has_is_told_with_those_there_are(late, project):
     assert "'acuracy'" in note
     assert "did you mean 'accuracy'?" in note
     assert note.endswith("they have accuracy")
+
+
+def test_an_accuracy_in_percent_is_asked_about(late):
+    rows_of = [(*row[:-1], 100 * row[-1]) for row in rows(7, 0)]
+    late(0, 0, also=rows_of)
+    (note,) = notes()
+    assert (
+        note == "accuracy is a share, from 0 to 1, and reaches 55 in 1 of 3 runs: is it in percent?"
+    )

@@ -71,6 +71,30 @@ def test_a_wide_table_has_a_measure_a_column(tmp_path):
     assert traces.steps[0].tolist() == [0, 5]
 
 
+@pytest.mark.parametrize("in_file", [False, True])
+def test_percent_become_shares_with_their_errors(tmp_path, in_file):
+    (tmp_path / "t.csv").write_text("run,step,acc,acc_se,loss\nx,0,12.5,2,40\nx,5,87.5,1,30\n")
+    (tmp_path / "m.toml").write_text(
+        'percent = ["accuracy"]\n[measures]\naccuracy = "acc"\nloss = "loss"\n'
+    )
+    said = ("--mapping", "m.toml")
+    if not in_file:
+        said = ("--measure", "accuracy=acc", "--measure", "loss", "--percent", "accuracy")
+    runs = imported(tmp_path, "t.csv", "--set", "n_params=9", "--set", "task=a", *said)
+    traces = runs["x"].traces("accuracy")
+    assert traces.values[0].tolist() == [0.125, 0.875]
+    assert traces.stderr[0].tolist() == [0.02, 0.01]
+    assert runs["x"].traces("loss").values[0].tolist() == [40, 30]
+
+
+def test_an_accuracy_that_is_no_share_is_doubted(tmp_path):
+    (tmp_path / "t.csv").write_text("run,step,accuracy\nx,0,0\nx,5,87.5\ny,0,1\ny,5,1.0\n")
+    done = es("traces", "import", "t.csv", "--suite", "s", "--set", "n_params=9", cwd=tmp_path)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("doubtful")]
+    assert "87.5 in x:" in line
+    assert "--percent accuracy" in line
+
+
 def test_a_mapping_file_says_the_same_and_options_go_before_it(tmp_path):
     (tmp_path / "wide.csv").write_text("id,kind,step,acc\nx,one,0,.1\nx,two,0,.2\nx,two,5,.3\n")
     (tmp_path / "runs.csv").write_text("run,size,seed,optimizer\nx-two,2M,4,adam\n")
@@ -129,6 +153,12 @@ def test_a_second_import_gives_other_seeds_and_a_replaced_run_keeps_its_own(tmp_
         ("step,measure,value\n0,m,1\n", ("--set", "n_params"), ("write NAME=VALUE",)),
         ("step,measure,value\n0,m,1\n", ("--set", "n_params=big"), ("not a number of parameters",)),
         ("step,measure,value\n", (), ("no row",)),
+        (
+            "step,acc\n0,1\n1,n.a.\n",
+            ("--measure", "accuracy=acc"),
+            ("'n.a.'", "column 'acc', row 1"),
+        ),
+        ("step,measure,value\n0,m,1\n", ("--percent", "n"), ("--percent", "no measure 'n'")),
         (
             "run,step,measure,value\na,0,m,1\nb,-5,m,1\n",
             (),

@@ -10,24 +10,31 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from emergence_stats.claims.settings.used import used_names
 from emergence_stats.core.runs import NONE
 from emergence_stats.errors import UsageError
 
 
 @dataclass
 class Constants:
-    """What a project sets for one claim; `seen`: the constants that its helpers have, `applied`: those that were set."""
+    """What a project sets for one claim; `seen`: the constants that its helpers have, `applied`: those that were set,
+    `helpers`: files in which they are.
+    """
 
     claim: str
     wanted: Mapping[str, Any] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     applied: set[str] = field(default_factory=set)
+    helpers: set[Path] = field(default_factory=set)
 
     def set_in(self, module: ModuleType) -> None:
         """Set those that a module has, after it has run and before another imports them."""
+        if module.__file__ is not None:
+            self.helpers.add(Path(module.__file__))
         for name, value in vars(module).items():
             if name.isupper() and not name.startswith("_") and _can_be_set(value):
                 self.seen.add(name.lower())
@@ -37,8 +44,8 @@ class Constants:
                 setattr(module, name.upper(), self._like(there, value, name))
                 self.applied.add(name)
 
-    def check(self) -> None:
-        """Raise `UsageError` for a setting that no helper of the claim has."""
+    def check(self, claim: Path | None) -> None:
+        """Raise `UsageError` for a setting that no helper has, or that the claim, whose source is `claim`, does not use."""
         for name in self.wanted:
             if name not in self.applied:
                 close = difflib.get_close_matches(name, self.seen, 1)
@@ -47,6 +54,19 @@ class Constants:
                     f"[tool.emergence_stats.claims.{self.claim}]: there is no constant {name!r} in what the claim imports; "
                     + (f"did you mean {close[0]!r}?" if close else has)
                 )
+
+        if self.wanted and claim is not None:
+            self._check_used(claim)
+
+    def _check_used(self, claim: Path) -> None:
+        used = used_names(claim.read_text("utf-8"), [p.read_text("utf-8") for p in self.helpers])
+        idle = [name for name in self.wanted if used is not None and name.upper() not in used]
+        if idle and used is not None:
+            uses = sorted(name for name in self.seen if name.upper() in used)
+            raise UsageError(
+                f"[tool.emergence_stats.claims.{self.claim}] {idle[0]}: the claim does not use {idle[0].upper()}, so it would "
+                f"change nothing; of what can be set it uses {', '.join(uses) or 'none'}"
+            )
 
     def _like(self, there: Any, value: Any, name: str) -> Any:
         where = f"[tool.emergence_stats.claims.{self.claim}] {name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from emergence_stats.claims.project import Project
 from emergence_stats.evaluation.results import Result
@@ -13,6 +13,7 @@ from emergence_stats.traces.store import RunFile, Store
 
 _MOST = 3  # reasons that are told; `test -v` has all
 _NAMES = 4  # runs that are named with a reason
+_ROUNDING = 1e-6
 
 
 def with_notes(results: Sequence[Result], project: Project, store: Store) -> list[Result]:
@@ -22,19 +23,21 @@ def with_notes(results: Sequence[Result], project: Project, store: Store) -> lis
     """
     files = {file.manifest.run_id: file for file in store.runs}
     known: dict[str, set[str]] = {}
-    first: dict[str, dict[str, int]] = {}
+    seen: dict[str, dict[str, _Seen]] = {}
     found = []
     for result in results:
         wanted = project.load(result.name).hypothesis.needs.measures
         counted = [use.run_id for use in result.runs if use.status == "counted"]
         for run_id in counted:
-            lacking = set(wanted) - first.setdefault(run_id, {}).keys()
+            lacking = set(wanted) - seen.setdefault(run_id, {}).keys()
             if lacking and not _is_ours(files[run_id]):
-                first[run_id] |= _first_steps(store, files[run_id], lacking)
+                seen[run_id] |= _look(store, files[run_id], lacking)
         notes = [*_refused(result)]
         for measure in wanted:
-            note = _beginning(measure, [first[i].get(measure, 0) for i in counted])
-            notes += [note] if note else []
+            there = [seen[i].get(measure, _OURS) for i in counted]
+            notes += [
+                note for note in (_beginning(measure, there), _no_share(measure, there)) if note
+            ]
         if not counted:
             notes += _unknown(result, wanted, store, files, known)
         found.append(replace(result, notes=(*result.notes, *notes)) if notes else result)
@@ -86,18 +89,44 @@ def _is_ours(file: RunFile) -> bool:
     return {"torch", "revision"} <= file.manifest.software.keys()
 
 
-def _first_steps(store: Store, file: RunFile, measures: set[str]) -> dict[str, int]:
-    table = store.read(file, measures).select(["measure", "step"])
-    firsts = table.group_by("measure").aggregate([("step", "min")]).to_pylist()
-    return {row["measure"]: row["step_min"] for row in firsts}
+@dataclass(frozen=True)
+class _Seen:
+    """Of a measure of a run: the first step, and the least and largest value."""
+
+    first: int
+    least: float
+    most: float
 
 
-def _beginning(measure: str, firsts: Sequence[int]) -> str | None:
-    late = sorted(step for step in firsts if step > 0)
+_OURS = _Seen(0, 0.0, 0.0)
+
+
+def _look(store: Store, file: RunFile, measures: set[str]) -> dict[str, _Seen]:
+    table = store.read(file, measures).select(["measure", "step", "value"])
+    rows = table.group_by("measure").aggregate(
+        [("step", "min"), ("value", "min"), ("value", "max")]
+    )
+    return {
+        row["measure"]: _Seen(row["step_min"], row["value_min"], row["value_max"])
+        for row in rows.to_pylist()
+    }
+
+
+def _beginning(measure: str, there: Sequence[_Seen]) -> str | None:
+    late = sorted(one.first for one in there if one.first > 0)
     if not late:
         return None
     at = f"step {late[0]:,}" + (f" to {late[-1]:,}" if late[-1] != late[0] else "")
     return (
-        f"{measure} begins at {at}, not 0, in {len(late)} of {len(firsts)} runs: what the claim takes for the beginning is "
+        f"{measure} begins at {at}, not 0, in {len(late)} of {len(there)} runs: what the claim takes for the beginning is "
         "there"
     )
+
+
+def _no_share(measure: str, there: Sequence[_Seen]) -> str | None:
+    """An accuracy that is none: events of a claim are between chance and 1."""
+    beyond = [one for one in there if one.least < -_ROUNDING or one.most > 1 + _ROUNDING]
+    if measure != "accuracy" or not beyond:
+        return None
+    most = max((end for one in beyond for end in (one.least, one.most)), key=abs)
+    return f"accuracy is a share, from 0 to 1, and reaches {most:g} in {len(beyond)} of {len(there)} runs: is it in percent?"

@@ -60,6 +60,10 @@ def traces_import(
             help="Standard errors of a measure; COLUMN/sqrt(N) of standard deviations.",
         ),
     ] = None,
+    percent: Annotated[
+        Texts,
+        typer.Option(metavar="MEASURE", help="Values of this measure are in percent: divide them."),
+    ] = None,
     event: Annotated[
         Texts,
         typer.Option(
@@ -132,6 +136,7 @@ def traces_import(
         where=pairs(where or [], "--where"),
         names=names,
         path=path,
+        percent=tuple(percent or ()),
     )
     how = Reading(format_, delimiter, decimal)
     request = Request.of(sources, suite, wanted, how=how, facts=runs, mapping=mapping)

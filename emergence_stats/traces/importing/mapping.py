@@ -21,7 +21,7 @@ _TABLES = {
     "events": "events",
     "where": "where",
 }
-_OF_MAPPING = ("names", "path")
+_OF_MAPPING = ("names", "path", "percent")
 _OF_REQUEST = ("format", "suite", "runs", "delimiter", "decimal")
 _PARTS = "parts"
 
@@ -37,7 +37,8 @@ class Mapping:
     lack it. `errors`: for each measure the column of its standard errors, or ``COLUMN/sqrt(N)`` where that has
     standard deviations. `events`: for each event that the authors dated the column of its step. `where`: columns and
     the value that a row must have. `names`: a regular expression whose named groups (task, level, layer, measure) are
-    read from each measure's name. `path`: a pattern of paths, as ``{scale}_seed{seed}.csv``.
+    read from each measure's name. `path`: a pattern of paths, as ``{scale}_seed{seed}.csv``. `percent`: measures whose
+    values are divided by 100.
 
     Raises `UsageError` for an unknown target, with the nearest known one.
     """
@@ -50,6 +51,7 @@ class Mapping:
     where: dict[str, str] = field(default_factory=dict)
     names: str | None = None
     path: str | None = None
+    percent: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for target in (*self.columns, *self.constants):
@@ -77,8 +79,8 @@ class Mapping:
     def read(cls, path: Path) -> tuple[list[Mapping], dict[str, str]]:
         """Mappings from a TOML file, and what else it says: format, suite, runs, delimiter, decimal.
 
-        Tables ``[columns]``, ``[set]``, ``[measures]``, ``[stderr]``, ``[events]``, ``[where]``, and ``names`` and
-        ``path``. A list of tables ``[[parts]]`` is read one after the other, each over what stands outside of them.
+        Tables ``[columns]``, ``[set]``, ``[measures]``, ``[stderr]``, ``[events]``, ``[where]``, and ``names``,
+        ``path`` and ``percent``. A list of tables ``[[parts]]`` is read one after the other, each over what stands outside of them.
         Raises `UsageError` for an invalid file.
         """
         try:
@@ -103,7 +105,13 @@ class Mapping:
             part: {key: _plain(value) for key, value in found.get(name, {}).items()}
             for name, part in _TABLES.items()
         }
-        return cls(**tables, names=found.get("names"), path=found.get("path"))
+        percent = found.get("percent", ())
+        return cls(
+            **tables,
+            names=found.get("names"),
+            path=found.get("path"),
+            percent=(percent,) if isinstance(percent, str) else tuple(map(str, percent)),
+        )
 
     def over(self, other: Mapping) -> Mapping:
         """This mapping, and the other where this one says nothing."""
@@ -129,8 +137,12 @@ def _check_keys(found: dict[str, Any], known: Iterable[str], path: Path) -> None
             close = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {close[0]!r}?" if close else f": {', '.join(known)}"
             raise UsageError(f"{path}: unknown key {name!r}{hint}")
-        if not isinstance(value, dict if name in _TABLES else str):
-            raise UsageError(f"{path}: {name!r} must be {'a table' if name in _TABLES else 'text'}")
+        kind: Any = dict if name in _TABLES else str
+        said = "a table" if name in _TABLES else "text"
+        if name == "percent":
+            kind, said = str | list, "a measure, or a list of them"
+        if not isinstance(value, kind):
+            raise UsageError(f"{path}: {name!r} must be {said}")
 
 
 def _check_names(pattern: str) -> None:

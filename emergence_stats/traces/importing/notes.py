@@ -13,6 +13,7 @@ KINDS = (
     "renamed",
     "converted",
     "guessed",
+    "doubtful",
     "left out",
     "missing",
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from emergence_stats.errors import UsageError
 from emergence_stats.support.progress import Progress
+from emergence_stats.traces.importing.columns import Rows
 from emergence_stats.traces.importing.facts import read_facts
 from emergence_stats.traces.importing.mapping import Mapping
 from emergence_stats.traces.importing.notes import Notes, few
@@ -99,7 +100,9 @@ class Request:
         facts = None
         for one in self.mappings:
             facts = read_facts(self.facts, one, notes) if self.facts is not None else None
-            found += list(read_sources(self.sources, self.how, one, notes, facts))
+            rows = list(read_sources(self.sources, self.how, one, notes, facts))
+            _divide(rows, one.percent, notes)
+            found += rows
         runs = import_traces(found, store, self.suite, notes, facts, choices, progress)
         empty = sum(rows.empty for rows in found)
         if empty:
@@ -117,3 +120,20 @@ class Request:
             dropped=sum(len(rows) for rows in found) - sum(one.rows for one in runs),
             notes=notes,
         )
+
+
+def _divide(several: Sequence[Rows], percent: Sequence[str], notes: Notes) -> None:
+    """Divide the values of these measures by 100, and their errors. Raises `UsageError` for one that is not there."""
+    for measure in percent:
+        found = False
+        for rows in several:
+            at = [i for i, name in enumerate(rows.columns.get("measure", ())) if name == measure]
+            found = found or bool(at)
+            for target in ("value", "stderr"):
+                cells = rows.columns.get(target)
+                for i in at if cells is not None else ():
+                    assert cells is not None
+                    cells[i] = None if cells[i] is None else cells[i] / 100
+        if not found:
+            raise UsageError(f"--percent: there is no measure {measure!r}")
+        notes.add("converted", f"{measure} is in percent, and divided by 100")

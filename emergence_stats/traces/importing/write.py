@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ from emergence_stats.traces.write import NO_FILE_YET, PreparedRun, StagedRun, pr
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,32 @@ def import_traces(
         for run, its in zip(found.values(), described, strict=True)
     ]
     _say_steps(found, notes)
+    _say_shares(found, notes)
     if not choices.dry_run:
         _write_all(prepared, progress)
     return described
+
+
+def _say_shares(found: Mapping[str, RunRows], notes: Notes) -> None:
+    """An accuracy that is no share: claims take chance and 1 for its ends."""
+    most: dict[str, float] = {}
+    for run in found.values():
+        pairs = zip(run.columns["measure"], run.columns["value"], strict=True)
+        beyond = [v for m, v in pairs if m == "accuracy" and v is not None and not _is_share(v)]
+        if beyond:
+            most[run.name] = max(beyond, key=abs)
+    if most:
+        name, value = next(iter(most.items()))
+        notes.add(
+            "doubtful",
+            f"accuracy is a share, from 0 to 1, and reaches {value:g} in {name}"
+            + (f" and beyond 1 in {len(most) - 1} more runs" if len(most) > 1 else "")
+            + ": if it is in percent, say --percent accuracy, else give it another name",
+        )
+
+
+def _is_share(value: float) -> bool:
+    return not isfinite(value) or -_ROUNDING <= value <= 1 + _ROUNDING
 
 
 def _say_steps(found: Mapping[str, RunRows], notes: Notes) -> None:

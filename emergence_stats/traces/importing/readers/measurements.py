@@ -260,7 +260,12 @@ def _wide(
                 view.notes.add(
                     "guessed", f"{error!r} is the standard error of {column!r}", view.table.file
                 )
-        parts.append(gathered(part, keep, view.table, view.notes))
+        try:
+            parts.append(gathered(part, keep, view.table, view.notes))
+        except TraceError as fault:
+            if fault.column != "value":
+                raise
+            raise TraceError(fault.problem, file=fault.file, column=column, row=fault.row) from None
     unknown = mapping.errors.keys() - {measure for measure, _, _ in chosen}
     if unknown:
         raise UsageError(f"--stderr: there is no measure {sorted(unknown)[0]!r}")
