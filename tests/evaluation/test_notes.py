@@ -90,6 +90,24 @@ def test_a_measure_that_no_run_has_is_told_with_those_there_are(late, project):
     assert note.endswith("they have accuracy")
 
 
+def test_a_window_with_too_few_checkpoints_is_said(late, project):
+    """Steps 0, 5, 10, ...: two of them by step 10, and all by step 60."""
+    text = HYPOTHESIS.replace("last=1", "last=1, within=10")
+    (project / "hypotheses" / "learns.py").write_text(text)
+    late(0, 0)
+    (note,) = notes()
+    assert note.startswith(
+        "the claim looks at steps up to 10, and accuracy has 2 checkpoints there"
+    )
+    assert "2 of 2 runs" in note
+    (project / "hypotheses" / "learns.py").write_text(text.replace("within=10", "within=15"))
+    assert notes() == []
+    (project / "hypotheses" / "learns.py").write_text(text.replace("within=10", "within=3"))
+    (note,) = notes()
+    assert "0 checkpoints" in note
+    assert "the first after the beginning is step 5" in note
+
+
 def test_an_accuracy_in_percent_is_asked_about(late):
     rows_of = [(*row[:-1], 100 * row[-1]) for row in rows(7, 0)]
     late(0, 0, also=rows_of)

@@ -6,7 +6,11 @@ import difflib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emergence_stats.claims.project import Project
+from emergence_stats.core.plan import Hypothesis, keyword_defaults
 from emergence_stats.evaluation.results import Result
 from emergence_stats.support.words import listed, ranges
 from emergence_stats.traces.store import RunFile, Store
@@ -14,6 +18,7 @@ from emergence_stats.traces.store import RunFile, Store
 _MOST = 3  # reasons that are told; `test -v` has all
 _NAMES = 4  # runs that are named with a reason
 _ROUNDING = 1e-6
+_SEEN_BY = 3  # checkpoints, by which a fall and its floor can be seen
 
 
 def with_notes(results: Sequence[Result], project: Project, store: Store) -> list[Result]:
@@ -26,7 +31,8 @@ def with_notes(results: Sequence[Result], project: Project, store: Store) -> lis
     seen: dict[str, dict[str, _Seen]] = {}
     found = []
     for result in results:
-        wanted = project.load(result.name).hypothesis.needs.measures
+        hypothesis = project.load(result.name).hypothesis
+        wanted = hypothesis.needs.measures
         counted = [use.run_id for use in result.runs if use.status == "counted"]
         for run_id in counted:
             lacking = set(wanted) - seen.setdefault(run_id, {}).keys()
@@ -34,10 +40,13 @@ def with_notes(results: Sequence[Result], project: Project, store: Store) -> lis
                 seen[run_id] |= _look(store, files[run_id], lacking)
         notes = [*_refused(result)]
         for measure in wanted:
-            there = [seen[i].get(measure, _OURS) for i in counted]
-            notes += [
-                note for note in (_beginning(measure, there), _no_share(measure, there)) if note
-            ]
+            there = [seen[i][measure] for i in counted if measure in seen[i]]
+            said = (
+                _beginning(measure, there, len(counted)),
+                _no_share(measure, there, len(counted)),
+                _too_sparse(measure, there, len(counted), _window(hypothesis)),
+            )
+            notes += [note for note in said if note]
         if not counted:
             notes += _unknown(result, wanted, store, files, known)
         found.append(replace(result, notes=(*result.notes, *notes)) if notes else result)
@@ -91,42 +100,66 @@ def _is_ours(file: RunFile) -> bool:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Of a measure of a run: the first step, and the least and largest value."""
+    """Of a measure of a run: its checkpoints (k,), and the least and largest value."""
 
-    first: int
+    steps: NDArray[np.int64]
     least: float
     most: float
 
 
-_OURS = _Seen(0, 0.0, 0.0)
-
-
 def _look(store: Store, file: RunFile, measures: set[str]) -> dict[str, _Seen]:
-    table = store.read(file, measures).select(["measure", "step", "value"])
-    rows = table.group_by("measure").aggregate(
-        [("step", "min"), ("value", "min"), ("value", "max")]
-    )
+    table = store.read(file, measures)
+    names = np.array(table.column("measure").to_pylist())
+    step, value = table.column("step").to_numpy(), table.column("value").to_numpy()
     return {
-        row["measure"]: _Seen(row["step_min"], row["value_min"], row["value_max"])
-        for row in rows.to_pylist()
+        str(name): _Seen(np.unique(step[here]), float(value[here].min()), float(value[here].max()))
+        for name in np.unique(names)
+        for here in [names == name]
     }
 
 
-def _beginning(measure: str, there: Sequence[_Seen]) -> str | None:
-    late = sorted(one.first for one in there if one.first > 0)
+def _beginning(measure: str, there: Sequence[_Seen], n_runs: int) -> str | None:
+    late = sorted(int(one.steps[0]) for one in there if one.steps[0] > 0)
     if not late:
         return None
     at = f"step {late[0]:,}" + (f" to {late[-1]:,}" if late[-1] != late[0] else "")
     return (
-        f"{measure} begins at {at}, not 0, in {len(late)} of {len(there)} runs: what the claim takes for the beginning is "
+        f"{measure} begins at {at}, not 0, in {len(late)} of {n_runs} runs: what the claim takes for the beginning is "
         "there"
     )
 
 
-def _no_share(measure: str, there: Sequence[_Seen]) -> str | None:
+def _no_share(measure: str, there: Sequence[_Seen], n_runs: int) -> str | None:
     """An accuracy that is none: events of a claim are between chance and 1."""
     beyond = [one for one in there if one.least < -_ROUNDING or one.most > 1 + _ROUNDING]
     if measure != "accuracy" or not beyond:
         return None
     most = max((end for one in beyond for end in (one.least, one.most)), key=abs)
-    return f"accuracy is a share, from 0 to 1, and reaches {most:g} in {len(beyond)} of {len(there)} runs: is it in percent?"
+    return f"accuracy is a share, from 0 to 1, and reaches {most:g} in {len(beyond)} of {n_runs} runs: is it in percent?"
+
+
+def _window(hypothesis: Hypothesis) -> float | None:
+    """The step up to which estimates look, where they say so by a keyword `within`; the smallest of them."""
+    found = (keyword_defaults(p.estimate).get("within") for p in hypothesis.predictions)
+    steps = [float(one) for one in found if isinstance(one, int | float)]
+    return min(steps, default=None)
+
+
+def _too_sparse(
+    measure: str, there: Sequence[_Seen], n_runs: int, within: float | None
+) -> str | None:
+    """Runs with hardly a checkpoint where the claim looks: that nothing happens there cannot be seen in them."""
+    if within is None:
+        return None
+    early = [int(np.count_nonzero(one.steps[1:] <= within)) for one in there]
+    few = [count for count in early if count < _SEEN_BY]
+    if not few:
+        return None
+    after = (
+        min(int(one.steps[1]) for one in there if len(one.steps) > 1) if max(early) == 0 else None
+    )
+    said = f" (the first after the beginning is step {after:,})" if after is not None else ""
+    return (
+        f"the claim looks at steps up to {within:g}, and {measure} has {few[0] if len(set(few)) == 1 else f'{min(few)} to {max(few)}'} "
+        f"checkpoint{'s' if few != [1] * len(few) else ''} there after the first in {len(few)} of {n_runs} runs{said}: too few to see it"
+    )
