@@ -36,7 +36,7 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "Run": "core.runs",
         "Share": "core.analyses",
         "Slope": "core.analyses",
-        "Store": "traces.store",
+        "Store": "interfaces.looking",
         "TraceSet": "core.runs",
         "Undefined": "core.runs",
         "Verdict": "core.verdicts",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import singledispatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,54 @@ from emergence_stats.claims.project import Project
 from emergence_stats.core.events.definitions import Events
 from emergence_stats.core.runs import NONE, Run, TraceSet
 from emergence_stats.errors import UsageError
-from emergence_stats.traces.store import Store
+from emergence_stats.traces.store import Store as StoreOfRuns
 
 if TYPE_CHECKING:
+    import pyarrow.fs as pafs
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
 _MOST_LABELS = 12  # lines with a name in a legend
+
+
+class Store(StoreOfRuns):
+    """A trace store, as `Store("data")`: how many runs it has, one by its name, and all of them in turn.
+
+    ``len(store)``, ``store["pocket-d24L4-s0"]``, ``for run in store``: each a `Run`, read when it is asked for. `runs` has the
+    manifests without reading any. Raises `TraceError` if there is no store, or what is read is broken.
+    """
+
+    def __init__(
+        self,
+        uri: str | os.PathLike[str],
+        filesystem: pafs.FileSystem | None = None,
+        base: str | None = None,
+    ) -> None:
+        if filesystem is None or base is None:
+            opened = StoreOfRuns.open(uri)
+            filesystem, base = opened.filesystem, opened.base
+        super().__init__(os.fspath(uri), filesystem, base)
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __bool__(self) -> bool:
+        return True  # an empty store is one
+
+    def __iter__(self) -> Iterator[Run]:
+        return (Run(file.manifest, self.read(file)) for file in self.runs)
+
+    def __contains__(self, run_id: object) -> bool:
+        return any(file.manifest.run_id == run_id for file in self.runs)
+
+    def __getitem__(self, run_id: str) -> Run:
+        """Raises `KeyError` for an unknown run, with the nearest name."""
+        for file in self.runs:
+            if file.manifest.run_id == run_id:
+                return Run(file.manifest, self.read(file))
+        close = difflib.get_close_matches(run_id, [f.manifest.run_id for f in self.runs], 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise KeyError(f"{self.uri} has no run {run_id!r}{hint}")
 
 
 def load_runs(
@@ -37,7 +79,7 @@ def load_runs(
     `traces`: a store, by default the project's. Raises `UsageError` if there is no such run, and says which there are.
     """
     here = Project(Path(project) if project is not None else None)
-    store = Store.open(traces or here.traces)
+    store = Store(traces or here.traces)
     wanted = {"suite": suite, "scale": scale, "seed": seed}
     found = list(store.runs)
     for name, value in wanted.items():

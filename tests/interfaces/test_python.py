@@ -91,6 +91,31 @@ def test_a_run_its_traces_and_events_are_tables(two):
         es.to_frame(3)
 
 
+def test_a_store_is_a_collection_of_runs(two):
+    store = es.Store(two / "data")
+    names = [run.run_id for run in store]
+    assert len(store) == len(names) == len(store.runs)
+    assert names[0] in store
+    assert "absent" not in store
+    run = store[names[0]]
+    assert (
+        run.traces("accuracy").values.shape
+        == es.load_runs(project=two)[0].traces("accuracy").values.shape
+    )
+    with pytest.raises(KeyError, match=f"did you mean '{names[0]}'"):
+        store[names[0] + "x"]
+    assert len(es.Store.open(two / "data")) == len(store)  # as it was called before
+    with pytest.raises(es.EmergenceStatsError, match="no trace store"):
+        es.Store(two / "nowhere")
+
+
+def test_an_empty_store_is_a_store(tmp_path):
+    store = es.Store(tmp_path)
+    assert store
+    assert len(store) == 0
+    assert list(store) == []
+
+
 def test_traces_and_events_are_drawn_into_axes(two):
     from matplotlib.figure import Figure
 
