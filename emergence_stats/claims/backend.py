@@ -39,7 +39,7 @@ def check_installed() -> None:
     if lacking:
         raise UsageError(
             f"collect needs {' and '.join(lacking)}, which the extra `training` provides; "
-            "install it where the package came from: pip install '.[training]' in a clone, or 'FILE.whl[training]'"
+            "install it with: pip install 'emergence-stats[training]' (in a clone '.[training]', of a wheel 'FILE.whl[training]')"
         )
 
 
