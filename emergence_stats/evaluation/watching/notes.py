@@ -61,11 +61,12 @@ def _refused(result: Result) -> Iterator[str]:
             whose.setdefault(use.why, []).append(use.run_id)
     if not result.counted or not whose:
         return
+    n_runs = result.counted + sum(map(len, whose.values()))
     most = sorted(whose.items(), key=lambda pair: -len(pair[1]))
     for why, names in most[:_MOST]:
         short = ranges(names)
         which = listed(short) if len(short) <= _NAMES else f"{short[0]}, ..."
-        yield f"{len(names)} run{'s' if len(names) != 1 else ''} of {len(result.runs)} cannot be used ({which}): {why}"
+        yield f"{len(names)} run{'s' if len(names) != 1 else ''} of {n_runs} cannot be used ({which}): {why}"
     if len(most) > _MOST:
         yield f"{len(most) - _MOST} more reasons of runs that cannot be used: `emergence-stats test {result.name} -v`"
 
