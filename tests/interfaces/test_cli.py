@@ -844,3 +844,19 @@ def test_a_shell_completes_names_of_hypotheses(project):
         env={**os.environ, **environment},
     )
     assert done.stdout.split() == ["learns"]
+
+
+def test_a_terminal_is_told_what_was_written_and_a_pipe_is_not(project):
+    """A terminal of its own for the command, by `script`'s means: a pseudo-terminal."""
+    import pty
+
+    fill(project, range(4))
+    assert es("describe", "learns", "-o", "plan.md", cwd=project).stdout == ""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "emergence_stats", "describe", "learns", "-o", "plan.md"]
+    done = subprocess.run(command, cwd=project, stdout=theirs, stderr=subprocess.PIPE, check=False)
+    os.close(theirs)
+    shown = os.read(ours, 1000).decode()
+    os.close(ours)
+    assert done.returncode == 0, done.stderr
+    assert shown.strip() == "wrote plan.md"

@@ -241,7 +241,7 @@ def by_suffix(output: Path | None, known: Mapping[str, T]) -> T:
 
 
 def write_or_print(text: str, output: Path | None, markup: bool = False) -> None:
-    """Write into a file, whole or not at all; to stdout if none is named.
+    """Write into a file, whole or not at all, which is said on a terminal; to stdout if none is named.
 
     `markup`: HTML or XML, which says itself that it is UTF-8. On a stdout of another encoding its characters are written as
     references.
@@ -250,6 +250,8 @@ def write_or_print(text: str, output: Path | None, markup: bool = False) -> None
 
     if output is not None:
         write_whole(output, text)
+        if sys.stdout.isatty():
+            typer.echo(f"wrote {output}")
     elif markup and not is_unicode(sys.stdout):
         sys.stdout.write(text.encode("ascii", "xmlcharrefreplace").decode())
     else:
