@@ -847,7 +847,7 @@ def test_a_shell_completes_names_of_hypotheses(project):
 
 
 def test_a_terminal_is_told_what_was_written_and_a_pipe_is_not(project):
-    """A terminal of its own for the command, by `script`'s means: a pseudo-terminal."""
+    """Seen through a pseudo-terminal."""
     import pty
 
     fill(project, range(4))
