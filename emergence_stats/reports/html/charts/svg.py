@@ -140,10 +140,12 @@ class Axis:
         last = math.floor(math.log10(max(self.hi + self.shift, 1e-300)) + 1e-9)
         every = max(math.ceil((last - first + 1) / most), 1)
         values = [10.0**p for p in range(first, last + 1, every)]
-        for between in ((1, 2, 5), range(1, 10)):
-            if len(values) < 2:  # less than a power of ten
-                some = (m * 10.0**p for p in range(first - 1, last + 1) for m in between)
-                values = [v for v in some if self.lo <= v - self.shift <= self.hi]
+        if len(values) < 2:  # less than a power of ten
+            some = (m * 10.0**p for p in range(first - 1, last + 1) for m in (1, 2, 5))
+            values = [v for v in some if self.lo <= v - self.shift <= self.hi]
+        if len(values) < 2:
+            evenly = Axis(self.lo + self.shift, self.hi + self.shift, self.start, self.end)
+            values = [value for value, _ in evenly.ticks(most)]
         return [(value - self.shift, short(value)) for value in values]
 
     def _round(self, most: int) -> list[tuple[float, str]]:
