@@ -128,10 +128,11 @@ def test_a_constant_that_the_claim_does_not_use_is_an_error(project):
         ("from ._h import direct\n", {"direct"}),
         ("from . import _h\nx = _h.direct\n", {"_h", "x", "direct"}),
         ("from ._h import through\n", {"through", "inner", "deep", "DEEP"}),
+        ("from ._h import made\n", {"made", "DEEP", "direct"}),
         ("from ._h import *\n", None),
         ("from . import _h\nx = getattr(_h, 'direct')\n", None),
     ],
 )
 def test_what_a_claim_uses_is_read_from_its_source(source, used):
-    helper = "direct = 1\nDEEP = 2\ndef deep():\n    return DEEP\ndef inner():\n    return deep()\ndef through():\n    return inner()\n"
+    helper = "direct = 1\nDEEP = 2\ndef deep():\n    return DEEP\ndef inner():\n    return deep()\ndef through():\n    return inner()\nif direct:\n    made = DEEP\n"
     assert used_names(source, [helper]) == used

@@ -4,10 +4,12 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
+import pyarrow.compute as pc
 import pytest
 
 import emergence_stats as es_python
-from tests.support import HYPOTHESIS, edited, es, fill
+from tests.support import HYPOTHESIS, edited, es, fill, simulated_table
 
 HEAD = ("run", "seed", "scale", "n_params", "step", "task", "level", "measure", "value")
 
@@ -115,3 +117,18 @@ def test_an_accuracy_in_percent_is_asked_about(late):
     assert (
         note == "accuracy is a share, from 0 to 1, and reaches 55 in 1 of 3 runs: is it in percent?"
     )
+
+
+def test_runs_that_a_recorder_wrote_in_a_clone_are_looked_at(project):
+    """It notes torch and the revision of a clone, as the training backend does."""
+    from emergence_stats.recorder.provenance import software
+
+    table = simulated_table(np.random.default_rng(0), tasks=("add",))
+    late = table.filter(pc.greater(table.column("step"), 4))
+    for seed in range(2):
+        es_python.write_run(
+            project / "data", late, run_id=f"r{seed}", suite="own", scale="x", n_params=9, n_layers=4, seed=seed,
+            config={"lr": 0.1}, software={**software(), "revision": "0" * 40}, device="cpu",
+        )  # fmt: skip
+    (note,) = notes()
+    assert "not 0, in 2 of 2 runs" in note

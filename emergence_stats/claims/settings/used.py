@@ -17,10 +17,10 @@ def used_names(claim: str, helpers: Iterable[str]) -> set[str] | None:
     rests_on: dict[str, set[str]] = {}
     for tree in trees[1:]:
         for statement in tree.body:
-            for name in _defined(statement):
+            for name in _defined(statement) or [""]:  # "": what runs whatever is used
                 rests_on.setdefault(name, set()).update(_mentioned(statement))
     used: set[str] = set()
-    waiting = list(_mentioned(trees[0]))
+    waiting = [*_mentioned(trees[0]), *rests_on.pop("", ())]
     while waiting:
         name = waiting.pop()
         if name not in used:
@@ -40,12 +40,8 @@ def _defined(statement: ast.stmt) -> list[str]:
     """Names that a statement at the top of a module defines."""
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return [statement.name]
-    targets: list[ast.expr] = []
-    if isinstance(statement, ast.Assign):
-        targets = statement.targets
-    elif isinstance(statement, ast.AnnAssign | ast.AugAssign):
-        targets = [statement.target]
-    return [node.id for t in targets for node in ast.walk(t) if isinstance(node, ast.Name)]
+    names = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+    return [node.id for node in names if isinstance(node.ctx, ast.Store)]
 
 
 def _mentioned(part: ast.AST) -> set[str]:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from emergence_stats.reports.pictures.style import short
 from emergence_stats.support.words import number, visible
 
 Points = Sequence[tuple[float, float]]
@@ -158,14 +159,6 @@ class Axis:
             if last - first < most:
                 break
         return [(i * step, f"{i * step:.6g}") for i in range(first, last + 1)]
-
-
-def short(value: float) -> str:
-    """A round number in a few characters: 0.1, 100, 10k, 1M."""
-    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= factor:
-            return f"{value / factor:g}{letter}"
-    return f"{value:g}"
 
 
 def bottom_axis(drawing: Drawing, x: Axis, y: float, name: str = "", most: int = 5) -> None:
