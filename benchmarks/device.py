@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from benchmarks.__main__ import machine
+from benchmarks.machine import machine
 from emergence_training.checkpoints.deep import DeepEvaluation, measure_deeply
 from emergence_training.checkpoints.forward import Evaluation, measure
 from emergence_training.loop import Training

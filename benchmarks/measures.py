@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from benchmarks.__main__ import machine
+from benchmarks.machine import machine
 from emergence_training import tasks
 from emergence_training.checkpoints.deep import Batch, DeepEvaluation
 from emergence_training.checkpoints.forward import Evaluation, measure

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from . import tasks
 from .model import Decoder, ModelConfig, answer_loss
+from .packed import packed_answer_loss
 from .suites import Scale, Suite
 
 CHUNK_STEPS = 64  # steps whose data are drawn at once: drawing is vectorised over the chunk
@@ -31,6 +32,8 @@ class Training:
         )
         self.model.initialise(torch.Generator().manual_seed(initial_seed(suite, scale, seed)))
         self.model.to(device)
+        # shapes that change from step to step would make a GPU wait for the CPU
+        self.loss = packed_answer_loss if device.type == "cpu" else answer_loss
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(),
             lr=learning_rate(suite, scale, 0),
@@ -62,7 +65,7 @@ class Training:
                 return
             for group in self.optimiser.param_groups:
                 group["lr"] = learning_rate(self.suite, self.scale, step)
-            loss = answer_loss(self.model, inputs, targets)
+            loss = self.loss(self.model, inputs, targets)
             self.optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.suite.clip_norm)

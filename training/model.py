@@ -23,6 +23,15 @@ class ModelConfig:
     context: int
 
 
+def causal_attention(qkv: Tensor, heads: int) -> Tensor:
+    """Queries, keys and values side by side, (B, T, 3 d) -> what each position takes from those before, (B, T, d)."""
+    b, t, d = *qkv.shape[:2], qkv.shape[2] // 3
+    q, k, v = qkv.view(b, t, 3, heads, d // heads).permute(
+        2, 0, 3, 1, 4
+    )  # (B, heads, T, d / heads)
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(b, t, d)
+
+
 class Block(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -36,11 +45,14 @@ class Block(nn.Module):
         self.mlp_out = nn.Linear(4 * d, d)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, T, d) -> (B, T, d)
-        b, t, d = x.shape
-        qkv = self.qkv(self.norm_attention(x)).view(b, t, 3, self.heads, d // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, d / heads)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.attention_out(mixed.transpose(1, 2).reshape(b, t, d))
+        mixed = causal_attention(self.queries_keys_values(x), self.heads)
+        return self.from_attention(x, mixed)
+
+    def queries_keys_values(self, x: Tensor) -> Tensor:  # (..., d) -> (..., 3 d)
+        return self.qkv(self.norm_attention(x))
+
+    def from_attention(self, x: Tensor, mixed: Tensor) -> Tensor:  # both (..., d) -> (..., d)
+        x = x + self.attention_out(mixed)
         return x + self.mlp_out(F.gelu(self.mlp_in(self.norm_mlp(x)), approximate="tanh"))
 
 

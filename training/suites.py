@@ -278,6 +278,14 @@ _LONG_CHOICES = (
     ),
 )
 
+PAPER_SCALES = (
+    Scale(128, 2),
+    Scale(256, 4),
+    Scale(384, 6, heads=6),
+    Scale(512, 8, heads=8),
+    Scale(768, 12, heads=12),
+)
+
 SUITES = {
     suite.name: suite
     for suite in (
@@ -305,18 +313,26 @@ SUITES = {
         *_LONG_CHOICES,
         Suite(
             name="paper",
-            scales=(
-                Scale(128, 2),
-                Scale(256, 4),
-                Scale(384, 6, heads=6),
-                Scale(512, 8, heads=8),
-                Scale(768, 12, heads=12),
-            ),
+            scales=PAPER_SCALES,
             seeds=tuple(range(3)),
             steps=7000,
             batch=512,
             dense_steps=50,
             checkpoints=200,
+        ),
+        # The collapse at the paper's sizes, which needs its first few hundred steps alone: on the learning rates of 7,000 steps,
+        # with a batch that a CPU can do. Seed 100 of each size is a pilot.
+        replace(
+            POCKET,
+            name="paper_early",
+            scales=PAPER_SCALES,
+            seeds=tuple(range(100, 107)),
+            steps=7000,
+            until=600,
+            dense_steps=4,
+            checkpoints=50,
+            own_streams=True,
+            centred=True,
         ),
     )
 }

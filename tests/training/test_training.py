@@ -18,6 +18,7 @@ from emergence_training.loop import equal_steps, initial_seed, learning_rate, tr
 from emergence_training.measures.rankme import rankme  # noqa: E402
 from emergence_training.measures.sampler import Sampler  # noqa: E402
 from emergence_training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
+from emergence_training.packed import Packed, packed_answer_loss  # noqa: E402
 from emergence_training.suites import SUITES, DeepMeasures, LogSpaced, Scale  # noqa: E402
 
 
@@ -158,6 +159,35 @@ def test_an_untrained_model_is_at_chance():
 TINY = dataclasses.replace(
     SUITES["smoke"], steps=24, batch=8, dense_steps=4, checkpoints=10, evaluation_samples=20
 )
+
+
+def gradients(loss, model):
+    model.zero_grad()
+    loss.backward()
+    return [p.grad.clone() for p in model.parameters()]
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_loss_without_padding_is_the_loss(layers, seed):
+    model = Decoder(ModelConfig(16, layers, 2, tasks.VOCABULARY, tasks.CONTEXT)).double()
+    model.initialise(torch.Generator().manual_seed(seed))
+    batch = [torch.from_numpy(x) for x in tasks.mixture(np.random.default_rng(seed), 7)]
+    padded, packed = (f(model, *batch) for f in (answer_loss, packed_answer_loss))
+    assert packed.item() == pytest.approx(padded.item(), rel=1e-12)
+    for a, b in zip(gradients(padded, model), gradients(packed, model), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-13)
+
+
+def test_nothing_behind_the_last_answer_is_computed():
+    inputs, targets = (torch.from_numpy(x) for x in tasks.mixture(np.random.default_rng(0), 50))
+    some = Packed.of(inputs, targets)
+    rows, columns = some.where // inputs.shape[1], some.where % inputs.shape[1]
+    last = torch.tensor([int(row.nonzero().max()) for row in targets >= 0])
+    assert (torch.bincount(rows) == last + 1).all()
+    assert (columns <= last[rows]).all()
+    assert torch.equal(some.tokens, inputs[rows, columns])
+    assert torch.equal(some.targets, targets[targets >= 0])
 
 
 class Killed(Exception):
