@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from emergence_stats.claims.backend import suite_named, trainable_suites
@@ -13,6 +12,7 @@ from emergence_stats.claims.registration import read_lock
 from emergence_stats.core.plan import Design
 from emergence_stats.errors import UsageError
 from emergence_stats.traces.format import Manifest
+from emergence_stats.traces.places import local_folder, locate
 from emergence_stats.traces.store import Store
 
 
@@ -150,6 +150,7 @@ def wanted_design(loaded: Loaded, suite: str | None) -> Design:
 
 def manifests_of(uri: str) -> list[Manifest]:
     """The manifests of a store, none if there is no folder yet."""
-    if "://" not in uri and not Path(uri).exists():
+    folder = local_folder(uri)
+    if not (folder.exists() if folder is not None else locate(uri).is_there()):
         return []
     return [run.manifest for run in Store.open(uri).runs]

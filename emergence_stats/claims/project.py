@@ -48,6 +48,7 @@ from emergence_stats.errors import (
 from emergence_stats.support.git import History
 from emergence_stats.support.guard import now_working_on
 from emergence_stats.support.reads import Reads, at_work, environment_watched, forget, watch
+from emergence_stats.traces.places import is_uri
 
 ENTRY_POINTS = "emergence_stats.hypotheses"
 # Settings of [tool.emergence_stats] and their defaults; what they may be besides text.
@@ -175,7 +176,7 @@ class Project:
     def traces(self) -> str:
         """The default trace store: a path below the project, or a URI."""
         value = self.settings["traces"]
-        return value if "://" in value else str(self.root / value)
+        return value if is_uri(value) else str(self.root / value)
 
     @property
     def authorities(self) -> list[Path]:

@@ -18,6 +18,8 @@ from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from emergence_stats.traces.places import is_uri
+
 HOST = "127.0.0.1"
 _NAMES = ("127.0.0.1", "localhost")
 _EVERY = 2000  # milliseconds between two questions of the browser whether something changed
@@ -52,7 +54,7 @@ def _files(root: Path, folder: Path, store: str) -> Iterator[Path]:
     yield root / "pyproject.toml"
     for pattern in ("*.py", "*.lock"):
         yield from sorted(folder.rglob(pattern))
-    if "://" not in store:
+    if not is_uri(store):
         yield from sorted(Path(store).glob("*/[!.]*.json"))
 
 

@@ -6,14 +6,13 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emergence_stats.errors import TraceError
 from emergence_stats.support.files import only_one
 from emergence_stats.support.reads import note
+from emergence_stats.traces import catalogue
 from emergence_stats.traces.check import check_schema, check_table
 from emergence_stats.traces.format import (
     REQUIRED,
@@ -22,7 +21,10 @@ from emergence_stats.traces.format import (
     arrow_schema,
     pending_manifest_name,
 )
-from emergence_stats.traces.limits import MAX_MANIFEST_BYTES, check_parquet
+from emergence_stats.traces.limits import check_parquet
+from emergence_stats.traces.places import Place, locate
+from emergence_stats.traces.remote import KEY
+from emergence_stats.traces.scan import RunFile, Scanned, manifest_bytes, scan
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,14 +32,6 @@ if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
 _READ_AGAIN = "Collect or copy the run again."
-
-
-@dataclass(frozen=True)
-class RunFile:
-    """One run of a store: its manifest and where its Parquet file is."""
-
-    manifest: Manifest
-    path: str
 
 
 def by_seed(files: Iterable[RunFile]) -> list[list[RunFile]]:
@@ -66,26 +60,19 @@ class Store:
     @classmethod
     def open(cls, uri: str | os.PathLike[str]) -> Store:
         """Open a folder or URI. Raises `TraceError` if there is none."""
-        import pyarrow as pa
-        import pyarrow.fs as pafs
-
-        text = os.fspath(uri)
         note("opens a trace store, so that other runs than its own can decide a value")
-        try:
-            if "://" in text:
-                filesystem, base = pafs.FileSystem.from_uri(text)
-            else:
-                filesystem, base = pafs.LocalFileSystem(), str(Path(text).absolute())
-            kind = filesystem.get_file_info(base).type
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-            raise TraceError(f"cannot open the trace store ({error})", file=text) from None
-        if kind != pafs.FileType.Directory:
+        place = locate(uri)
+        if not place.is_there():
             raise TraceError(
                 "there is no trace store here",
-                file=text,
+                file=place.uri,
                 fix="Name one with --traces, or make one with `emergence-stats collect` or `traces import`.",
             )
-        return cls(text, filesystem, base)
+        return cls(place.uri, place.filesystem, place.base)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.uri, self.filesystem, self.base)
 
     def __repr__(self) -> str:
         return f"Store({self.uri!r})"
@@ -103,98 +90,37 @@ class Store:
     @property
     def readable(self) -> tuple[RunFile, ...]:
         """The runs whose manifests are valid, even if others are not."""
-        return self._scanned[0]
+        return self._scanned.runs
 
     @property
     def unfinished(self) -> tuple[str, ...]:
         """run_ids of writes that were cut off, so that the run is missing: the next writer finishes them."""
-        return self._scanned[2]
+        return self._scanned.unfinished
 
     @property
     def faults(self) -> tuple[TraceError, ...]:
         """What is wrong with the others, one error each."""
-        return self._scanned[1]
+        return self._scanned.faults
 
     @cached_property
-    def _scanned(self) -> tuple[tuple[RunFile, ...], tuple[TraceError, ...], tuple[str, ...]]:
-        """Readable runs, faults, and run_ids of unfinished writes: all of one moment."""
+    def _scanned(self) -> Scanned:
         with self._unchanged():
-            return self._scan()
+            return scan(self.place)
 
     def _unchanged(self) -> AbstractContextManager[None]:
         """Inside, no writer that keeps to the lock changes a local store."""
-        import pyarrow.fs as pafs
+        folder = self.place.folder
+        return only_one(folder, shared=True) if folder is not None else nullcontext()
 
-        if isinstance(self.filesystem, pafs.LocalFileSystem):
-            return only_one(Path(self.base), shared=True)
-        return nullcontext()
+    def refresh_catalogue(self) -> None:
+        """Make the catalogue anew if the store is large enough for one, or has one already. Raises `OSError`."""
+        if len(self._scanned.entries) >= catalogue.PAYS_FROM or self._scanned.has_catalogue:
+            self.write_catalogue()
 
-    def _scan(self) -> tuple[tuple[RunFile, ...], tuple[TraceError, ...], tuple[str, ...]]:
-        names = self._names()
-        runs: dict[str, RunFile] = {}
-        faults = []
-        for name in sorted(names):
-            try:
-                run = self._run(name, names)
-                if run is None:
-                    continue
-                other = runs.get(run.manifest.run_id)
-                if other is not None:
-                    raise TraceError(
-                        f"run_id {run.manifest.run_id!r} is also used in suite "
-                        f"{other.manifest.suite!r}",
-                        file=self._where(name),
-                        fix="A run_id must be unique in the store. Remove one with "
-                        f"`emergence-stats traces rm {run.manifest.run_id} --suite SUITE`.",
-                    )
-                runs[run.manifest.run_id] = run
-            except TraceError as fault:
-                faults.append(fault)
-        ordered = sorted(runs.values(), key=lambda r: (r.manifest.suite, r.manifest.run_id))
-        pending = (name.rpartition("/")[2] for name in names if name.endswith(".json.pending"))
-        unfinished = sorted(file[1:].removesuffix(".json.pending") for file in pending)
-        return tuple(ordered), tuple(faults), tuple(unfinished)
-
-    def _names(self) -> frozenset[str]:
-        """Files of the store, relative to it."""
-        import pyarrow.fs as pafs
-
-        selector = pafs.FileSelector(self.base, recursive=True)
-        return frozenset(
-            info.path[len(self.base) :].lstrip("/")
-            for info in self.filesystem.get_file_info(selector)
-            if info.type == pafs.FileType.File
-        )
-
-    def _run(self, name: str, names: Collection[str]) -> RunFile | None:
-        """The run whose manifest is `name`, None if that is not a manifest. Raises `TraceError`."""
-        folder, _, file = name.rpartition("/")
-        hidden = any(part.startswith(".") for part in name.split("/"))
-        if hidden or not folder or "/" in folder:
-            return None  # partial runs and unrelated files are not part of the store
-        if file.endswith(".parquet") and f"{name[:-8]}.json" not in names:
-            run_id = file[:-8]
-            if f"{folder}/{pending_manifest_name(run_id)}" in names:
-                return None  # a writer was killed between its two renames
-            raise TraceError(
-                "the manifest is missing, so the run has no provenance",
-                file=self._where(f"{name[:-8]}.json"),
-                fix="Restore it, or remove the Parquet file with `emergence-stats traces rm`.",
-            )
-        if not file.endswith(".json"):
-            return None
-        where = self._where(name)
-        manifest = Manifest.from_json(self._bytes(name), where)
-        if manifest.run_id != file[:-5] or manifest.suite != folder:
-            raise TraceError(
-                f"the manifest is of run {manifest.run_id!r} of suite {manifest.suite!r}, "
-                "which does not match its place in the store",
-                file=where,
-                fix="Files are <suite>/<run_id>.json and <suite>/<run_id>.parquet.",
-            )
-        if f"{name[:-5]}.parquet" not in names:
-            raise TraceError("there is no Parquet file beside the manifest", file=where)
-        return RunFile(manifest, f"{self.base}/{name[:-5]}.parquet")
+    def write_catalogue(self) -> int:
+        """Make the store's catalogue anew; how many runs it has. Raises `OSError`."""
+        catalogue.write(self.place, self._scanned.entries)
+        return len(self._scanned.entries)
 
     @cached_property
     def _format(self) -> ds.ParquetFileFormat:
@@ -212,15 +138,7 @@ class Store:
         )
 
     def _where(self, name: str) -> str:
-        return f"{self.uri.rstrip('/')}/{name}"
-
-    def _bytes(self, name: str) -> bytes:
-        try:
-            with self.filesystem.open_input_file(f"{self.base}/{name}") as stream:
-                MAX_MANIFEST_BYTES.check("the manifest has", stream.size(), self._where(name))
-                return stream.read()
-        except OSError as error:
-            raise TraceError(f"cannot be read ({error})", file=self._where(name)) from None
+        return self.place.shown(name)
 
     def read(
         self,
@@ -244,7 +162,9 @@ class Store:
         import pyarrow.compute as pc
         import pyarrow.dataset as ds
 
-        where = self._where(f"{run.manifest.suite}/{run.manifest.run_id}.parquet")
+        where = self._where(f"{run.manifest.suite}/{run.path.rpartition('/')[2]}")
+        if run.catalogued:
+            self._check_catalogue(run)
         self._check_hash(run, where)
         try:
             file = ds.dataset(run.path, filesystem=self.filesystem, format=self._format)
@@ -286,6 +206,7 @@ class Store:
                 while block := stream.read(1 << 20):
                     digest.update(block)
         except OSError as error:
+            self._check_replaced(run, where)
             raise TraceError(f"cannot be read ({error})", file=where) from None
         if digest.hexdigest() != run.manifest.sha256:
             self._check_replaced(run, where)
@@ -294,6 +215,18 @@ class Store:
                 "altered after it was written",
                 file=where,
                 fix=_READ_AGAIN,
+            )
+
+    def _check_catalogue(self, run: RunFile) -> None:
+        """Raise `TraceError` if the catalogue has another manifest of the run than its file."""
+        name = f"{run.manifest.suite}/{run.manifest.run_id}.json"
+        where = self._where(name)
+        if Manifest.from_json(manifest_bytes(self.place, name), where) != run.manifest:
+            raise TraceError(
+                "the store's catalogue has another manifest of this run than its file, or the run was replaced after the store "
+                "was opened",
+                file=where,
+                fix="Run the command again; if that does not help, `emergence-stats traces catalogue`.",
             )
 
     def _check_replaced(self, run: RunFile, where: str) -> None:
@@ -305,10 +238,13 @@ class Store:
         ):  # pending: its writer was killed
             file = f"{run.manifest.suite}/{name}"
             try:
-                now = Manifest.from_json(self._bytes(file), self._where(file))
+                now = Manifest.from_json(manifest_bytes(self.place, file), self._where(file))
             except TraceError:
                 continue
-            if now.sha256 == run.manifest.sha256:
+            if (now.sha256, now.further.get(KEY)) == (
+                run.manifest.sha256,
+                run.manifest.further.get(KEY),
+            ):
                 return
             raise TraceError(
                 "the run was replaced after the store was opened",

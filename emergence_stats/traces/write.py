@@ -3,7 +3,8 @@
 Both files are first written under hidden names of the writer's own. Publishing them, under a lock on the store,
 begins with a rename of the manifest to the run's pending name: from there on the new run is decided, and
 whoever writes next finishes it (`recover`) if the writer is killed. A run without a manifest is not part of the
-store; its pending manifest tells readers that a write was cut off, and not that a manifest was lost.
+store; its pending manifest tells readers that a write was cut off, and not that a manifest was lost. Stores that are not
+on a disk of this machine have neither locks nor renames: `remote` says what is done there.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -29,6 +31,8 @@ from emergence_stats.traces.format import (
     pending_manifest_name,
 )
 from emergence_stats.traces.limits import MAX_MANIFEST_BYTES, MAX_ROWS
+from emergence_stats.traces.places import Place, local_folder, locate, suites_of, there
+from emergence_stats.traces.remote import SentRun, send
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,22 +88,31 @@ class PreparedRun:
     `manifest` gets the Parquet file's hash only when the file is written.
     """
 
-    store: Path
+    place: Place
     table: pa.Table
     manifest: Manifest
 
     def write(self) -> Manifest:
         """Write the run, and return its manifest. Raises `OSError` if the write fails."""
-        recover(self.store)
+        if self.place.folder is not None:
+            recover(self.place.folder)
         staged = self.stage()
         staged.publish()
         return staged.manifest
 
-    def stage(self) -> StagedRun:
-        """Write both files under hidden names, which readers ignore. Raises `OSError`, leaving nothing."""
-        folder = self.store / self.manifest.suite
+    def stage(self) -> StagedRun | SentRun:
+        """Write what readers ignore until `publish`. Raises `OSError`, leaving nothing."""
+        if self.place.folder is not None:
+            return self._stage(self.place.folder)
+        with tempfile.TemporaryDirectory() as scratch:
+            here = self._stage(Path(scratch))
+            return send(self.place, here.hidden_parquet, here.manifest, here.token)
+
+    def _stage(self, store: Path) -> StagedRun:
+        """Write both files under hidden names."""
+        folder = store / self.manifest.suite
         folder.mkdir(parents=True, exist_ok=True)
-        staged = StagedRun(folder, self.manifest, secrets.token_hex(4))
+        staged = StagedRun(folder, self.manifest, secrets.token_hex(8))
         try:
             _write_parquet(self.table, staged.hidden_parquet)
             digest = _sha256(staged.hidden_parquet)
@@ -150,8 +163,10 @@ class StagedRun:
 
 
 def recover(store: str | os.PathLike[str]) -> list[str]:
-    """Finish the writes that were cut off after they were decided; the run_ids."""
-    base, finished = Path(store), []
+    """Finish the writes that were cut off after they were decided; the run_ids. None where nothing is left to finish."""
+    base, finished = local_folder(store), []
+    if base is None or not base.is_dir():
+        return []
     with only_one(base):
         for pending in sorted(base.glob("*/.*.json.pending")):
             run_id = pending.name[1:].removesuffix(".json.pending")
@@ -189,37 +204,36 @@ def prepare_run(store: str | os.PathLike[str], table: pa.Table, manifest: Manife
     """
     check_name(manifest.suite, "suite")
     check_name(manifest.run_id, "run_id")
-    file = Path(store) / manifest.suite / f"{manifest.run_id}.parquet"
-    manifest.check(file.with_suffix(".json"))
-    size = len(manifest.to_json().encode())
-    MAX_MANIFEST_BYTES.check("the manifest has", size, file.with_suffix(".json"))
+    place = locate(store)
+    stem = f"{manifest.suite}/{manifest.run_id}"
+    file, beside = place.shown(f"{stem}.parquet"), place.shown(f"{stem}.json")
+    manifest.check(beside)
+    MAX_MANIFEST_BYTES.check("the manifest has", len(manifest.to_json().encode()), beside)
     MAX_ROWS.check("the run has", table.num_rows, file)
-    for target in (
-        file,
-        file.with_suffix(".json"),
-        file.with_name(pending_manifest_name(manifest.run_id)),
-    ):
-        if target.is_dir():
+    pending = f"{manifest.suite}/{pending_manifest_name(manifest.run_id)}"
+    for name in (f"{stem}.parquet", f"{stem}.json", pending):
+        if place.folder is not None and (place.folder / name).is_dir():
+            target = place.shown(name)
             raise TraceError("there is a folder of this name", file=target, fix="Move it away.")
-    check_unique(Path(store), manifest.run_id, manifest.suite)
-    return PreparedRun(Path(store), _checked(table, manifest.run_id, file), manifest)
+    check_unique(store, manifest.run_id, manifest.suite)
+    return PreparedRun(place, _checked(table, manifest.run_id, file), manifest)
 
 
-def check_unique(store: Path, run_id: str, suite: str) -> None:
+def check_unique(store: str | os.PathLike[str], run_id: str, suite: str) -> None:
     """Raise `TraceError` if another suite of the store has a run of this name, or a write of one that was cut off."""
-    named = (*store.glob(f"*/{run_id}.json"), *store.glob(f"*/{pending_manifest_name(run_id)}"))
-    for manifest in sorted(named):
-        if manifest.parent.name != suite and not manifest.parent.name.startswith("."):
-            raise TraceError(
-                f"run_id {run_id!r} is already used in suite {manifest.parent.name!r}, and must be unique "
-                "in the store",
-                file=store / suite / f"{run_id}.json",
-                fix="Give the run another name, or remove the other with "
-                f"`emergence-stats traces rm {run_id}`.",
-            )
+    place = locate(store)
+    names = (f"{run_id}.json", pending_manifest_name(run_id))
+    others = [other for other in suites_of(place) if other != suite]
+    for other, _ in there(place, [(other, name) for other in others for name in names]):
+        raise TraceError(
+            f"run_id {run_id!r} is already used in suite {other!r}, and must be unique in the store",
+            file=place.shown(f"{suite}/{run_id}.json"),
+            fix="Give the run another name, or remove the other with "
+            f"`emergence-stats traces rm {run_id}`.",
+        )
 
 
-def _checked(table: pa.Table, run_id: str, file: Path) -> pa.Table:
+def _checked(table: pa.Table, run_id: str, file: str) -> pa.Table:
     """The table with the columns of the format and any further ones, sorted and checked."""
     import pyarrow as pa
 

@@ -292,9 +292,11 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
             f"note: {loaded.name}: {why}, so no estimate was tried. What its code reads from other folders than its own, "
             "once there are runs, will not be part of the registration"
         )
+    from emergence_stats.traces.places import is_uri
+
     root = session.project.root
     shown = uri
-    if "://" not in uri and Path(uri).resolve().is_relative_to(root):
+    if not is_uri(uri) and Path(uri).resolve().is_relative_to(root):
         shown = Path(uri).resolve().relative_to(root).as_posix()
     before = locks.read_lock(loaded.source.lock)
     after = locks.register(loaded, seen, shown, values)
@@ -357,9 +359,10 @@ def _store_to_see(session: Session, uri: str, named: bool) -> Store | None:
 
     None for the project's if there is none yet. Raises what `Store.open` raises.
     """
+    from emergence_stats.traces.places import is_uri
     from emergence_stats.traces.write import recover
 
-    if "://" not in uri:
+    if not is_uri(uri):
         if not Path(uri).exists() and not named:
             return None
         if Path(uri).is_dir():

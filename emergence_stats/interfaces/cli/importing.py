@@ -141,7 +141,7 @@ def traces_import(
     how = Reading(format_, delimiter, decimal)
     request = Request.of(sources, suite, wanted, how=how, facts=runs, mapping=mapping)
     choices = Choices(replace, add, drop_not_finite, later_counts, join, dry_run)
-    folder = session.folder(traces, "import writes to")
+    folder = session.writable(traces)
     with session.progress("writing runs") as progress:
         summary = request.run(folder, choices, progress)
     if as_json:

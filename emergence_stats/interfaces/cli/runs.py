@@ -135,7 +135,7 @@ def collect(
     session = session_of(context)
     asked = names or keyword
     wanted = session.load_each(session.choose(names, keyword)) if asked else [None]
-    folder = session.folder(traces, "collect writes to")
+    folder = session.writable(traces)
     try:
         done = sum(
             collect_missing(

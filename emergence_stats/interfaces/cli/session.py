@@ -121,12 +121,12 @@ class Session:
         import_pyarrow()
         return Store.open(uri or self.project.traces)
 
-    def folder(self, uri: str | None, verb: str) -> str:
-        """The store as a folder to be changed. Raises `UsageError` for a URI."""
-        chosen = uri or self.project.traces
-        if "://" in chosen:
-            raise UsageError(f"{verb} a local folder, but {chosen} is a URI")
-        return chosen
+    def writable(self, uri: str | None) -> str:
+        """The store that is changed, by default the project's: a folder or a URI."""
+        from emergence_stats.interfaces.startup import import_pyarrow
+
+        import_pyarrow()
+        return uri or self.project.traces
 
     def evaluate(
         self,

@@ -1,10 +1,9 @@
-"""Commands about the trace store: ls, validate, rm; `show` is in `shown`, `import` in `importing`."""
+"""Commands about the trace store: ls, validate, rm, catalogue; `show` is in `shown`, `import` in `importing`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,6 +49,8 @@ def traces_ls(
         print_table(console, *(_each(runs) if verbose or len(runs) <= _LISTED else _summed(runs)))
         suites, rows_ = {m.suite for m in runs}, sum(m.rows for m in runs)
         what = f"{_count(len(runs), 'run')} of {_count(len(suites), 'suite')}, {rows_:,} rows"
+        stopped = sum(bool(m.further.get("stopped")) for m in runs)
+        what += f", {stopped} stopped before their end" if stopped else ""
         more = "" if verbose or len(runs) <= _LISTED else "; -v lists each"
         print_line(console, f"{what} in {store.uri}{more}")
     _note_unfinished(store)
@@ -63,9 +64,12 @@ Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
 def _each(runs: Sequence[Manifest]) -> Rows:
     columns = ("run_id", "suite", "scale", "seed", "parameters", "rows", "created")
     return columns, [
-        (m.run_id, m.suite, m.scale, str(m.seed), f"{m.n_params:,}", f"{m.rows:,}", m.created)
+        (
+            f"{m.run_id} (stopped)" if m.further.get("stopped") else m.run_id,
+            m.suite, m.scale, str(m.seed), f"{m.n_params:,}", f"{m.rows:,}", m.created,
+        )
         for m in runs
-    ]
+    ]  # fmt: skip
 
 
 def _summed(runs: Sequence[Manifest]) -> Rows:
@@ -123,7 +127,7 @@ def traces_rm(
     """Remove runs from the store, broken ones too."""
     from emergence_stats.traces.remove import remove_runs
 
-    folder = session_of(context).folder(traces, "runs are removed from")
+    folder = session_of(context).writable(traces)
     removed = remove_runs(folder, runs or [], suite, dry_run=dry_run)
     if as_json:
         rows = [one._asdict() for one in removed]
@@ -151,9 +155,8 @@ def traces_validate(
 
     session = session_of(context)
     uri = store_ or traces or session.project.traces
-    if "://" not in uri and Path(uri).is_dir():
-        for run_id in recover(uri):
-            sys.stderr.write(f"emergence-stats: note: finished the write of {visible(run_id)}\n")
+    for run_id in recover(uri):
+        sys.stderr.write(f"emergence-stats: note: finished the write of {visible(run_id)}\n")
     store = session.store(uri)
     files = [run for run in store.readable if suite in (None, run.manifest.suite)]
     if not files and not store.faults:
@@ -171,3 +174,23 @@ def traces_validate(
     elif not problems:
         typer.echo(f"{len(files)} runs, {rows:,} rows: valid")
     _end_with(problems)
+
+
+@traces_app.command("catalogue")
+def traces_catalogue(
+    context: typer.Context,
+    traces: TracesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the manifests of all runs into one file of the store, so that opening a large one is quick.
+
+    `collect` and `import` do so by themselves in stores of 500 runs and more. A run that is newer than the catalogue is read
+    from its own file.
+    """
+    store = session_of(context).store(traces)
+    _end_with(store.faults)
+    runs = store.write_catalogue()
+    if as_json:
+        print_json({"schema_version": 1, "store": store.uri, "runs": runs})
+    else:
+        typer.echo(f"{_count(runs, 'run')} in the catalogue of {store.uri}")

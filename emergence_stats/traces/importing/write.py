@@ -27,6 +27,8 @@ from emergence_stats.traces.importing.gather import (
 )
 from emergence_stats.traces.importing.notes import Notes, few
 from emergence_stats.traces.importing.steps import OPTIMISER
+from emergence_stats.traces.places import locate, there
+from emergence_stats.traces.remote import SentRun
 from emergence_stats.traces.store import Store
 from emergence_stats.traces.write import NO_FILE_YET, PreparedRun, StagedRun, prepare_run, recover
 
@@ -93,14 +95,14 @@ def import_traces(
     """
     check_name(suite, "suite")
     notes, choices = notes or Notes(), choices or Choices()
-    if not choices.dry_run and Path(store).is_dir():
+    if not choices.dry_run:
         recover(store)  # before anything of the store is looked at
     found = by_run(sources, choices.join)
     if not found:
         raise TraceError("no measurement", file=", ".join(rows.file for rows in sources))
-    there = _manifests(store, suite)
+    old = _manifests(store, suite)
     if choices.add:
-        _add_to(found, store, there, notes)
+        _add_to(found, store, old, notes)
     for run in found.values():
         add_facts(run, facts, notes)
         check_values(run, choices.drop_not_finite, choices.later_counts, notes)
@@ -109,7 +111,7 @@ def import_traces(
                 "joined", f"run {run.name} is in {len(run.files)} files: {few(list(run.files))}"
             )
     name_seeds(list(found.values()), notes)
-    number_seeds(list(found.values()), there, notes)
+    number_seeds(list(found.values()), old, notes)
     described = [_describe(run, suite) for run in found.values()]
     _check_ids(described)
     _check_there(described, store, suite, choices)
@@ -121,6 +123,7 @@ def import_traces(
     _say_shares(found, notes)
     if not choices.dry_run:
         _write_all(prepared, progress)
+        Store.open(store).refresh_catalogue()
     return described
 
 
@@ -203,7 +206,8 @@ def _add_to(
 
 
 def _check_there(described: Sequence[Imported], store: str, suite: str, choices: Choices) -> None:
-    names = [d.run_id for d in described if (Path(store) / suite / f"{d.run_id}.json").exists()]
+    named = there(locate(store), [(suite, f"{d.run_id}.json") for d in described])
+    names = [name.removesuffix(".json") for _, name in named]
     if names and not (choices.replace_runs or choices.add):
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         raise UsageError(
@@ -215,7 +219,7 @@ def _write_all(prepared: Sequence[PreparedRun], progress: Progress | None) -> No
     """All runs become visible together. An import that is interrupted before that leaves nothing; one that is killed
     while they do may leave some of them out, and is called again with `replace_runs`.
     """
-    staged: list[StagedRun] = []
+    staged: list[StagedRun | SentRun] = []
     try:
         for done, run in enumerate(prepared):
             if progress is not None:
@@ -260,7 +264,7 @@ def _manifest(run: RunRows, described: Imported) -> Manifest:
 
 def _manifests(store: str, suite: str) -> dict[str, Manifest]:
     """Runs of the suite that the store has, by name."""
-    if not Path(store).is_dir():
+    if not locate(store).is_there():
         return {}
     runs = (file.manifest for file in Store.open(store).readable)  # a broken run can be replaced
     return {manifest.run_id: manifest for manifest in runs if manifest.suite == suite}

@@ -1,0 +1,273 @@
+"""Stores that are not on this machine's disk: written by many, killed at random, read meanwhile; and their catalogues."""
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from emergence_stats.errors import TraceError, UsageError
+from emergence_stats.traces import catalogue, remote
+from emergence_stats.traces.places import locate
+from emergence_stats.traces.remove import remove_runs
+from emergence_stats.traces.store import Store
+from emergence_stats.traces.write import write_run
+from tests.support import add_run, es, simulated_table
+from tests.traces import s3
+
+
+@pytest.fixture(scope="module")
+def port():
+    pytest.importorskip("moto")
+    with s3.server() as port:
+        yield port
+
+
+@pytest.fixture(params=["s3", "memory"])
+def uri(request, port, monkeypatch, tmp_path):
+    monkeypatch.setattr(remote, "WAITS", ())
+    name = tmp_path.name.replace("_", "-").lower()[:40]
+    for key, value in s3.KEYS.items():
+        monkeypatch.setenv(key, value)
+    return s3.store_uri(port, name) if request.param == "s3" else f"memory://{name}/traces"
+
+
+def add(uri, seed, suite="sim", **fields):
+    table = simulated_table(np.random.default_rng(seed), tasks=("add",))
+    facts = {"scale": "d32", "n_params": 1000, "n_layers": 2, "config": {}, "software": {}, "device": "none"}  # fmt: skip
+    run_id = fields.pop("run_id", f"sim-d32-s{seed}")
+    return write_run(uri, table, run_id=run_id, suite=suite, seed=seed, **{**facts, **fields})
+
+
+def names(uri):
+    return [run.manifest.run_id for run in Store.open(uri).runs]
+
+
+def files(uri):
+    import pyarrow.fs as pafs
+
+    place = locate(uri)
+    infos = place.filesystem.get_file_info(pafs.FileSelector(place.base, recursive=True))
+    return sorted(info.base_name for info in infos if info.type == pafs.FileType.File)
+
+
+def test_what_was_written_is_read(uri):
+    manifest = add(uri, 0)
+    store = Store.open(uri)
+    assert store.runs[0].manifest == manifest
+    there = store.read(store.runs[0], measures=["accuracy"])
+    assert set(there.column("measure").to_pylist()) == {"accuracy"}
+    assert there.num_rows == sum(
+        m == "accuracy"
+        for m in simulated_table(np.random.default_rng(0), tasks=("add",)).column("measure").to_pylist()
+    )  # fmt: skip
+
+
+def test_a_store_that_is_not_there_is_an_error_that_says_so(uri):
+    with pytest.raises(TraceError, match="no trace store here"):
+        Store.open(uri)
+
+
+def test_a_run_is_replaced_as_a_whole_and_leaves_nothing(uri):
+    add(uri, 0)
+    second = add(uri, 0, device="another")
+    store = Store.open(uri)
+    assert [run.manifest for run in store.runs] == [second]
+    assert store.read(store.runs[0]).num_rows == second.rows
+    assert len(files(uri)) == 2
+
+
+def test_a_run_that_is_replaced_after_it_was_found_is_said_to_be(uri):
+    add(uri, 0)
+    store = Store.open(uri)
+    assert store.runs
+    add(uri, 0, device="another", software={"other": "1"})
+    with pytest.raises(TraceError, match="replaced after the store was opened"):
+        store.read(store.runs[0])
+
+
+def test_what_a_killed_writer_leaves_is_no_run_and_no_fault(uri, monkeypatch):
+    add(uri, 0)
+
+    def killed(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(remote.SentRun, "publish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        add(uri, 1)
+    with pytest.raises(KeyboardInterrupt):
+        add(uri, 0, device="another")
+    store = Store.open(uri)
+    assert store.faults == ()
+    assert [run.manifest.device for run in store.runs] == ["none"]
+    assert store.read(store.runs[0]).num_rows
+
+
+def test_two_suites_cannot_share_a_name(uri):
+    add(uri, 0)
+    with pytest.raises(TraceError, match="already used in suite 'sim'"):
+        add(uri, 0, suite="other")
+
+
+def test_runs_are_removed_with_all_that_was_left_of_them(uri, monkeypatch):
+    add(uri, 0)
+    add(uri, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(remote.SentRun, "publish", lambda self: None)
+        add(uri, 1, device="another")
+    assert [one.run_id for one in remove_runs(uri, ["sim-d32-s1"])] == ["sim-d32-s1"]
+    assert names(uri) == ["sim-d32-s0"]
+    assert len(files(uri)) == 2
+    with pytest.raises(UsageError, match="no run 'sim-d32-s1'"):
+        remove_runs(uri, ["sim-d32-s1"])
+
+
+def test_a_manifest_names_no_file_of_another_run(uri):
+    manifest = add(uri, 0)
+    fields = json.loads(manifest.to_json()) | {"parquet": "../other/sim-d32-s1~ab.parquet"}
+    remote.put(locate(uri), "sim/sim-d32-s0.json", json.dumps(fields).encode())
+    assert "no Parquet file of it" in str(Store.open(uri).faults[0])
+
+
+def test_a_place_that_does_not_answer_at_first_is_asked_again(uri, monkeypatch):
+    asked = []
+
+    def unsteady():
+        asked.append(uri)
+        if len(asked) < 3:
+            raise OSError("connection refused")
+        return "there"
+
+    monkeypatch.setattr(remote, "WAITS", (0.0, 0.0, 0.0))
+    assert remote.patiently(unsteady) == "there"
+
+
+def _write_for_ever(uri, first):
+    os.environ.update(s3.KEYS)
+    for seed in range(first, first + 10_000):
+        # every other run is one that the other writers write too, with other values
+        add(uri, seed, run_id=f"sim-d32-s{seed}") if seed % 2 else write_shared(uri, seed)
+
+
+def write_shared(uri, seed):
+    table = simulated_table(np.random.default_rng(seed), tasks=("add",))
+    write_run(
+        uri, table, run_id="shared", suite="sim", scale="d32", seed=1, n_params=1000, n_layers=2,
+        config={}, software={"writer": str(seed)}, device="none",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["s3", "folder"])
+def test_eight_writers_killed_at_random_lose_and_tear_nothing(kind, port, tmp_path):
+    os.environ.update(s3.KEYS)
+    uri = s3.store_uri(port, "eight") if kind == "s3" else str(tmp_path / "store")
+    add(uri, 1_000_000)
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_for_ever, args=(uri, 1000 * i)) for i in range(8)]
+    for writer in writers:
+        writer.start()
+    rng, known = np.random.default_rng(0), {}
+    deadline = time.monotonic() + 20
+    while writers:
+        store = Store.open(uri)
+        assert store.faults == ()
+        now = {run.manifest.run_id: run.manifest for run in store.readable}
+        assert set(known) - {"shared"} <= set(now) | set(store.unfinished), "a run was lost"
+        known = now
+        if len(now) > 4 or time.monotonic() > deadline:
+            time.sleep(float(rng.uniform(0, 0.2)))
+            writer = writers.pop()
+            os.kill(writer.pid, signal.SIGKILL)
+            writer.join()
+    store = Store.open(uri)
+    assert store.faults == ()
+    assert len(store.runs) > 4
+    for run in store.runs:
+        assert store.read(run).num_rows == run.manifest.rows
+
+
+class Opened:
+    """A file system that counts which files are opened."""
+
+    def __init__(self, filesystem):
+        self._filesystem, self.names = filesystem, []
+
+    def __getattr__(self, name):
+        return getattr(self._filesystem, name)
+
+    def open_input_file(self, path):
+        self.names.append(path.rpartition("/")[2])
+        return self._filesystem.open_input_file(path)
+
+
+def opened(uri):
+    """What is opened to know the runs of a store."""
+    store = Store.open(uri)
+    store.filesystem = Opened(store.filesystem)
+    return [run.manifest.run_id for run in store.runs], store.filesystem.names
+
+
+def age(folder, seconds=60):
+    """Make all files of a local store older."""
+    for path in folder.rglob("*.*"):
+        then = path.stat().st_mtime - seconds
+        os.utime(path, (then, then))
+
+
+def test_with_a_catalogue_no_manifest_is_opened_but_those_that_changed(tmp_path):
+    for seed in range(4):
+        add_run(tmp_path, seed, tasks=("add",))
+    age(tmp_path)
+    assert Store.open(tmp_path).write_catalogue() == 4
+    runs, names = opened(tmp_path)
+    assert len(runs) == 4
+    assert names == [catalogue.NAME]
+    add_run(tmp_path, 2, tasks=("add",))
+    add_run(tmp_path, 7, tasks=("add",))
+    runs, names = opened(tmp_path)
+    assert len(runs) == 5
+    assert sorted(names) == sorted([catalogue.NAME, "sim-d32-s2.json", "sim-d32-s7.json"])
+
+
+def test_a_manifest_that_is_as_young_as_the_catalogue_is_opened(tmp_path):
+    add_run(tmp_path, 0, tasks=("add",))
+    Store.open(tmp_path).write_catalogue()
+    assert opened(tmp_path)[1] == [catalogue.NAME, "sim-d32-s0.json"]
+
+
+def test_a_catalogue_that_lies_is_found_when_its_run_is_read_and_when_all_are_checked(tmp_path):
+    add_run(tmp_path, 0, tasks=("add",))
+    age(tmp_path)
+    store = Store.open(tmp_path)
+    store.write_catalogue()
+    name, entry = next(iter(catalogue.read(locate(tmp_path), _info(tmp_path)).items()))
+    lie = entry.manifest.replace(b'"seed": 0', b'"seed": 9')
+    assert lie != entry.manifest
+    catalogue.write(locate(tmp_path), {name: entry._replace(manifest=lie)})
+    store = Store.open(tmp_path)
+    assert store.runs[0].manifest.seed == 9
+    with pytest.raises(TraceError, match="catalogue has another manifest"):
+        store.read(store.runs[0])
+    done = es("traces", "validate", str(tmp_path))
+    assert done.returncode == 2
+    assert "catalogue has another manifest" in done.stderr
+
+
+def _info(folder):
+    return locate(folder).filesystem.get_file_info(str(folder / catalogue.NAME))
+
+
+@pytest.mark.parametrize("content", [b"", b"no parquet", None])
+def test_a_catalogue_that_cannot_be_read_is_as_none(tmp_path, content):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    add_run(tmp_path, 0, tasks=("add",))
+    if content is None:
+        pq.write_table(pa.table({"other": [1]}), tmp_path / catalogue.NAME)
+    else:
+        (tmp_path / catalogue.NAME).write_bytes(content)
+    assert opened(tmp_path)[0] == ["sim-d32-s0"]
