@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -33,6 +34,7 @@ class Training:
         self.model.initialise(torch.Generator().manual_seed(initial_seed(suite, scale, seed)))
         self.model.to(device)
         # shapes that change from step to step would make a GPU wait for the CPU
+        self.pieces = 1  # of a batch, one after the other
         self.loss = packed_answer_loss if device.type == "cpu" else answer_loss
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(),
@@ -65,12 +67,51 @@ class Training:
                 return
             for group in self.optimiser.param_groups:
                 group["lr"] = learning_rate(self.suite, self.scale, step)
-            loss = self.loss(self.model, inputs, targets)
-            self.optimiser.zero_grad()
-            loss.backward()
+            self._gradients(inputs, targets)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.suite.clip_norm)
             with equal_steps(self.model) if self.suite.equal_steps else nullcontext():
                 self.optimiser.step()
+
+    def _gradients(self, inputs: Tensor, targets: Tensor) -> None:
+        """Those of the mean loss of a batch. Where memory does not suffice, of half as many samples at a time, for good."""
+        while True:
+            self.optimiser.zero_grad()
+            try:
+                for share, *piece in _pieces(inputs, targets, self.pieces):
+                    loss = self.loss(self.model, *piece)
+                    (loss if share is None else share * loss).backward()
+                return
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error) or 2 * self.pieces > len(inputs):
+                    raise
+            self.pieces *= 2
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            warnings.warn(
+                f"out of memory with {2 * len(inputs) // self.pieces} samples at a time; going on with "
+                f"{len(inputs) // self.pieces}, which gives the same gradients up to rounding",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def _pieces(
+    inputs: Tensor, targets: Tensor, n: int
+) -> Iterator[tuple[Tensor | None, Tensor, Tensor]]:
+    """A batch in `n` pieces, each with its share of the answer tokens; the whole has None."""
+    if n == 1:
+        yield None, inputs, targets
+        return
+    answers = (targets >= 0).sum()
+    for x, y in zip(inputs.chunk(n), targets.chunk(n), strict=True):
+        yield (y >= 0).sum() / answers, x, y
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, on any device."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ bit on the same machine and thread count, as one that was not.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import shutil
 import time
@@ -23,12 +24,13 @@ from torch import Tensor
 from emergence_stats.errors import CollectError
 from emergence_stats.recorder.provenance import device_name, software
 from emergence_stats.traces.format import Manifest
-from emergence_stats.traces.write import write_run
 
 from .checkpoints.deep import DeepEvaluation, measure_deeply
 from .checkpoints.forward import Evaluation, measure, training_loss
 from .checkpoints.log_spaced import LogSpacedEvaluation
 from .checkpoints.readings import Reading, to_table
+from .engines.task import Task
+from .engines.workplace import Workplace
 from .loop import Training, learning_rate, run_key
 from .suites import Scale, Suite
 
@@ -44,20 +46,20 @@ StepProgress = Callable[[int, int, float], None]  # step, steps, training loss
 
 
 class Finished(NamedTuple):
-    """A run that is trained and measured, but not written yet. `costs`: seconds, for its manifest."""
+    """A run that is trained and measured, but not written yet. `further`: what else its manifest says."""
 
     config: dict[str, Any]
     table: pa.Table
     n_params: int
-    costs: dict[str, Any]
+    further: dict[str, Any]
 
 
 class RunInProgress:
-    """The folder of a run that is being trained: a lock, and the last saved state."""
+    """The folder of a run that is being trained, below `scratch`: a lock, and the last saved state."""
 
-    def __init__(self, store: Path, suite: Suite, run_id: str) -> None:
+    def __init__(self, scratch: Path, suite: Suite, run_id: str) -> None:
         self.run_id = run_id
-        self.folder = store / suite.name / f".{run_id}.partial"
+        self.folder = scratch / suite.name / f".{run_id}.partial"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.state_path = self.folder / "state.pt"
         self._lock = FileLock(self.folder / "lock")
@@ -100,6 +102,19 @@ class RunInProgress:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def train(task: Task, progress: StepProgress | None = None) -> Manifest:
+    """Train, measure and write the run of a task, as `train_run`."""
+    return train_run(
+        task.store,
+        task.suite,
+        task.scale,
+        task.seed,
+        device=task.device,
+        progress=progress,
+        scratch=task.scratch,
+    )
+
+
 def train_run(
     store: str | os.PathLike[str],
     suite: Suite,
@@ -109,18 +124,19 @@ def train_run(
     device: str = "cpu",
     threads: int = 1,
     progress: StepProgress | None = None,
+    scratch: str | os.PathLike[str] | None = None,
 ) -> Manifest:
     """Train, measure and write one run; continue it if an earlier process was killed.
 
-    Raises `CollectError` when another process collects the same run or the disk is full.
+    `scratch`: where it is kept until it is whole, see `Workplace`. Raises `CollectError` when another process collects the same
+    run, the disk is full, or a store elsewhere does not take it.
     """
-    store = Path(store)
+    work = Workplace.of(store, scratch)
     run_id = suite.run_id(scale, seed)
     try:
-        with RunInProgress(store, suite, run_id) as partial:
+        with RunInProgress(work.scratch, suite, run_id) as partial:
             done = _train(suite, scale, seed, torch.device(device), threads, partial, progress)
-            manifest = write_run(
-                store,
+            manifest = work.write(
                 done.table,
                 run_id=run_id,
                 suite=suite.name,
@@ -131,20 +147,20 @@ def train_run(
                 config=done.config,
                 software=software(),
                 device=device_name(torch.device(device)),
-                further=done.costs,
+                further=done.further,
             )
             partial.remove()
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
-        if _disk_is_full(error, store):
+        if _disk_is_full(error):
             raise CollectError(
-                f"the disk that holds {store} is full; run {run_id} was not written. Make room "
+                f"the disk that holds {work.scratch} is full; run {run_id} was not written. Make room "
                 "and collect again: training continues from the last saved state"
             ) from error
         raise
     return manifest
 
 
-def _disk_is_full(error: BaseException, store: Path) -> bool:
+def _disk_is_full(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return "PytorchStreamWriter" in str(error) or "No space left" in str(error)
@@ -173,10 +189,15 @@ class Measuring:
         return step in self._checkpoints
 
     def measure(self, step: int, inputs: Tensor, targets: Tensor) -> float:
-        """Measure the model as it is after `step` updates; returns the loss of the batch."""
+        """Measure the model as it is after `step` updates; returns the loss of the batch.
+
+        If that is not finite, nothing is measured: there is nothing of such a model that has a value.
+        """
         began = time.monotonic()
         training, model = self._training, self._training.model
         loss = training_loss(model, inputs, targets)
+        if not math.isfinite(float(loss.values)):
+            return float(loss.values)
         rate = np.asarray(learning_rate(training.suite, training.scale, step))
         found = [*measure(model, self._evaluation), loss, Reading("learning_rate", rate)]
         if self._log_spaced is not None and step in self._log_checkpoints:
@@ -211,6 +232,11 @@ class Measuring:
         if self._log_spaced is not None:
             self._log_spaced.restore(state["log_spaced"])
 
+    @property
+    def last_step(self) -> int | None:
+        """Of what is measured, None before anything is."""
+        return self.readings[-1][0] if self.readings else None
+
     def costs(self) -> dict[str, Any]:
         """Seconds for a manifest: in total, and of each measure that is timed separately."""
         timed = [part.seconds for part in (self._log_spaced, self._deep) if part is not None]
@@ -242,7 +268,7 @@ def _train(
         first_step, spent = state["step"], state["seconds"]
 
     began = last_save = time.monotonic()
-    saving = 0.0
+    saving, stopped = 0.0, None
     for step, inputs, targets in training.steps(first_step):
         if not measuring.due(step):
             continue
@@ -254,9 +280,18 @@ def _train(
             last_save = time.monotonic()
             saving = last_save - before
         loss = measuring.measure(step, inputs, targets)
+        if not math.isfinite(loss):
+            stopped = {
+                "last_step": measuring.last_step,
+                "error": f"the loss is {loss} at step {step}",
+            }
+            break
         if progress is not None:
             progress(step, suite.last_step, loss)
-    measuring.finish()
+    if stopped is None:
+        measuring.finish()
     seconds = round(spent + time.monotonic() - began, 1)
-    costs = {"seconds": seconds, **measuring.costs()}
-    return Finished(config, to_table(measuring.readings), training.model.n_params(), costs)
+    further = {"seconds": seconds, **measuring.costs()}
+    further |= {"stopped": stopped} if stopped is not None else {}
+    further |= {"pieces": training.pieces} if training.pieces > 1 else {}
+    return Finished(config, to_table(measuring.readings), training.model.n_params(), further)

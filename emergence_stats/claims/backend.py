@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import UsageError
+
+
+@dataclass(frozen=True)
+class How:
+    """How runs are made. `engine`: local, ray or slurm; `jobs`: at once; `address` of a Ray cluster; `slurm`: parameters of its
+    jobs; `scratch`: a folder of this machine for runs on their way to a store elsewhere.
+    """
+
+    device: str = "cpu"
+    jobs: int | None = None
+    engine: str = "local"
+    address: str | None = None
+    slurm: Mapping[str, str] = field(default_factory=dict)
+    scratch: str | None = None
+
 
 _NEEDED = ("emergence_training", "torch", "filelock")
 
@@ -48,12 +63,20 @@ def collect_runs(
     suite: Any,
     scales: Sequence[str] | None,
     seeds: Sequence[int] | None,
-    *,
-    device: str,
-    jobs: int | None,
+    how: How,
 ) -> int:
-    """Train the runs of a suite that a folder lacks, and return how many were written."""
-    from emergence_training.collect import collect, missing_runs
+    """Train the runs of a suite that a store lacks, and return how many were written."""
+    from emergence_training.collect import collect
+    from emergence_training.engines.task import Options
 
-    todo = missing_runs(Path(folder), suite, scales, seeds)
-    return collect(folder, suite, todo, device=device, jobs=jobs) if todo else 0
+    options = Options(jobs=how.jobs, address=how.address, slurm=how.slurm)
+    return collect(
+        folder,
+        suite,
+        scales,
+        seeds,
+        device=how.device,
+        engine=how.engine,
+        options=options,
+        scratch=how.scratch,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emergence_stats.claims.backend import check_installed, collect_runs, suite_named
+from emergence_stats.claims.backend import How, check_installed, collect_runs, suite_named
 from emergence_stats.claims.planning import manifests_of, wanted_design
 from emergence_stats.claims.project import Loaded
 from emergence_stats.errors import UsageError
@@ -14,9 +14,8 @@ def collect_missing(
     loaded: Loaded | None,
     folder: str,
     suite: str | None,
+    how: How,
     *,
-    device: str,
-    jobs: int | None,
     scales: Sequence[str] | None,
     seeds: Sequence[int] | None,
 ) -> int:
@@ -38,4 +37,4 @@ def collect_missing(
     else:
         chosen = suite_named(suite or "pocket")
     manifests_of(folder)  # a broken store is reported before hours of training
-    return collect_runs(folder, chosen, scales, seeds, device=device, jobs=jobs)
+    return collect_runs(folder, chosen, scales, seeds, how)

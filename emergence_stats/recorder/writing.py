@@ -18,6 +18,8 @@ from emergence_stats.recorder.missing import described
 from emergence_stats.recorder.recording import Recording
 from emergence_stats.recorder.values import table_of
 from emergence_stats.traces.format import Manifest
+from emergence_stats.traces.places import local_folder, locate
+from emergence_stats.traces.scan import manifest_bytes
 from emergence_stats.traces.write import NO_FILE_YET, prepare_run, write_run
 
 
@@ -26,7 +28,11 @@ def check_destination(store: str | Path, fields: Mapping[str, Any]) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     manifest = Manifest(**{**fields, "created": now, "rows": 0, "sha256": NO_FILE_YET})
     prepare_run(store, table_of([]), manifest)
-    folder = (Path(store) / manifest.suite).absolute()
+    base = local_folder(store)
+    if base is None:
+        locate(store).is_there()  # an address that does not answer is said before the training
+        return
+    folder = (base / manifest.suite).absolute()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
         raise TraceError("this is a file, so that no store can be here", file=there)
@@ -36,8 +42,8 @@ def check_destination(store: str | Path, fields: Mapping[str, Any]) -> None:
 
 def earlier(store: str | Path, suite: str, run_id: str) -> dict[str, Any] | None:
     """The manifest of the run of that name which the store has, None if it has none that can be read."""
-    with suppress(OSError, ValueError):
-        found = json.loads((Path(store) / suite / f"{run_id}.json").read_text("utf-8"))
+    with suppress(OSError, ValueError, TraceError):
+        found = json.loads(manifest_bytes(locate(store), f"{suite}/{run_id}.json"))
         return found if isinstance(found, dict) else None
     return None
 

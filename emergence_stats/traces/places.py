@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -133,3 +134,13 @@ def _by_fsspec(uri: str) -> tuple[pafs.FileSystem, str]:
 
 def _cannot_open(uri: str, error: Exception) -> TraceError:
     return TraceError(f"cannot open the trace store ({error})", file=uri)
+
+
+def kept_here(uri: str) -> Path:
+    """Where runs for a store elsewhere are kept on this machine until they are there.
+
+    Below ``$XDG_STATE_HOME/emergence-stats``, by default ``~/.local/state``: not a cache, since nothing else has them.
+    """
+    base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    key = hashlib.sha256(uri.partition("?")[0].encode()).hexdigest()[:12]
+    return base / "emergence-stats" / "collect" / key

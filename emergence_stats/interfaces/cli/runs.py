@@ -120,7 +120,22 @@ def collect(
     keyword: KeywordOption = None,
     suite: SuiteOption = None,
     traces: TracesOption = None,
-    engine: Annotated[str, typer.Option(help="Training backend; the only one is torch.")] = "torch",
+    engine: Annotated[
+        str,
+        typer.Option(help="Where runs are trained: local (processes here), ray or slurm."),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of a Ray cluster, as auto or HOST:PORT; none: one on this machine."),
+    ] = None,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter of the Slurm jobs, as partition=gpu."),
+    ] = None,
+    scratch: Annotated[
+        str | None,
+        typer.Option(help="Folder of this machine for runs on their way to a store elsewhere."),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     jobs: JobsOption = None,
     scale: Annotated[list[str] | None, typer.Option(help="Only these scales.")] = None,
@@ -128,11 +143,25 @@ def collect(
     as_json: JsonOption = False,
 ) -> None:
     """Train the missing runs; a killed one continues where it stopped."""
+    from emergence_stats.claims.backend import How
     from emergence_stats.claims.collecting import collect_missing
+    from emergence_stats.traces.importing.mapping import pairs
 
-    if engine != "torch":
-        raise UsageError(f"unknown engine {engine!r}; the only engine is torch")
+    if engine == "torch":  # its name in version 0.1
+        engine = "local"
+    if address is not None and engine != "ray":
+        raise UsageError("--address is that of a Ray cluster: say --engine ray")
+    if slurm and engine != "slurm":
+        raise UsageError("--slurm is of the jobs of a Slurm cluster: say --engine slurm")
     session = session_of(context)
+    how = How(
+        device,
+        jobs or (session.project.settings["jobs"] if engine == "local" else None),
+        engine,
+        address,
+        pairs(slurm or [], "--slurm"),
+        scratch,
+    )
     asked = names or keyword
     wanted = session.load_each(session.choose(names, keyword)) if asked else [None]
     folder = session.writable(traces)
@@ -142,8 +171,7 @@ def collect(
                 loaded,
                 folder,
                 suite,
-                device=device,
-                jobs=jobs or session.project.settings["jobs"],
+                how,
                 scales=scale,
                 seeds=seed,
             )

@@ -1,0 +1,215 @@
+"""Wherever runs are trained and whatever is lost meanwhile, the store has them whole, and the same traces."""
+
+import dataclasses
+import hashlib
+import json
+import threading
+import time
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from emergence_stats.errors import CollectError, UsageError  # noqa: E402
+from emergence_stats.traces import remote  # noqa: E402
+from emergence_stats.traces.store import Store  # noqa: E402
+from emergence_training import loop  # noqa: E402
+from emergence_training.collect import collect, missing_runs  # noqa: E402
+from emergence_training.engines.task import Options, Task  # noqa: E402
+from emergence_training.engines.workplace import Workplace  # noqa: E402
+from emergence_training.loop import Training  # noqa: E402
+from emergence_training.run import train_run  # noqa: E402
+from emergence_training.suites import SUITES, Scale  # noqa: E402
+from tests.traces import s3  # noqa: E402
+
+SCALE = Scale(8, 2, heads=2)
+TINY = dataclasses.replace(
+    SUITES["smoke"], name="tiny", scales=(SCALE,), steps=12, dense_steps=4, checkpoints=7, evaluation_samples=20
+)  # fmt: skip
+
+
+@pytest.fixture
+def place(monkeypatch, tmp_path):
+    """A store at an address, the server that has it, and where its runs are kept meanwhile."""
+    pytest.importorskip("moto")
+    for key, value in s3.KEYS.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(remote, "WAITS", ())
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with s3.server() as port:
+        yield s3.store_uri(port, "runs")
+
+
+def traces(store):
+    """The values of each run, whatever the file that has them."""
+    opened = Store.open(store)
+    assert opened.faults == ()
+    return {
+        run.manifest.run_id: hashlib.sha256(
+            json.dumps(opened.read(run).to_pydict(), sort_keys=True).encode()
+        ).hexdigest()
+        for run in opened.runs
+    }
+
+
+def test_runs_reach_a_store_elsewhere_and_leave_nothing_here(place, tmp_path):
+    train_run(tmp_path / "here", TINY, SCALE, 0)
+    train_run(place, TINY, SCALE, 0)
+    assert traces(place) == traces(tmp_path / "here")
+    work = Workplace.of(place)
+    assert str(work.scratch).startswith(str(tmp_path / "state"))
+    assert not [path for path in work.scratch.rglob("*") if path.is_file()]
+    assert missing_runs(place, TINY, None, [0, 1]) == [(SCALE, 1)]
+
+
+def test_a_store_that_is_away_loses_no_run(monkeypatch, tmp_path):
+    pytest.importorskip("moto")
+    for key, value in s3.KEYS.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(remote, "WAITS", ())
+    scratch = tmp_path / "scratch"
+    with s3.server() as port:
+        place = s3.store_uri(port, "away")
+    with pytest.raises(CollectError, match="collect again to send it"):
+        train_run(place, TINY, SCALE, 0, scratch=scratch)
+    kept = traces(scratch / "outbox")
+    assert list(kept) == ["tiny-d8L2-s0"]
+    with s3.server(port):
+        s3.store_uri(port, "away")
+        assert (
+            collect(place, TINY, None, [0], scratch=str(scratch)) == 0
+        )  # nothing is trained again
+        assert traces(place) == kept
+    assert not list((scratch / "outbox").rglob("*.parquet"))
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_measured(tmp_path):
+    wild = dataclasses.replace(TINY, name="wild", learning_rate_times_width=1e20, warmup=1, clip_norm=1e30)  # fmt: skip
+    manifest = train_run(tmp_path, wild, SCALE, 0)
+    stopped = manifest.further["stopped"]
+    assert "loss is" in stopped["error"] and stopped["last_step"] < wild.last_step  # noqa: PT018
+    store = Store.open(tmp_path)
+    steps = store.read(store.runs[0]).column("step").to_pylist()
+    assert max(steps) == stopped["last_step"]
+    assert missing_runs(tmp_path, wild, None, [0]) == []
+
+
+def test_a_batch_that_does_not_fit_is_taken_in_pieces(monkeypatch):
+    def state(pieces):
+        training = Training(TINY, SCALE, 0, torch.device("cpu"))
+        loss = training.loss
+
+        def small(model, inputs, targets):
+            if pieces and len(inputs) > 8:
+                raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate")
+            return loss(model, inputs, targets)
+
+        training.loss = small
+        list(training.steps())
+        return training
+
+    whole = state(False)
+    with pytest.warns(RuntimeWarning, match="going on with 8"):
+        parts = state(True)
+    assert parts.pieces == TINY.batch // 8
+    for a, b in zip(whole.model.parameters(), parts.model.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_an_error_that_is_not_of_memory_is_raised(monkeypatch):
+    training = Training(TINY, SCALE, 0, torch.device("cpu"))
+
+    def broken(*_):
+        raise RuntimeError("something else")
+
+    training.loss = broken
+    with pytest.raises(RuntimeError, match="something else"):
+        list(training.steps())
+    assert not loop.is_out_of_memory(RuntimeError("shape mismatch"))
+
+
+@pytest.mark.parametrize("width", [128, 768])
+def test_the_memory_of_a_run_grows_with_its_model(width):
+    small = Task("data", SUITES["paper_early"], Scale(width, 2), 0).memory()
+    large = Task("data", SUITES["paper_early"], Scale(width, 12), 0).memory()
+    assert 1e9 < small < large < 1e11
+
+
+def test_an_engine_that_there_is_not_is_an_error(tmp_path):
+    with pytest.raises(UsageError, match="known engines: local, ray, slurm"):
+        collect(tmp_path, TINY, engine="kubernetes")
+
+
+def test_jobs_of_a_queue_give_the_same_traces(tmp_path):
+    pytest.importorskip("submitit")
+    suite = dataclasses.replace(TINY, name="smoke", scales=(SCALE,))
+    for seed in (0, 1):
+        train_run(tmp_path / "here", suite, SCALE, seed)
+    options = Options(slurm={"cluster": "local"})
+    assert collect(tmp_path / "queue", suite, None, [0, 1], engine="slurm", options=options) == 2
+    assert traces(tmp_path / "queue") == traces(tmp_path / "here")
+
+
+def test_a_job_that_fails_names_its_logs(tmp_path):
+    pytest.importorskip("submitit")
+    suite = dataclasses.replace(TINY, name="broken", batch=-1)
+    options = Options(slurm={"cluster": "local"})
+    with pytest.raises(CollectError, match="logs: "):
+        collect(tmp_path / "queue", suite, None, [0], engine="slurm", options=options)
+
+
+def test_a_parameter_that_slurm_does_not_have_is_an_error(tmp_path):
+    pytest.importorskip("submitit")
+    options = Options(slurm={"cluster": "nowhere"})
+    with pytest.raises(UsageError, match="--engine slurm"):
+        collect(tmp_path, TINY, None, [0], engine="slurm", options=options)
+
+
+NOTICES_SOON = {
+    "health_check_initial_delay_ms": 1000,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 1000,
+    "health_check_failure_threshold": 2,
+}
+
+
+def test_a_cluster_that_loses_a_node_gives_the_same_traces(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # else they wait for all other tests
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    longer = dataclasses.replace(TINY, name="longer", steps=150, checkpoints=20)
+    for seed in (0, 1):
+        train_run(tmp_path / "here", longer, SCALE, seed)
+    store, lost = tmp_path / "cluster", []
+    head = {"num_cpus": 1, "memory": 4e9, "_system_config": NOTICES_SOON}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    second = cluster.add_node(num_cpus=1, memory=4e9)
+
+    def lose():
+        while len(list(store.glob("longer/.*.partial/lock"))) < 2:
+            time.sleep(0.05)
+        cluster.remove_node(second, allow_graceful=False)
+        lost.append(len(Store.open(store).runs))
+
+    try:
+        ray.init(address=cluster.address, log_to_driver=False)
+        loses = threading.Thread(target=lose, daemon=True)
+        loses.start()
+        assert collect(store, longer, None, [0, 1], engine="ray", options=Options(jobs=2)) == 2
+        loses.join()
+        assert lost == [0]  # both were in the middle
+        assert traces(store) == traces(tmp_path / "here")
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def test_a_run_that_no_node_has_room_for_is_an_error(tmp_path):
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=1, _memory=1e9, include_dashboard=False, log_to_driver=False)
+    try:
+        with pytest.raises(UsageError, match="no node of the Ray cluster has room"):
+            collect(tmp_path, TINY, None, [0], engine="ray", options=Options())
+    finally:
+        ray.shutdown()

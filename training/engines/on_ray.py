@@ -1,0 +1,143 @@
+"""Runs as tasks of a Ray cluster that is there, or of this machine if no address is given."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from emergence_stats.errors import UsageError
+
+from .bars import Bars
+from .task import Options, Task, failure_of
+
+
+def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
+    """Train the runs wherever the cluster has room; returns how many were written.
+
+    A run whose worker or node is lost starts again elsewhere, `options.retries` times, from what the store's disk kept of it if
+    all nodes share that, else from its beginning. After the first failure no further run starts.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise UsageError("--engine ray needs the extra `ray`: pip install 'emergence-stats[ray]'")
+    import ray
+
+    with _session(options.address):
+        _check_fits(tasks)
+        board = _board()
+        waiting, failure, done = list(tasks), None, 0
+        running: dict[Any, Task] = {}
+        try:
+            while running or (waiting and failure is None):
+                while waiting and failure is None and len(running) < (options.jobs or len(tasks)):
+                    task = waiting.pop(0)
+                    running[_submit(task, board, options.retries)] = task
+                ended, _ = ray.wait(list(running), timeout=0.5)
+                for run_id, step, loss in ray.get(board.take.remote()):
+                    bars.show(run_id, step, loss)
+                for reference in ended:
+                    task = running.pop(reference)
+                    problem = _problem(task, reference)
+                    bars.finish(task.run_id, written=problem is None)
+                    done += problem is None
+                    failure = failure or problem
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=True)
+    if failure is not None:
+        raise failure
+    return done
+
+
+@contextmanager
+def _session(address: str | None) -> Iterator[None]:
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        ray.init(address=address, log_to_driver=False, include_dashboard=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"--address {address}: no Ray cluster can be joined there ({error})"
+        ) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _needs(task: Task) -> dict[str, Any]:
+    """What a run asks of a node."""
+    on_gpu = task.device.startswith("cuda")
+    return {"num_cpus": 1, "num_gpus": 1 if on_gpu else 0, "memory": task.memory()}
+
+
+def _check_fits(tasks: Sequence[Task]) -> None:
+    """Raise `UsageError` for a run that no node has room for: it would wait for ever."""
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    for task in tasks:
+        needs = _needs(task)
+        if not any(
+            node.get("CPU", 0) >= 1
+            and node.get("GPU", 0) >= needs["num_gpus"]
+            and node.get("memory", 0) >= needs["memory"]
+            for node in nodes
+        ):
+            raise UsageError(
+                f"no node of the Ray cluster has room for {task.run_id}: it needs a CPU, "
+                f"{needs['num_gpus']} GPUs and {needs['memory'] / 1e9:.1f} GB"
+            )
+
+
+def _board() -> Any:
+    """Where the workers write how far they are: an actor beside this process, which no lost node takes with it."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    class Board:
+        def __init__(self) -> None:
+            self._latest: dict[str, tuple[int, float]] = {}
+
+        def put(self, run_id: str, step: int, loss: float) -> None:
+            self._latest[run_id] = (step, loss)
+
+        def take(self) -> list[tuple[str, int, float]]:
+            found = [(run_id, *at) for run_id, at in self._latest.items()]
+            self._latest.clear()
+            return found
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
+
+
+def _submit(task: Task, board: Any, retries: int) -> Any:
+    import ray
+
+    remote = ray.remote(_train).options(max_retries=retries, **_needs(task))
+    return remote.remote(task, board)
+
+
+def _train(task: Task, board: Any) -> None:
+    from emergence_training.run import train
+
+    try:
+        train(task, lambda step, _steps, loss: board.put.remote(task.run_id, step, loss))
+    except Exception as error:
+        raise failure_of(task.run_id, error) from None
+
+
+def _problem(task: Task, reference: Any) -> Exception | None:
+    import ray
+
+    try:
+        ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        return failure_of(task.run_id, error.cause if error.cause is not None else error)
+    except ray.exceptions.RayError as error:
+        return failure_of(task.run_id, OSError(f"its worker was lost for good ({error})"))
+    return None

@@ -1,0 +1,123 @@
+"""Runs as jobs of a Slurm cluster, by submitit."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from emergence_stats.errors import CollectError, UsageError
+
+from .bars import Bars
+from .task import Options, Task, failure_of
+from .workplace import Workplace
+
+_LOOK_EVERY = 2.0  # seconds between looks at the queue
+_TELL_EVERY = 5.0  # seconds between a job's words on how far it is
+CLUSTER = "cluster"  # of the parameters: submitit's executor, slurm, local or debug
+
+
+class Job:
+    """What a node does: one run. It is put into the queue again where the cluster stops it before its end."""
+
+    def __init__(self, task: Task, told: str) -> None:
+        self.task, self.told, self._last = task, told, 0.0
+
+    def __call__(self) -> None:
+        from emergence_training.run import train
+
+        try:
+            train(self.task, self._tell)
+        except Exception as error:
+            raise failure_of(self.task.run_id, error) from None
+
+    def checkpoint(self) -> Any:
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(Job(self.task, self.told))
+
+    def _tell(self, step: int, _steps: int, loss: float) -> None:
+        if time.monotonic() - self._last > _TELL_EVERY:
+            hidden = Path(f"{self.told}.writing")
+            hidden.write_text(json.dumps([step, loss]))
+            os.replace(hidden, self.told)
+            self._last = time.monotonic()
+
+
+def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
+    """Queue the runs as one array of jobs and wait for them; returns how many were written.
+
+    Logs lie below the store's scratch folder, which the nodes have to share. After the first failure the others go on, and it
+    is raised in the end. Interrupted, it cancels the jobs; runs go on from where they were at the next collection.
+    """
+    if importlib.util.find_spec("submitit") is None:
+        raise UsageError(
+            "--engine slurm needs the extra `slurm`: pip install 'emergence-stats[slurm]'"
+        )
+    folder = Workplace.of(tasks[0].store, tasks[0].scratch).scratch / ".slurm"
+    folder.mkdir(parents=True, exist_ok=True)
+    executor = _executor(folder, tasks, options)
+    told = {task.run_id: folder / f"{task.run_id}.progress" for task in tasks}
+    with executor.batch():
+        jobs = {task.run_id: executor.submit(Job(task, str(told[task.run_id]))) for task in tasks}
+    failure, done = None, 0
+    try:
+        while jobs:
+            for run_id, job in list(jobs.items()):
+                if not job.done():
+                    _show(bars, run_id, told[run_id])
+                    continue
+                problem = _problem(run_id, jobs.pop(run_id))
+                told[run_id].unlink(missing_ok=True)
+                bars.finish(run_id, written=problem is None)
+                done += problem is None
+                failure = failure or problem
+            if jobs:
+                time.sleep(_LOOK_EVERY)
+    finally:
+        for job in jobs.values():
+            job.cancel()
+    if failure is not None:
+        raise failure
+    return done
+
+
+def _executor(folder: Path, tasks: Sequence[Task], options: Options) -> Any:
+    import submitit
+
+    wanted = dict(options.slurm)
+    cluster = wanted.pop(CLUSTER, None)
+    try:
+        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+        executor.update_parameters(
+            name="emergence-stats",
+            cpus_per_task=1,
+            gpus_per_node=1 if tasks[0].device.startswith("cuda") else 0,
+            mem_gb=max(task.memory() for task in tasks) / 1e9,
+            timeout_min=int(wanted.pop("timeout_min", 24 * 60)),
+            slurm_array_parallelism=options.jobs or len(tasks),
+            **{f"slurm_{name}": value for name, value in wanted.items()},
+        )
+    except (RuntimeError, NameError, ValueError, TypeError) as error:
+        raise UsageError(f"--engine slurm: {error}") from None
+    return executor
+
+
+def _show(bars: Bars, run_id: str, told: Path) -> None:
+    try:
+        step, loss = json.loads(told.read_text())
+    except (OSError, ValueError):
+        return
+    bars.show(run_id, step, loss)
+
+
+def _problem(run_id: str, job: Any) -> Exception | None:
+    error = job.exception()
+    if error is None:
+        return None
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return CollectError(f"run {run_id} failed: {lines[-1]} (logs: {job.paths.stderr})")
