@@ -37,7 +37,7 @@ class Scanned:
     """A store at one moment.
 
     `runs`: those whose manifests are valid, by suite and name; `faults`: what is wrong with the others; `unfinished`: run_ids
-    of writes that were cut off; `entries`: the manifests as they are, by the names of their files.
+    of writes that were cut off; `entries`: the texts of the manifests, if they are kept, by the names of their files.
     """
 
     runs: tuple[RunFile, ...] = ()
@@ -47,8 +47,11 @@ class Scanned:
     has_catalogue: bool = False
 
 
-def scan(place: Place) -> Scanned:
-    """All runs of a place. Raises `TraceError` if it cannot be listed; faults of single runs are returned."""
+def scan(place: Place, *, keep: bool = False) -> Scanned:
+    """All runs of a place; `keep` the text of their manifests, which nobody but a catalogue needs, in `entries`.
+
+    Raises `TraceError` if it cannot be listed; faults of single runs are returned.
+    """
     names = _listing(place)
     its = names.get(catalogue.NAME)
     known = catalogue.read(place, its) if its is not None else {}
@@ -69,6 +72,8 @@ def scan(place: Place) -> Scanned:
                     f"`emergence-stats traces rm {run.manifest.run_id} --suite SUITE`.",
                 )
             runs[run.manifest.run_id] = run
+            if not keep:
+                found.entries.pop(name)
         except TraceError as fault:
             faults.append(fault)
     found.runs = tuple(sorted(runs.values(), key=lambda r: (r.manifest.suite, r.manifest.run_id)))

@@ -113,14 +113,17 @@ class Store:
         return only_one(folder, shared=True) if folder is not None else nullcontext()
 
     def refresh_catalogue(self) -> None:
-        """Make the catalogue anew if the store is large enough for one, or has one already. Raises `OSError`."""
-        if len(self._scanned.entries) >= catalogue.PAYS_FROM or self._scanned.has_catalogue:
+        """Make the catalogue anew if the store has one, or is one elsewhere and large enough. Raises `OSError`."""
+        large = self.place.folder is None and len(self.readable) >= catalogue.PAYS_FROM
+        if large or self._scanned.has_catalogue:
             self.write_catalogue()
 
     def write_catalogue(self) -> int:
         """Make the store's catalogue anew; how many runs it has. Raises `OSError`."""
-        catalogue.write(self.place, self._scanned.entries)
-        return len(self._scanned.entries)
+        with self._unchanged():
+            entries = scan(self.place, keep=True).entries
+        catalogue.write(self.place, entries)
+        return len(entries)
 
     @cached_property
     def _format(self) -> ds.ParquetFileFormat:

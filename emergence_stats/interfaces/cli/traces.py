@@ -184,7 +184,7 @@ def traces_catalogue(
 ) -> None:
     """Write the manifests of all runs into one file of the store, so that opening a large one is quick.
 
-    `collect` and `import` do so by themselves in stores of 500 runs and more. A run that is newer than the catalogue is read
+    `collect` and `import` do so by themselves in stores elsewhere of 200 runs and more. A run that is newer than the catalogue is read
     from its own file.
     """
     store = session_of(context).store(traces)
