@@ -92,6 +92,7 @@ class Forked:
 
 TRAINING = (
     "emergence_training.collect",
+    "emergence_training.engines.local",
     "emergence_training.run",
     "pyarrow.compute",
     "pyarrow.parquet",
@@ -154,12 +155,13 @@ def _command(arguments, cwd, output):
     if arguments[0] == "collect":
         import torch
 
-        from emergence_training import collect, run
+        from emergence_training import run
+        from emergence_training.engines import local
 
         torch._C.PyTorchFileWriter = pausing(torch._C.PyTorchFileWriter)
         # Processes that are forked need not import torch, and keep what is changed here.
         fork = multiprocessing.get_context("fork")
-        collect.multiprocessing.get_context = lambda _: fork
+        local.multiprocessing.get_context = lambda _: fork
         run.SAVE_EVERY_SECONDS = 0.0
         collect_tiny()
     entry()
