@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from benchmarks.machine import machine
 from emergence_stats.reports.markdown import markdown_table
 from emergence_training import tasks
-from emergence_training.loop import Training, learning_rate, training_batch
+from emergence_training.loop import Data, Training, learning_rate
 from emergence_training.suites import SUITES, Scale
 
 SCALES = (
@@ -112,11 +112,8 @@ def peer_step(training: Training, device: torch.device) -> Callable[[], None]:
         betas=suite.betas,
         fused=device.type == "cuda",  # as there: elsewhere the default
     )
-    cache: dict = {}
-    batches = [
-        tuple(x.to(device) for x in training_batch(suite, training.scale, training.seed, i, cache))
-        for i in range(WARM + ROUNDS + 1)
-    ]
+    data = Data(suite, training.scale, training.seed, device)
+    batches = [data.batch(i) for i in range(WARM + ROUNDS + 1)]
     at = 0
 
     def step() -> None:
@@ -137,9 +134,7 @@ def apart(training: Training, device: torch.device) -> float:
     """Difference of the losses of both at the same weights: nats."""
     peer = Peer(training.scale).to(device)
     peer.copy_from(training)
-    inputs, targets = (
-        x.to(device) for x in training_batch(training.suite, training.scale, 0, 0, {})
-    )
+    inputs, targets = Data(training.suite, training.scale, 0, device).batch(0)
     with torch.no_grad():
         ours = training.loss(training.model, inputs, targets)
         return abs(float(ours - peer(inputs, targets)))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from . import tasks
-from .model import Decoder, ModelConfig, answer_loss
+from .model import Decoder, ModelConfig, static_answer_loss
 from .packed import packed_answer_loss
 from .suites import Scale, Suite
 
@@ -33,9 +33,9 @@ class Training:
         )
         self.model.initialise(torch.Generator().manual_seed(initial_seed(suite, scale, seed)))
         self.model.to(device)
-        # shapes that change from step to step would make a GPU wait for the CPU
         self.pieces = 1  # of a batch, one after the other
-        self.loss = packed_answer_loss if device.type == "cpu" else answer_loss
+        # shapes that change from step to step would make a GPU wait for the CPU
+        self.loss = packed_answer_loss if device.type == "cpu" else static_answer_loss
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(),
             lr=learning_rate(suite, scale, 0),
@@ -57,11 +57,10 @@ class Training:
 
         The model then has had `step` updates, and the batch is the one that the next will use.
         """
-        cache: dict[str, Any] = {}
+        data = Data(self.suite, self.scale, self.seed, self.device)
         last = self.suite.last_step
         for step in range(first, last + 1):
-            batch = training_batch(self.suite, self.scale, self.seed, step, cache)
-            inputs, targets = (x.to(self.device) for x in batch)
+            inputs, targets = data.batch(step)
             yield step, inputs, targets
             if step == last:
                 return
@@ -77,9 +76,10 @@ class Training:
         while True:
             self.optimiser.zero_grad()
             try:
-                for share, *piece in _pieces(inputs, targets, self.pieces):
-                    loss = self.loss(self.model, *piece)
-                    (loss if share is None else share * loss).backward()
+                with products_in(self.suite.precision, self.device):
+                    for share, *piece in _pieces(inputs, targets, self.pieces):
+                        loss = self.loss(self.model, *piece)
+                        (loss if share is None else share * loss).backward()
                 return
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or 2 * self.pieces > len(inputs):
@@ -151,21 +151,57 @@ def initial_seed(suite: Suite, scale: Scale, seed: int) -> int:
     return int(words.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def training_batch(
-    suite: Suite, scale: Scale, seed: int, step: int, cache: dict
-) -> tuple[Tensor, Tensor]:
-    """Inputs and targets (batch, context) of one step, a function of the run and the step alone."""
-    chunk, offset = divmod(step, CHUNK_STEPS)
-    if cache.get("chunk") != chunk:
-        rng = np.random.default_rng([_DATA_STREAM, *run_key(suite, scale, seed), chunk])
-        inputs, targets = tasks.mixture(
-            rng, CHUNK_STEPS * suite.batch, shuffled=suite.shuffled_answers
+class Data:
+    """The batches of a run, functions of the run and the step alone, on a device.
+
+    They are drawn on the CPU, the same for every device, and `CHUNK_STEPS` at once: one copy that nobody waits for, and
+    less than half a millisecond a step at a batch of 512.
+    """
+
+    def __init__(self, suite: Suite, scale: Scale, seed: int, device: torch.device) -> None:
+        self._suite, self._key, self._device = suite, run_key(suite, scale, seed), device
+        self._chunk: int | None = None
+        self._drawn: tuple[Tensor, Tensor] | None = None
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (batch, context) of one step."""
+        chunk, offset = divmod(step, CHUNK_STEPS)
+        if self._drawn is None or self._chunk != chunk:
+            self._chunk, self._drawn = chunk, self._draw(chunk)
+        inputs, targets = self._drawn
+        return inputs[offset], targets[offset]
+
+    def _draw(self, chunk: int) -> tuple[Tensor, Tensor]:
+        suite = self._suite
+        rng = np.random.default_rng([_DATA_STREAM, *self._key, chunk])
+        drawn = tasks.mixture(rng, CHUNK_STEPS * suite.batch, shuffled=suite.shuffled_answers)
+        inputs, targets = (
+            torch.from_numpy(x).view(CHUNK_STEPS, suite.batch, tasks.CONTEXT) for x in drawn
         )
-        shape = (CHUNK_STEPS, suite.batch, tasks.CONTEXT)
-        cache["chunk"] = chunk
-        cache["inputs"] = torch.from_numpy(inputs).view(shape)
-        cache["targets"] = torch.from_numpy(targets).view(shape)
-    return cache["inputs"][offset], cache["targets"][offset]
+        if self._device.type == "cuda":  # from memory that the device reads by itself
+            inputs, targets = inputs.pin_memory(), targets.pin_memory()
+        return (
+            inputs.to(self._device, non_blocking=True),
+            targets.to(self._device, non_blocking=True),
+        )
+
+
+@contextmanager
+def products_in(precision: str | None, device: torch.device) -> Iterator[None]:
+    """Inside, matrix products are in this precision: None, as everywhere else, is float32.
+
+    "bf16": products and attention, by autocast; weights, optimiser, norms and losses stay in float32. "tf32": products of
+    float32, with the mantissas of TF32 on a GPU that has it.
+    """
+    if precision == "bf16":
+        with torch.autocast(device.type, torch.bfloat16):
+            yield
+        return
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def learning_rate(suite: Suite, scale: Scale, step: int) -> float:

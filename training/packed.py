@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from .model import Block, Decoder, causal_attention
+from .model import Block, Decoder, causal_attention, not_half
 
 
 @dataclass(frozen=True)
@@ -60,4 +60,4 @@ def packed_answer_loss(model: Decoder, inputs: Tensor, targets: Tensor) -> Tenso
         if i == last:
             x, mixed = (some.index_select(0, batch.answers) for some in (x, mixed))
         x = block.from_attention(x, mixed)
-    return F.cross_entropy(model.logits(model.norm_final(x)), batch.targets)
+    return F.cross_entropy(not_half(model.logits(model.norm_final(x))), batch.targets)

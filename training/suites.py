@@ -92,6 +92,9 @@ class Suite:
     until: int | None = None  # training stops here, on the learning rates of all `steps`
     equal_steps: bool = False  # a control: at every step all blocks move equally far
     own_streams: bool = False  # data and initial weights are fixed by scale and seed, not by seed
+    precision: str | None = (
+        None  # of the products in training, "bf16" or "tf32"; None, and all measures: float32
+    )
     centred: bool = False  # RankMe of centred hidden states beside that of the states as they are
     log_spaced: LogSpaced | None = None
     deep: DeepMeasures | None = None
@@ -164,6 +167,7 @@ _ABSENT_IF_OFF = (
     "until",
     "equal_steps",
     "own_streams",
+    "precision",
     "centred",
     "log_spaced",
 )
@@ -319,6 +323,7 @@ SUITES = {
             batch=512,
             dense_steps=50,
             checkpoints=200,
+            precision="bf16",
         ),
         # The collapse at the paper's sizes, which needs its first few hundred steps alone: on the learning rates of 7,000 steps,
         # with a batch that a CPU can do. Seed 100 of each size is a pilot.

@@ -14,7 +14,7 @@ from emergence_training import run as training_run  # noqa: E402
 from emergence_training import tasks  # noqa: E402
 from emergence_training.checkpoints.forward import Evaluation, measure  # noqa: E402
 from emergence_training.checkpoints.samples import Batch  # noqa: E402
-from emergence_training.loop import equal_steps, initial_seed, learning_rate, training_batch  # noqa: E402
+from emergence_training.loop import Data, equal_steps, initial_seed, learning_rate  # noqa: E402
 from emergence_training.measures.rankme import rankme  # noqa: E402
 from emergence_training.measures.sampler import Sampler  # noqa: E402
 from emergence_training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
@@ -335,7 +335,7 @@ def test_data_and_weights_of_own_streams_are_those_of_no_other_scale_or_seed():
     own, shared = dataclasses.replace(TINY, own_streams=True), TINY
 
     def batch(suite, scale, seed):
-        return training_batch(suite, scale, seed, 5, {})[0]
+        return Data(suite, scale, seed, torch.device("cpu")).batch(5)[0]
 
     small, large = Scale(8, 2, heads=2), Scale(16, 4, heads=2)
     assert torch.equal(batch(shared, small, 3), batch(shared, large, 3))
