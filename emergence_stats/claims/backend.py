@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
@@ -46,6 +46,22 @@ def suite_named(name: str) -> Any:
     from emergence_training.collect import suite_named
 
     return suite_named(name)
+
+
+def costs_on_gpu(suite: str, memory_gb: float | None) -> tuple[str, list[dict[str, Any]]]:
+    """The device that was measured, and what a run of each scale of a suite costs on it, measured or estimated.
+
+    Raises `UsageError` for a suite that is not declared, or without the backend.
+    """
+    if find_spec("emergence_training") is None:
+        raise UsageError("--device cuda needs the training backend, which is not installed")
+    from emergence_training.engines import costs
+
+    declared, memory = suite_named(suite), memory_gb or costs.MEMORY_GB
+    basis = f"{costs.DEVICE}, {memory:g} GB, products in float32"
+    if declared.deep is not None or declared.log_spaced is not None:
+        basis += "; without the measures of log-spaced checkpoints, which were not timed there"
+    return basis, [asdict(cost) for cost in costs.costs(declared, memory)]
 
 
 def check_installed() -> None:

@@ -33,10 +33,23 @@ def plan(
     all_: AllOption = False,
     traces: TracesOption = None,
     suite: SuiteOption = None,
+    device: Annotated[
+        str, typer.Option(help="cuda: what each scale of the suites would cost on a GPU, too.")
+    ] = "cpu",
+    memory: Annotated[
+        float | None, typer.Option(help="GB of the GPU's memory; default: of the one measured.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Which runs of the confirmatory set are there, which are missing, what they would cost."""
     from emergence_stats.claims.planning import plan_lines, plan_of, total_of
+
+    if device not in ("cpu", "cuda"):
+        raise UsageError(f"unknown device {device!r}; known devices: cpu, cuda")
+    if memory is not None and (device != "cuda" or not 0 < memory < float("inf")):
+        raise UsageError(
+            "--memory is that of a GPU, in GB: say --device cuda, and a number above 0"
+        )
 
     session = session_of(context)
     chosen = session.choose(names, keyword, all_)
@@ -48,6 +61,9 @@ def plan(
                 say(f"note: {one.name} declares no design, so the runs it wants are not known")
                 continue
             plans.append(plan_of(one, uri, suite))
+    gpus = _on_gpu({found["suite"] for found in plans}, memory) if device == "cuda" else {}
+    for found in plans if gpus else ():
+        found["gpu"] = gpus[found["suite"]]
     if chosen is not None and len(loaded) == len(plans) == 1:
         _add_looks(session, loaded[0], plans[0])
         if as_json:
@@ -58,7 +74,41 @@ def plan(
         print_json({"schema_version": 1, "plans": plans, "total": total_of(plans)})
     elif plans:
         _show_plans(session, plans)
+    if not as_json:
+        _show_gpus(session, gpus)
     session.end()
+
+
+def _on_gpu(suites: set[str], memory: float | None) -> dict[str, dict[str, Any]]:
+    """By suite: what was measured, and what its scales cost."""
+    from emergence_stats.claims.backend import costs_on_gpu
+
+    found = {name: costs_on_gpu(name, memory) for name in sorted(suites)}
+    return {name: {"on": basis, "scales": scales} for name, (basis, scales) in found.items()}
+
+
+def _show_gpus(session: Session, gpus: dict[str, dict[str, Any]]) -> None:
+    from emergence_stats.reports.console import print_line, print_table
+
+    for suite, found in gpus.items():
+        print_line(session.console(), f"suite {suite} on {found['on']}")
+        columns = (
+            "scale",
+            "ms a step",
+            "s a checkpoint",
+            "minutes a run",
+            "GB",
+            "largest batch",
+            "",
+        )
+        rows = [
+            (
+                cost["scale"], f"{cost['step_ms']:.1f}", f"{cost['checkpoint_s']:.2f}", f"{60 * cost['hours']:.1f}",
+                f"{cost['memory_gb']:.2f}", f"{cost['largest_batch']:,}", cost["basis"],
+            )
+            for cost in found["scales"]
+        ]  # fmt: skip
+        print_table(session.console(), columns, rows)
 
 
 def _add_looks(session: Session, loaded: Loaded, found: dict[str, Any]) -> None:
