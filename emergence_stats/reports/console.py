@@ -95,6 +95,8 @@ def print_details(
     print_line(console, f"  {result.claim.text}")
     print_line(console, f"  {registration_text(result)}; runs: {runs_text(result)}")
     _print_predictions(console, result.predictions, verbose, legend)
+    for name, found in (result.opinions or {}).get("heterogeneity", {}).items():
+        print_line(console, f"    {name}: {heterogeneity_text(found)}")
     print_line(console, f"  why    {result.reason}")
     for text in qualifier_texts(result):
         print_line(console, f"  reservation  {text}")
@@ -161,10 +163,8 @@ def _print_predictions(
 
 
 def _print_opinions(console: Console, result: Result) -> None:
-    """How scales differ, and what other packages say."""
+    """What other packages say."""
     assert result.opinions is not None
-    for name, found in result.opinions["heterogeneity"].items():
-        print_line(console, f"  {name}: {heterogeneity_text(found)}")
     rows = opinion_rows(result)
     if rows:
         print_line(

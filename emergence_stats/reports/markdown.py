@@ -11,6 +11,7 @@ from emergence_stats.reports.words import (
     comparison_texts,
     control_rows,
     control_runs,
+    heterogeneity_text,
     multiplicity_rows,
     paper_text,
     pooled_text,
@@ -127,6 +128,8 @@ def _section(r: Result) -> Iterator[str]:
     for p in r.predictions:
         if texts := scale_texts(p):
             yield f"- by scale, {p.name}: {'; '.join(texts)}"
+    for name, found in (r.opinions or {}).get("heterogeneity", {}).items():
+        yield f"- {name}: {heterogeneity_text(found)}"
     yield from (f"- {text}" for text in robustness_texts(r))
     yield from (f"- deviation: {text}" for text in r.plan.deviations)
     yield from (f"- note: {text}" for text in r.notes)

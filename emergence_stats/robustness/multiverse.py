@@ -12,6 +12,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emergence_stats.core.intervals.estimates import Estimate
@@ -60,7 +61,7 @@ class Analysis:
     verdicts: Mapping[str, Verdict]
     n_runs: int
 
-    @property
+    @cached_property
     def counts(self) -> bool:
         """Whether any of its estimates has an interval."""
         return any(estimate.interval is not None for estimate in self.estimates.values())

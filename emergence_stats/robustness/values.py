@@ -7,6 +7,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Request:
     prediction: int
     keywords: tuple[tuple[str, Any], ...]
 
-    @property
+    @cached_property
     def key(self) -> str:
         return json.dumps([self.prediction, [[k, repr(v)] for k, v in self.keywords]])
 

@@ -368,6 +368,20 @@ def test_second_opinions_are_those_of_the_packages(project):
     assert result_of(es("test", "planted", "--json", cwd=project))["opinions"] is None
 
 
+def test_how_scales_differ_stands_in_every_report_for_readers(project):
+    claim(project)
+    fill(project)
+    one = ["planted"]
+    for arguments in (
+        ["test", *one],
+        ["test", *one, "-v"],
+        ["report", *one, "--format", "markdown"],
+    ):
+        shown = es(*arguments, cwd=project).stdout
+        assert shown.count("scales differ by Q = ") == 1, arguments
+        assert "a new scale is expected in" in shown
+
+
 def test_a_package_that_is_missing_is_named(project, monkeypatch):
     monkeypatch.setitem(sys.modules, "pingouin", None)  # as if it were not installed
     claim(project)

@@ -26,20 +26,36 @@ def with_opinions(results: Sequence[Result], manifests: Mapping[str, Manifest]) 
     return [replace(result, opinions=_of(result, manifests)) for result in results]
 
 
+def with_heterogeneity(results: Sequence[Result]) -> list[Result]:
+    """The results with how their scales differ, and no other opinion; loads statsmodels if any has scales to compare."""
+    return [
+        replace(
+            result, opinions={"heterogeneity": _heterogeneity(result), "others": [], "missing": []}
+        )
+        if any(len(p.estimate.scales) > 1 for p in result.predictions)
+        else result
+        for result in results
+    ]
+
+
+def _heterogeneity(result: Result) -> dict[str, Any]:
+    """How the scales of each prediction differ, none without statsmodels."""
+    if util.find_spec("statsmodels") is None:
+        return {}
+    from emergence_stats.evaluation.opinions.by_statsmodels import heterogeneity_of
+
+    found = {p.name: heterogeneity_of(p) for p in result.predictions}
+    return {name: one for name, one in found.items() if one is not None}
+
+
 def _of(result: Result, manifests: Mapping[str, Manifest]) -> dict[str, Any]:
     missing = [name for name in ("statsmodels", "pingouin") if util.find_spec(name) is None]
-    heterogeneity: dict[str, Any] = {}
-    others: list[dict[str, Any]] = []
-    for prediction in result.predictions:
-        units = units_of(prediction, manifests)
-        if "statsmodels" not in missing:
-            from emergence_stats.evaluation.opinions.by_statsmodels import heterogeneity_of
-
-            found = heterogeneity_of(prediction)
-            if found is not None:
-                heterogeneity[prediction.name] = found
-        others += [vars(one) for one in _opinions(units, missing)]
-    return {"heterogeneity": heterogeneity, "others": others, "missing": missing}
+    others = [
+        vars(one)
+        for prediction in result.predictions
+        for one in _opinions(units_of(prediction, manifests), missing)
+    ]
+    return {"heterogeneity": _heterogeneity(result), "others": others, "missing": missing}
 
 
 def units_of(prediction: PredictionResult, manifests: Mapping[str, Manifest]) -> Units:

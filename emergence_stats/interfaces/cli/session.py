@@ -173,6 +173,12 @@ class Session:
 
         return attach(results, self.project, store)
 
+    def with_heterogeneity(self, results: Sequence[Result]) -> list[Result]:
+        """The results with how their scales differ."""
+        from emergence_stats.evaluation.opinions.gather import with_heterogeneity
+
+        return with_heterogeneity(results)
+
     def with_opinions(self, results: Sequence[Result], traces: str | None) -> list[Result]:
         """The results with what other packages say, which takes a second to load."""
         from emergence_stats.evaluation.opinions.gather import with_opinions

@@ -91,6 +91,8 @@ def test(
     results = session.evaluate(chosen, traces, suite, controls)
     if verbose:
         results = session.with_opinions(results, traces)
+    elif not (as_json or quiet):
+        results = session.with_heterogeneity(results)
     if as_json:
         typer.echo(to_json(results, session.failed))
     elif quiet:
@@ -151,6 +153,8 @@ def report(
         results = session.evaluate(chosen, traces, suite, controls)
         if verbose:
             results = session.with_opinions(results, traces)
+        elif how is Format.markdown:
+            results = session.with_heterogeneity(results)
         results = _adjusted(results)
         if how is Format.console:
             text = _console_text(session, results, output is not None, verbose)
