@@ -49,6 +49,9 @@ class Limit:
 
 MAX_ROWS = Limit("EMERGENCE_STATS_MAX_ROWS", 10_000_000, "rows")
 MAX_RUN_BYTES = Limit("EMERGENCE_STATS_MAX_RUN_BYTES", 1024 * MIB, "bytes")
+MAX_FILE_BYTES = Limit(
+    "EMERGENCE_STATS_MAX_FILE_BYTES", 2048 * MIB, "bytes"
+)  # of a file that is imported
 MAX_MANIFEST_BYTES = Limit("EMERGENCE_STATS_MAX_MANIFEST_BYTES", 4 * MIB, "bytes")
 
 

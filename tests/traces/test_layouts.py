@@ -229,6 +229,12 @@ def test_the_same_row_twice_is_one_measurement(tmp_path):
 # --- layout -----------------------------------------------------------------------------------
 
 
+def _zst(data):
+    import pyarrow as pa
+
+    return pa.compress(data, codec="zstd", asbytes=True)
+
+
 @pytest.mark.parametrize(
     ("name", "pack"),
     [
@@ -237,6 +243,7 @@ def test_the_same_row_twice_is_one_measurement(tmp_path):
         ("t.csv.xz", lzma.compress),
         ("T.CSV", bytes),
         ("t.csv.zip", None),
+        ("t.csv.zst", _zst),
     ],
 )
 def test_compressed_files_and_capital_suffixes_are_read(tmp_path, name, pack):
@@ -252,6 +259,25 @@ def test_compressed_files_and_capital_suffixes_are_read(tmp_path, name, pack):
 def test_a_compressed_file_that_is_cut_off_is_an_error(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"step,acc\n" + b"0,.1\n" * 999)[:-9])
     assert "cannot be decompressed" in refused(tmp_path, "t.csv.gz", *SIZE, "--suite", "s")
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz", "zst", "zip"])
+def test_a_small_file_that_unpacks_to_a_large_one_is_refused(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("EMERGENCE_STATS_MAX_FILE_BYTES", "100000")
+    data, path = b"step,acc\n" + b"0,.1\n" * 100_000, tmp_path / f"t.csv.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("t.csv", data)
+    elif kind == "zst":
+        import pyarrow as pa
+
+        with pa.CompressedOutputStream(str(path), "zstd") as stream:
+            stream.write(data)
+    else:
+        path.write_bytes({"gz": gzip, "bz2": bz2, "xz": lzma}[kind].compress(data))
+    text = refused(tmp_path, path.name, *SIZE, "--suite", "s")
+    assert "the limit is 100,000" in text
+    assert "EMERGENCE_STATS_MAX_FILE_BYTES" in text
 
 
 def test_a_semicolon_and_a_decimal_comma_are_seen_and_said(tmp_path):

@@ -19,11 +19,12 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.traces.importing.notes import Notes
 from emergence_stats.traces.importing.paths import COMPRESSED
+from emergence_stats.traces.limits import MAX_FILE_BYTES
 
 KINDS = {
     ".csv": "csv",
@@ -113,18 +114,19 @@ def is_table(path: Path) -> bool:
 
 
 def _decompressed(data: bytes, path: Path) -> bytes:
-    """The bytes of a compressed file, by its first bytes and not by its name."""
-    readers: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
-        (b"\x1f\x8b", gzip.decompress),
-        (b"BZh", bz2.decompress),
-        (b"\xfd7zXZ\x00", lzma.decompress),
+    """The bytes of a compressed file, by its first bytes and not by its name. No more than the limit is ever unpacked."""
+    readers: tuple[tuple[bytes, Callable[[io.BytesIO], Any]], ...] = (
+        (b"\x1f\x8b", lambda stream: gzip.GzipFile(fileobj=stream)),
+        (b"BZh", bz2.BZ2File),
+        (b"\xfd7zXZ\x00", lzma.LZMAFile),
         (b"\x28\xb5\x2f\xfd", _zstd),
         (b"PK\x03\x04", _zip),
     )
-    for magic, reader in readers:
+    for magic, opened in readers:
         if data.startswith(magic):
             try:
-                return reader(data)
+                with opened(io.BytesIO(data)) as stream:
+                    unpacked: bytes = stream.read(MAX_FILE_BYTES.value + 1)
             except (
                 OSError,
                 EOFError,
@@ -134,23 +136,25 @@ def _decompressed(data: bytes, path: Path) -> bytes:
                 zipfile.BadZipFile,
             ) as error:
                 raise TraceError(f"cannot be decompressed ({error})", file=path) from None
+            MAX_FILE_BYTES.check("unpacked, the file has at least", len(unpacked), path)
+            return unpacked
     return data
 
 
-def _zstd(data: bytes) -> bytes:
+def _zstd(data: io.BytesIO) -> Any:
     import pyarrow as pa
 
-    return pa.CompressedInputStream(pa.BufferReader(data), "zstd").read()
+    return pa.CompressedInputStream(pa.PythonFile(data, "r"), "zstd")
 
 
-def _zip(data: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        inside = [
-            name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name
-        ]
-        if len(inside) != 1:
-            raise ValueError(f"it holds {len(inside)} files; unpack it and name them")
-        return archive.read(inside[0])
+def _zip(data: io.BytesIO) -> IO[bytes]:
+    archive = zipfile.ZipFile(data)
+    inside = [
+        name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name
+    ]
+    if len(inside) != 1:
+        raise ValueError(f"it holds {len(inside)} files; unpack it and name them")
+    return archive.open(inside[0])
 
 
 def _text(data: bytes, path: Path) -> str:
