@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from . import tasks
 from .model import Decoder, ModelConfig, static_answer_loss
@@ -45,8 +46,9 @@ class Training:
         )
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs to continue from here."""
-        return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        """What `restore` needs to continue from here, and no memory that other trainings share."""
+        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        return {name: tree_map(_of_its_own, part) for name, part in state.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
@@ -93,6 +95,13 @@ class Training:
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+
+def _of_its_own(x: Any) -> Any:
+    """A tensor that is part of a larger one as one of its own: what is saved would be all of that."""
+    if isinstance(x, Tensor) and x.untyped_storage().nbytes() > x.nbytes:
+        return x.clone()
+    return x
 
 
 def _pieces(

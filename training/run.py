@@ -12,7 +12,8 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -102,17 +103,19 @@ class RunInProgress:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def train(task: Task, progress: StepProgress | None = None) -> Manifest:
-    """Train, measure and write the run of a task, as `train_run`."""
-    return train_run(
-        task.store,
-        task.suite,
-        task.scale,
-        task.seed,
-        device=task.device,
-        progress=progress,
-        scratch=task.scratch,
-    )
+def train(task: Task, progress: StepProgress | None = None, *, threads: int = 1) -> Manifest:
+    """Train, measure and write one run; continue it if an earlier process was killed.
+
+    Raises `CollectError` when another process collects the same run, the disk is full, or a store elsewhere does not take it.
+    """
+    work = Workplace.of(task.store, task.scratch)
+    with ends_well(task, work), RunInProgress(work.scratch, task.suite, task.run_id) as partial:
+        run = Underway(task, partial, progress, threads)
+        for step, inputs, targets in run.training.steps(run.first_step):
+            run.at(step, inputs, targets)
+            if run.stopped is not None:
+                break
+        return write(run, work, partial)
 
 
 def train_run(
@@ -126,38 +129,44 @@ def train_run(
     progress: StepProgress | None = None,
     scratch: str | os.PathLike[str] | None = None,
 ) -> Manifest:
-    """Train, measure and write one run; continue it if an earlier process was killed.
+    """`train` of the run with these parts. `scratch`: where it is kept until it is whole, see `Workplace`."""
+    where = None if scratch is None else os.fspath(scratch)
+    task = Task(os.fspath(store), suite, scale, seed, device, where)
+    return train(task, progress, threads=threads)
 
-    `scratch`: where it is kept until it is whole, see `Workplace`. Raises `CollectError` when another process collects the same
-    run, the disk is full, or a store elsewhere does not take it.
-    """
-    work = Workplace.of(store, scratch)
-    run_id = suite.run_id(scale, seed)
+
+def write(run: Underway, work: Workplace, partial: RunInProgress, **further: Any) -> Manifest:
+    """Write a run that has come to its end. `further`: what else its manifest says."""
+    done, task = run.finished(), run.task
+    manifest = work.write(
+        done.table,
+        run_id=task.run_id,
+        suite=task.suite.name,
+        scale=task.scale.name,
+        n_params=done.n_params,
+        n_layers=task.scale.layers,
+        seed=task.seed,
+        config=done.config,
+        software=software(),
+        device=device_name(torch.device(task.device)),
+        further={**done.further, **further},
+    )
+    partial.remove()
+    return manifest
+
+
+@contextmanager
+def ends_well(task: Task, work: Workplace) -> Iterator[None]:
+    """A full disk inside is a `CollectError` that says what to do."""
     try:
-        with RunInProgress(work.scratch, suite, run_id) as partial:
-            done = _train(suite, scale, seed, torch.device(device), threads, partial, progress)
-            manifest = work.write(
-                done.table,
-                run_id=run_id,
-                suite=suite.name,
-                scale=scale.name,
-                n_params=done.n_params,
-                n_layers=scale.layers,
-                seed=seed,
-                config=done.config,
-                software=software(),
-                device=device_name(torch.device(device)),
-                further=done.further,
-            )
-            partial.remove()
+        yield
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
         if _disk_is_full(error):
             raise CollectError(
-                f"the disk that holds {work.scratch} is full; run {run_id} was not written. Make room "
+                f"the disk that holds {work.scratch} is full; run {task.run_id} was not written. Make room "
                 "and collect again: training continues from the last saved state"
             ) from error
         raise
-    return manifest
 
 
 def _disk_is_full(error: BaseException) -> bool:
@@ -247,51 +256,63 @@ class Measuring:
         return costs
 
 
-def _train(
-    suite: Suite,
-    scale: Scale,
-    seed: int,
-    device: torch.device,
-    threads: int,
-    partial: RunInProgress,
-    progress: StepProgress | None,
-) -> Finished:
-    torch.set_num_threads(threads)
-    config = {**suite.config(scale, seed), "threads": threads}
-    training = Training(suite, scale, seed, device)
-    measuring = Measuring(training)
-    first_step, spent = 0, 0.0
-    state = partial.load()
-    if state is not None and state["config"] == config:
-        training.restore(state)
-        measuring.restore(state)
-        first_step, spent = state["step"], state["seconds"]
+class Underway:
+    """One run on its way: what is measured of it, when it is saved, and what ends it.
 
-    began = last_save = time.monotonic()
-    saving, stopped = 0.0, None
-    for step, inputs, targets in training.steps(first_step):
-        if not measuring.due(step):
-            continue
-        if time.monotonic() - last_save > max(SAVE_EVERY_SECONDS, SAVING_PAYS * saving):
-            seconds = spent + time.monotonic() - began
-            parts = {**training.state(), **measuring.state()}
-            before = time.monotonic()
-            partial.save({"config": config, "step": step, "seconds": seconds, **parts})
-            last_save = time.monotonic()
-            saving = last_save - before
-        loss = measuring.measure(step, inputs, targets)
+    `first_step`: where it begins, or goes on after an earlier process; `stopped`: why it ended before its end.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        partial: RunInProgress,
+        progress: StepProgress | None,
+        threads: int = 1,
+    ) -> None:
+        torch.set_num_threads(threads)
+        self._config = {**task.suite.config(task.scale, task.seed), "threads": threads}
+        self._partial, self._progress, self.task = partial, progress, task
+        self.training = Training(task.suite, task.scale, task.seed, torch.device(task.device))
+        self._measuring = Measuring(self.training)
+        self.first_step, self._spent = 0, 0.0
+        state = partial.load()
+        if state is not None and state["config"] == self._config:
+            self.training.restore(state)
+            self._measuring.restore(state)
+            self.first_step, self._spent = state["step"], state["seconds"]
+        self._began = self._last_save = time.monotonic()
+        self._saving = 0.0
+        self.stopped: dict[str, Any] | None = None
+
+    def at(self, step: int, inputs: Tensor, targets: Tensor) -> None:
+        """What is done before the update of a step, if it is a checkpoint and the run has not stopped."""
+        if self.stopped is not None or not self._measuring.due(step):
+            return
+        if time.monotonic() - self._last_save > max(SAVE_EVERY_SECONDS, SAVING_PAYS * self._saving):
+            self._save(step)
+        loss = self._measuring.measure(step, inputs, targets)
         if not math.isfinite(loss):
-            stopped = {
-                "last_step": measuring.last_step,
-                "error": f"the loss is {loss} at step {step}",
-            }
-            break
-        if progress is not None:
-            progress(step, suite.last_step, loss)
-    if stopped is None:
-        measuring.finish()
-    seconds = round(spent + time.monotonic() - began, 1)
-    further = {"seconds": seconds, **measuring.costs()}
-    further |= {"stopped": stopped} if stopped is not None else {}
-    further |= {"pieces": training.pieces} if training.pieces > 1 else {}
-    return Finished(config, to_table(measuring.readings), training.model.n_params(), further)
+            error = f"the loss is {loss} at step {step}"
+            self.stopped = {"last_step": self._measuring.last_step, "error": error}
+        elif self._progress is not None:
+            self._progress(step, self.task.suite.last_step, loss)
+
+    def _save(self, step: int) -> None:
+        seconds = self._spent + time.monotonic() - self._began
+        parts = {**self.training.state(), **self._measuring.state()}
+        before = time.monotonic()
+        self._partial.save({"config": self._config, "step": step, "seconds": seconds, **parts})
+        self._last_save = time.monotonic()
+        self._saving = self._last_save - before
+
+    def finished(self) -> Finished:
+        """What is to be written, after the last step."""
+        measuring = self._measuring
+        if self.stopped is None:
+            measuring.finish()
+        seconds = round(self._spent + time.monotonic() - self._began, 1)
+        further = {"seconds": seconds, **measuring.costs()}
+        further |= {"stopped": self.stopped} if self.stopped is not None else {}
+        further |= {"pieces": self.training.pieces} if self.training.pieces > 1 else {}
+        parameters = self.training.model.n_params()
+        return Finished(self._config, to_table(measuring.readings), parameters, further)

@@ -13,7 +13,8 @@ from emergence_stats.errors import UsageError
 @dataclass(frozen=True)
 class How:
     """How runs are made. `engine`: local, ray or slurm; `jobs`: at once; `address` of a Ray cluster; `slurm`: parameters of its
-    jobs; `scratch`: a folder of this machine for runs on their way to a store elsewhere.
+    jobs; `scratch`: a folder of this machine for runs on their way to a store elsewhere; `together`: seeds of one scale that share
+    a process.
     """
 
     device: str = "cpu"
@@ -22,6 +23,7 @@ class How:
     address: str | None = None
     slurm: Mapping[str, str] = field(default_factory=dict)
     scratch: str | None = None
+    together: int = 1
 
 
 _NEEDED = ("emergence_training", "torch", "filelock")
@@ -85,7 +87,7 @@ def collect_runs(
     from emergence_training.collect import collect
     from emergence_training.engines.task import Options
 
-    options = Options(jobs=how.jobs, address=how.address, slurm=how.slurm)
+    options = Options(how.jobs, how.address, slurm=how.slurm, together=how.together)
     return collect(
         folder,
         suite,

@@ -273,3 +273,19 @@ def test_rooms_are_named_in_the_order_of_the_flow():
     names = {"errors": "errors.py"}
     at = [text.index(f"\n    {names.get(room_, room_ + '/')}") for room_ in FLOW]
     assert all(before < after for before, after in pairwise(at))
+
+
+def test_a_registration_dates_all_that_says_which_runs_a_store_has():
+    """Code that moves out of a module that registrations date would be dated no longer."""
+    from emergence_stats.claims.registration.plan import deciding_code
+
+    known = modules()
+    reached, wanted = set(), {"emergence_stats.traces.store"}
+    while wanted:
+        name = wanted.pop()
+        reached.add(name)
+        found = set(imports(known[name], name, known)) & known.keys()
+        wanted |= {n for n in found if room(n) == "traces"} - reached
+    dated = deciding_code()
+    for name in reached - {"emergence_stats.traces"}:
+        assert f"{name.replace('.', '/')}.py" in dated

@@ -29,6 +29,7 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
     """Train the runs, the first first, `jobs` at a time; returns how many were written.
 
     By default one per core on a CPU, one on a GPU. After the first failure no further run starts, and it is raised in the end.
+    `options.together` seeds of one scale share a process, and each step.
     """
     on_gpu = tasks[0].device.startswith("cuda")
     if on_gpu:
@@ -39,47 +40,71 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
     jobs = options.jobs or (1 if on_gpu else os.cpu_count() or 1)
     context = multiprocessing.get_context("spawn")
     messages: multiprocessing.Queue = context.Queue()
-    waiting, running = list(tasks), dict[str, BaseProcess]()
+    waiting, running = groups(tasks, options.together), dict[str, BaseProcess]()
     done, failure = 0, None
     try:
         while running or (waiting and failure is None):
-            while waiting and len(running) < jobs and failure is None:
-                task = waiting.pop(0)
-                process: BaseProcess = context.Process(target=_worker, args=(messages, task))
+            while waiting and len(set(running.values())) < jobs and failure is None:
+                some = waiting.pop(0)
+                process: BaseProcess = context.Process(target=_worker, args=(messages, some))
                 process.start()
-                running[task.run_id] = process
-                bars.start(task.run_id)
+                for task in some:
+                    running[task.run_id] = process
+                    bars.start(task.run_id)
             ended = _next_message(messages, running, bars)
             if ended is None:
                 continue
-            running.pop(ended.run_id).join()
+            process = running.pop(ended.run_id)
+            if process not in running.values():
+                process.join()
             bars.finish(ended.run_id, written=ended.failure is None)
             done += ended.failure is None
             failure = failure or ended.failure
     finally:
-        for process in running.values():
+        for process in set(running.values()):
             process.terminate()
-        for process in running.values():
+        for process in set(running.values()):
             process.join()
     if failure is not None:
         raise failure
     return done
 
 
-def _worker(messages: multiprocessing.Queue, task: Task) -> None:
+def groups(tasks: Sequence[Task], together: int) -> list[list[Task]]:
+    """The runs that share a process: seeds of one scale, `together` at most; in the order of their first."""
+    found: list[list[Task]] = []
+    open_: dict[str, list[Task]] = {}
+    for task in tasks:
+        some = open_.get(task.scale.name)
+        if some is None or len(some) >= together:
+            some = open_[task.scale.name] = []
+            found.append(some)
+        some.append(task)
+    return found
+
+
+def _worker(messages: multiprocessing.Queue, tasks: Sequence[Task]) -> None:
     from ..run import train
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
-    def progress(step: int, _steps: int, loss: float) -> None:
-        messages.put(_Message(task.run_id, step, loss))
+    def told(run_id: str, step: int, loss: float) -> None:
+        messages.put(_Message(run_id, step, loss))
 
-    failure = None
+    failure: BaseException | None = None
     try:
-        train(task, progress)
+        if len(tasks) == 1:
+            run_id = tasks[0].run_id
+            train(tasks[0], lambda step, _steps, loss: told(run_id, step, loss))
+        else:
+            from .together import train_together
+
+            train_together(tasks, told)
     except BaseException as error:
-        failure = failure_of(task.run_id, error)
-    messages.put(_Message(task.run_id, failure=failure))
+        failure = error
+    for task in tasks:
+        problem = failure_of(task.run_id, failure) if failure is not None else None
+        messages.put(_Message(task.run_id, failure=problem))
 
 
 def _end_with_parent() -> None:

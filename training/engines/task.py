@@ -44,12 +44,13 @@ class Task:
 @dataclass(frozen=True)
 class Options:
     """What an engine is told. `jobs`: runs at once (None: as many as there are places); `address` of a Ray cluster;
-    `retries` of a run whose worker is lost; `slurm`: parameters of its jobs, as ``{"partition": "gpu"}``.
+    `retries` of a run whose worker is lost; `together`: seeds of one scale in one process of this machine; `slurm`: parameters of its jobs, as ``{"partition": "gpu"}``.
     """
 
     jobs: int | None = None
     address: str | None = None
     retries: int = 3
+    together: int = 1
     slurm: Mapping[str, str] = field(default_factory=dict)
 
 

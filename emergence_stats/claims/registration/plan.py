@@ -26,7 +26,9 @@ _DECIDING = (
     *(f"evaluation/judging/{name}.py" for name in (
         "conclude", "controls", "missing", "predictions", "qualifiers", "rules",
     )),
-    *(f"traces/{name}.py" for name in ("check", "format", "store")),
+    *(f"traces/{name}.py" for name in (
+        "catalogue", "check", "format", "limits", "places", "remote", "scan", "store",
+    )),
 )  # fmt: skip
 
 

@@ -188,6 +188,12 @@ def collect(
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     jobs: JobsOption = None,
+    together: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Seeds of one scale that share a process and each step: pays on a GPU."
+        ),
+    ] = 1,
     scale: Annotated[list[str] | None, typer.Option(help="Only these scales.")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Only these seeds.")] = None,
     as_json: JsonOption = False,
@@ -201,6 +207,8 @@ def collect(
         engine = "local"
     if address is not None and engine != "ray":
         raise UsageError("--address is that of a Ray cluster: say --engine ray")
+    if together > 1 and engine != "local":
+        raise UsageError("--together is of processes of this machine: say --engine local")
     if slurm and engine != "slurm":
         raise UsageError("--slurm is of the jobs of a Slurm cluster: say --engine slurm")
     session = session_of(context)
@@ -211,6 +219,7 @@ def collect(
         address,
         pairs(slurm or [], "--slurm"),
         scratch,
+        together,
     )
     asked = names or keyword
     wanted = session.load_each(session.choose(names, keyword)) if asked else [None]
