@@ -7,9 +7,10 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from emergence_stats.errors import UsageError
-from emergence_stats.traces.places import locate, there
+from emergence_stats.traces.places import is_uri, locate, there
 from emergence_stats.traces.store import Store
 
 from .engines.bars import Bars
@@ -85,7 +86,10 @@ def collect(
     if not missing:
         return 0
     work.scratch.mkdir(parents=True, exist_ok=True)
-    tasks = [Task(work.store, suite, scale, seed, device, scratch) for scale, seed in missing]
+    # workers may stand in another folder than this process
+    place = work.store if is_uri(store) else str(Path(store).absolute())
+    kept = None if scratch is None else str(Path(scratch).absolute())
+    tasks = [Task(place, suite, scale, seed, device, kept) for scale, seed in missing]
     module = importlib.import_module(f".engines.{ENGINES[engine]}", __package__)
     with Bars(len(tasks), suite.last_step) as bars:
         done: int = module.run(tasks, options or Options(), bars)

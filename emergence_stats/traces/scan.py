@@ -17,7 +17,7 @@ from emergence_stats.traces.remote import parquet_name, run_of_part
 if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
-_LOOKS = 3  # at a manifest that is replaced meanwhile, where nothing is locked
+_LOOKS = 5  # at a manifest that is replaced meanwhile, where nothing is locked
 
 
 @dataclass(frozen=True)
@@ -125,24 +125,24 @@ def _run(
         return None
     its, entry = names[name], known.get(name)
     if entry is not None and catalogue.matches(entry, its):
-        manifest, parquet = _parsed(place, name, entry.manifest)
+        manifest = Manifest.from_json(entry.manifest, place.shown(name))
+        parquet = _parquet_of(place, name, manifest)
         if parquet in names:
             found.entries[name] = entry
             return RunFile(manifest, place.path(parquet), catalogued=True)
     for _ in range(_LOOKS):
-        text = manifest_bytes(place, name)
-        manifest, parquet = _parsed(place, name, text)
+        text, manifest = read_manifest(place, name)
+        parquet = _parquet_of(place, name, manifest)
         if parquet in names or _came_meanwhile(place, parquet):
             found.entries[name] = Entry(its.size, its.mtime_ns or 0, text)
             return RunFile(manifest, place.path(parquet))
     raise TraceError("there is no Parquet file beside the manifest", file=place.shown(name))
 
 
-def _parsed(place: Place, name: str, text: bytes) -> tuple[Manifest, str]:
-    """A manifest, checked against its place, and its Parquet file relative to the store."""
+def _parquet_of(place: Place, name: str, manifest: Manifest) -> str:
+    """The Parquet file of a manifest that is in its place, relative to the store. Raises `TraceError` if it is not."""
     folder, _, file = name.rpartition("/")
     where = place.shown(name)
-    manifest = Manifest.from_json(text, where)
     if manifest.run_id != file[:-5] or manifest.suite != folder:
         raise TraceError(
             f"the manifest is of run {manifest.run_id!r} of suite {manifest.suite!r}, "
@@ -150,7 +150,7 @@ def _parsed(place: Place, name: str, text: bytes) -> tuple[Manifest, str]:
             file=where,
             fix="Files are <suite>/<run_id>.json and <suite>/<run_id>.parquet.",
         )
-    return manifest, f"{folder}/{parquet_name(manifest, where)}"
+    return f"{folder}/{parquet_name(manifest, where)}"
 
 
 def _came_meanwhile(place: Place, parquet: str) -> bool:
@@ -164,6 +164,22 @@ def _came_meanwhile(place: Place, parquet: str) -> bool:
     except OSError as error:
         raise TraceError(f"cannot be read ({error})", file=place.shown(parquet)) from None
     return bool(kind == pafs.FileType.File)
+
+
+def read_manifest(place: Place, name: str) -> tuple[bytes, Manifest]:
+    """A manifest's text and what it says. Raises `TraceError` for one that cannot be read.
+
+    Elsewhere a file is read by two requests, its size and its bytes: one that is replaced between them looks cut off, and is
+    read again.
+    """
+    for look in range(_LOOKS):
+        try:
+            text = manifest_bytes(place, name)
+            return text, Manifest.from_json(text, place.shown(name))
+        except TraceError:
+            if place.folder is not None or look == _LOOKS - 1:
+                raise
+    raise AssertionError("the last look returns or raises")
 
 
 def manifest_bytes(place: Place, name: str) -> bytes:

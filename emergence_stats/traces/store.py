@@ -17,14 +17,13 @@ from emergence_stats.traces.check import check_schema, check_table
 from emergence_stats.traces.format import (
     REQUIRED,
     TEXT,
-    Manifest,
     arrow_schema,
     pending_manifest_name,
 )
 from emergence_stats.traces.limits import check_parquet
 from emergence_stats.traces.places import Place, locate
 from emergence_stats.traces.remote import KEY
-from emergence_stats.traces.scan import RunFile, Scanned, manifest_bytes, scan
+from emergence_stats.traces.scan import RunFile, Scanned, read_manifest, scan
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -223,12 +222,11 @@ class Store:
     def _check_catalogue(self, run: RunFile) -> None:
         """Raise `TraceError` if the catalogue has another manifest of the run than its file."""
         name = f"{run.manifest.suite}/{run.manifest.run_id}.json"
-        where = self._where(name)
-        if Manifest.from_json(manifest_bytes(self.place, name), where) != run.manifest:
+        if read_manifest(self.place, name)[1] != run.manifest:
             raise TraceError(
                 "the store's catalogue has another manifest of this run than its file, or the run was replaced after the store "
                 "was opened",
-                file=where,
+                file=self._where(name),
                 fix="Run the command again; if that does not help, `emergence-stats traces catalogue`.",
             )
 
@@ -241,7 +239,7 @@ class Store:
         ):  # pending: its writer was killed
             file = f"{run.manifest.suite}/{name}"
             try:
-                now = Manifest.from_json(manifest_bytes(self.place, file), self._where(file))
+                now = read_manifest(self.place, file)[1]
             except TraceError:
                 continue
             if (now.sha256, now.further.get(KEY)) == (

@@ -7,6 +7,7 @@ import signal
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from emergence_stats.errors import TraceError, UsageError
@@ -189,6 +190,31 @@ def test_eight_writers_killed_at_random_lose_and_tear_nothing(kind, port, tmp_pa
         assert store.read(run).num_rows == run.manifest.rows
 
 
+class Torn:
+    """A file system that cuts off the first `times` files that are read, as one does that are replaced meanwhile."""
+
+    def __init__(self, filesystem, times):
+        self._filesystem, self.times = filesystem, times
+
+    def __getattr__(self, name):
+        return getattr(self._filesystem, name)
+
+    def open_input_file(self, path):
+        with self._filesystem.open_input_file(path) as stream:
+            data = stream.read()
+        self.times -= 1
+        return pa.BufferReader(data[:100] if self.times >= 0 else data)
+
+
+def test_a_manifest_that_is_replaced_while_it_is_read_is_read_again(uri):
+    manifest = add(uri, 0)
+    for times, faults in ((3, 0), (50, 1)):  # one that is always cut off is broken
+        store = Store.open(uri)
+        store.filesystem = Torn(store.filesystem, times)
+        assert len(store.faults) == faults
+        assert [run.manifest for run in store.readable] == [manifest][faults:]
+
+
 class Opened:
     """A file system that counts which files are opened."""
 
@@ -262,7 +288,6 @@ def _info(folder):
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", None])
 def test_a_catalogue_that_cannot_be_read_is_as_none(tmp_path, content):
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     add_run(tmp_path, 0, tasks=("add",))

@@ -34,8 +34,10 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
                     task = waiting.pop(0)
                     running[_submit(task, board, options.retries)] = task
                 ended, _ = ray.wait(list(running), timeout=0.5)
+                going = {task.run_id for task in running.values()}
                 for run_id, step, loss in ray.get(board.take.remote()):
-                    bars.show(run_id, step, loss)
+                    if run_id in going:  # a last word may come after the end
+                        bars.show(run_id, step, loss)
                 for reference in ended:
                     task = running.pop(reference)
                     problem = _problem(task, reference)

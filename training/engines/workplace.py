@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +57,11 @@ class Workplace:
         """Send the runs that an earlier collection could not; their names. Raises `CollectError`."""
         if self.outbox is None or not self.outbox.is_dir():
             return []
-        left = [file.manifest.run_id for file in Store.open(self.outbox).readable]
-        for run_id in left:
-            self._send(run_id)
-        return left
+        left = [file.manifest for file in Store.open(self.outbox).readable]
+        for run in left:
+            self._send(run.run_id)
+            shutil.rmtree(self.scratch / run.suite / f".{run.run_id}.partial", ignore_errors=True)
+        return [run.run_id for run in left]
 
     def _send(self, run_id: str) -> None:
         assert self.outbox is not None
