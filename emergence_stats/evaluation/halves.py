@@ -28,6 +28,8 @@ def split(groups: Sequence[list[RunFile]]) -> tuple[list[list[RunFile]], list[li
     groups = list(groups)
     rows = [sum(run.manifest.rows for run in group) for group in groups]
     alone = not guard.is_guarded() or (os.cpu_count() or 1) < 2 or sum(map(len, groups)) < _FEWEST
+    # what reads a bucket has threads of its own, which Python does not count
+    alone = alone or any(run.elsewhere for group in groups for run in group)
     if alone or threading.active_count() > 2:  # this one, and the one that watches the parent
         return groups, []
     so_far, at = 0, 0

@@ -24,12 +24,13 @@ _LOOKS = 5  # at a manifest that is replaced meanwhile, where nothing is locked
 class RunFile:
     """One run of a store: its manifest and where its Parquet file is.
 
-    `catalogued`: the manifest is the catalogue's, and its own file was not opened.
+    `catalogued`: the manifest is the catalogue's, and its own file was not opened. `elsewhere`: not on a disk of this machine.
     """
 
     manifest: Manifest
     path: str
     catalogued: bool = False
+    elsewhere: bool = False
 
 
 @dataclass
@@ -123,19 +124,19 @@ def _run(
         )
     if not file.endswith(".json"):
         return None
-    its, entry = names[name], known.get(name)
+    its, entry, elsewhere = names[name], known.get(name), place.folder is None
     if entry is not None and catalogue.matches(entry, its):
         manifest = Manifest.from_json(entry.manifest, place.shown(name))
         parquet = _parquet_of(place, name, manifest)
         if parquet in names:
             found.entries[name] = entry
-            return RunFile(manifest, place.path(parquet), catalogued=True)
+            return RunFile(manifest, place.path(parquet), catalogued=True, elsewhere=elsewhere)
     for _ in range(_LOOKS):
         text, manifest = read_manifest(place, name)
         parquet = _parquet_of(place, name, manifest)
         if parquet in names or _came_meanwhile(place, parquet):
             found.entries[name] = Entry(its.size, its.mtime_ns or 0, text)
-            return RunFile(manifest, place.path(parquet))
+            return RunFile(manifest, place.path(parquet), elsewhere=elsewhere)
     raise TraceError("there is no Parquet file beside the manifest", file=place.shown(name))
 
 

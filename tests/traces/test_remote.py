@@ -190,6 +190,21 @@ def test_eight_writers_killed_at_random_lose_and_tear_nothing(kind, port, tmp_pa
         assert store.read(run).num_rows == run.manifest.rows
 
 
+def test_runs_of_a_store_elsewhere_are_read_by_one_process(uri, monkeypatch, tmp_path):
+    """A fork would have none of the threads that read a bucket, and might wait for them for ever."""
+    from emergence_stats.evaluation import halves
+
+    monkeypatch.setattr(halves.guard, "is_guarded", lambda: True)
+    monkeypatch.setattr(halves.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(halves.threading, "active_count", lambda: 1)
+    for seed in range(10):
+        add(uri, seed)
+        add_run(tmp_path / "here", seed, tasks=("add",))
+    here, there = ([list(Store.open(place).runs)] * 2 for place in (tmp_path / "here", uri))
+    assert halves.split(here)[1]
+    assert halves.split(there) == (there, [])
+
+
 class Torn:
     """A file system that cuts off the first `times` files that are read, as one does that are replaced meanwhile."""
 

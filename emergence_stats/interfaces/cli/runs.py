@@ -191,7 +191,7 @@ def collect(
     together: Annotated[
         int,
         typer.Option(
-            min=1, help="Seeds of one scale that share a process and each step: pays on a GPU."
+            min=1, help="Seeds of one scale that share a process and each step; for GPUs."
         ),
     ] = 1,
     scale: Annotated[list[str] | None, typer.Option(help="Only these scales.")] = None,
