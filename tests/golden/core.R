@@ -55,3 +55,27 @@ out("median_p", binom.test(sum(z > 0.5), length(z), alternative = "greater")$p.v
 
 # --- A count that a paper reports -------------------------------------------------------------
 out("reported", binom.test(28, 32)$conf.int)
+
+# --- What geometry that knows nothing gets right of swaps: all permutations within each scale ---
+# Of the pairs of tasks that emerge in one order at the first scale and in the other at the second, and whose recoveries swap
+# too: the share whose recoveries have the same two orders. Number of permutations with such a pair, mean and variance.
+permutations <- function(x) {
+  if (length(x) < 2) return(list(x))
+  do.call(c, lapply(seq_along(x), function(i) lapply(permutations(x[-i]), function(rest) c(x[i], rest))))
+}
+emerged <- rbind(c(1, 2, 3, 4), c(4, 3, 3, 1))
+recovered <- c(1, 2, 3, 3)
+shares <- c()
+for (one in permutations(recovered)) for (other in permutations(recovered)) {
+  right <- both <- 0
+  for (i in 1:3) for (j in (i + 1):4) {
+    b <- sign(emerged[, i] - emerged[, j])
+    g <- sign(c(one[i] - one[j], other[i] - other[j]))
+    if (prod(b) == -1 && prod(g) == -1) {
+      both <- both + 1
+      right <- right + (b[1] == g[1])
+    }
+  }
+  if (both > 0) shares <- c(shares, right / both)
+}
+out("conditional_permutation", length(shares), mean(shares), mean((shares - mean(shares))^2))

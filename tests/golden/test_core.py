@@ -1,10 +1,13 @@
 """The core beside what R printed (core.R), and Holm's p-values beside statsmodels."""
 
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from emergence_stats.claims.project import Project
 from emergence_stats.core.analyses import Mean, Slope
 from emergence_stats.core.intervals.contrasts import codes
 from emergence_stats.core.intervals.estimates import Estimate, ScaleEstimate
@@ -14,6 +17,7 @@ from emergence_stats.core.intervals.spreads import spread_estimate
 from emergence_stats.core.plan import Prediction
 from emergence_stats.core.regions import Region
 from emergence_stats.core.reported import Reported
+from emergence_stats.core.runs import Undefined
 from emergence_stats.core.settle import Sample, settle
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.opinions.by_statsmodels import heterogeneity_of
@@ -91,3 +95,35 @@ def test_a_median_is_that_of_the_sign_test():
 
 def test_a_reported_count_has_the_exact_interval():
     assert Reported(28, 32).interval(0.95) == pytest.approx(GOLDEN["reported"], rel=1e-9)
+
+
+class Times:
+    """When each of four tasks emerged or recovered, as `swaps_that_agree` asks for it."""
+
+    def __init__(self, times):
+        self.lo = self.hi = np.asarray(times, float)
+
+    def task_levels(self):
+        return [(task, 0) for task in "abcd"]
+
+    def at(self, _):
+        return self
+
+
+def test_geometry_that_knows_nothing_has_half_of_the_swaps_as_all_permutations_in_r(monkeypatch):
+    estimate = Project().load("order_reversal").module.swaps_that_agree
+    emerged = {1: Times([1, 2, 3, 4]), 2: Times([4, 3, 3, 1])}
+    runs = [SimpleNamespace(scale=str(n), n_params=n) for n in emerged]
+    moved = {}
+    monkeypatch.setitem(estimate.__globals__, "emergences", lambda run: emerged[run.n_params])
+    monkeypatch.setitem(estimate.__globals__, "recoveries", lambda run, *_: moved[run.n_params])
+    shares = []
+    orders = list(itertools.permutations([1, 2, 3, 3]))
+    for one, other in itertools.product(orders, orders):
+        moved.update({1: Times(one), 2: Times(other)})
+        try:
+            shares.append(estimate(runs))
+        except Undefined:
+            continue
+    found = (len(shares), np.mean(shares), np.var(shares))
+    assert found == pytest.approx(GOLDEN["conditional_permutation"], rel=1e-12)
