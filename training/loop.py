@@ -163,8 +163,7 @@ def initial_seed(suite: Suite, scale: Scale, seed: int) -> int:
 class Data:
     """The batches of a run, functions of the run and the step alone, on a device.
 
-    They are drawn on the CPU, the same for every device, and `CHUNK_STEPS` at once: one copy that nobody waits for, and
-    less than half a millisecond a step at a batch of 512.
+    They are drawn on the CPU, the same for every device, and `CHUNK_STEPS` at once: one copy that nobody waits for.
     """
 
     def __init__(self, suite: Suite, scale: Scale, seed: int, device: torch.device) -> None:

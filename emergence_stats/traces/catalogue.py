@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
 NAME = ".catalogue.parquet"
-PAYS_FROM = 200  # runs of a store elsewhere, where each manifest is a request; a disk reads 10,000 in half a second
+PAYS_FROM = 200  # runs of a store elsewhere, where each manifest is a request; a disk reads 10,000 in less than one second
 _COARSE_NS = 3_000_000_000  # a file that changes again within this time may show the same one
 _COLUMNS = ("name", "size", "mtime_ns", "manifest")
 
