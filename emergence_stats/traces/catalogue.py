@@ -15,6 +15,8 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from emergence_stats.errors import TraceError
+from emergence_stats.traces.limits import MAX_MANIFEST_BYTES, check_parquet
 from emergence_stats.traces.places import Place
 from emergence_stats.traces.remote import put
 
@@ -45,15 +47,20 @@ def read(place: Place, its: pafs.FileInfo) -> dict[str, Entry]:
 
     try:
         with place.filesystem.open_input_file(its.path) as stream:
-            table = pq.read_table(stream)
+            file = pq.ParquetFile(stream)
+            check_parquet(file.metadata, its.path)
+            table = file.read(columns=list(_COLUMNS))
         columns = [table.column(name).to_pylist() for name in _COLUMNS]
-    except (OSError, KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except (OSError, KeyError, TraceError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return {}
     latest = (its.mtime_ns or 0) - _COARSE_NS
     return {
         name: Entry(size, mtime, manifest)
         for name, size, mtime, manifest in zip(*columns, strict=True)
-        if isinstance(manifest, bytes) and mtime <= latest
+        if isinstance(manifest, bytes)
+        and len(manifest) <= MAX_MANIFEST_BYTES.value
+        and isinstance(mtime, int)
+        and mtime <= latest
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from emergence_stats.errors import TraceError
 
 if TYPE_CHECKING:
     import pyarrow.fs as pafs
+
+
+_MISTYPED = re.compile(r"[a-z][a-z0-9+]+:/")  # a drive has one letter
 
 
 def is_uri(text: str | os.PathLike[str]) -> bool:
@@ -96,6 +100,13 @@ def locate(uri: str | os.PathLike[str]) -> Place:
 
     text = os.fspath(uri)
     if not is_uri(text):
+        if _MISTYPED.match(text) and not Path(text).exists():
+            scheme, _, rest = text.partition(":/")
+            raise TraceError(
+                "this is neither a URI, which has two slashes, nor a folder that is there",
+                file=text,
+                fix=f"Write {scheme}://{rest}, or ./{text} for a folder of that name.",
+            )
         return Place(text, pafs.LocalFileSystem(), str(Path(text).absolute()))
     scheme, _, rest = text.partition("://")
     if ":" in rest.partition("@")[0].partition("/")[0] and "@" in rest.partition("/")[0]:

@@ -297,6 +297,30 @@ def test_a_catalogue_that_lies_is_found_when_its_run_is_read_and_when_all_are_ch
     assert "catalogue has another manifest" in done.stderr
 
 
+def test_a_catalogue_of_nothing_or_of_too_much_is_as_none(tmp_path, monkeypatch):
+    import pyarrow.parquet as pq
+
+    add_run(tmp_path, 0, tasks=("add",))
+    age(tmp_path)
+    Store.open(tmp_path).write_catalogue()
+    path = tmp_path / catalogue.NAME
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(2, "mtime_ns", pa.array([None], pa.int64())), path)
+    assert opened(tmp_path) == (["sim-d32-s0"], [catalogue.NAME, "sim-d32-s0.json"])
+    pq.write_table(table, path)
+    assert opened(tmp_path)[1] == [catalogue.NAME]
+    monkeypatch.setenv("EMERGENCE_STATS_MAX_RUN_BYTES", "10")
+    assert opened(tmp_path)[1] == [catalogue.NAME, "sim-d32-s0.json"]
+
+
+@pytest.mark.parametrize("text", ["s3:/lab/x", "gs:/lab", "file:/tmp/x"])
+def test_an_address_with_one_slash_makes_no_folder(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TraceError, match="two slashes"):
+        add(text, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
 def _info(folder):
     return locate(folder).filesystem.get_file_info(str(folder / catalogue.NAME))
 
