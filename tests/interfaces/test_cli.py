@@ -477,6 +477,28 @@ def test_a_table_of_a_report_has_the_numbers_in_full(project):
     assert (row["hypothesis"], row["runs"], row["basis"]) == ("learns", "4", "exploratory")
 
 
+def test_a_text_that_a_spreadsheet_would_run_as_a_formula_is_text(project):
+    import csv
+
+    fill(project, range(4))
+    edit(project / "hypotheses" / "learns.py", '"final accuracy"', '"=HYPERLINK(1)"')
+    (row,) = csv.DictReader(es("report", "--format", "csv", cwd=project).stdout.splitlines())
+    assert row["prediction"] == "'=HYPERLINK(1)"
+    assert float(row["estimate"]) > 0
+
+
+def test_runs_that_cannot_be_used_are_not_said_to_be_made_anew(project):
+    """They are there, and often somebody's own: `collect` mends nothing."""
+    claim = project / "hypotheses" / "learns.py"
+    edit(claim, "import Claim", "import Claim, Design")
+    edit(claim, "(0.5))],", '(0.5))],\n    design=Design("pocket_long", ("d32",), (5, 6)),')
+    edit(claim, 'measures=["accuracy"]', 'measures=["accuracy", "sharpness"]')
+    fill(project, (5, 6), suite="pocket_long")
+    done = es("test", "learns", cwd=project).stdout
+    assert "sharpness" in done
+    assert "make them with" not in done
+
+
 def test_a_report_that_cannot_be_written_is_an_error(project):
     fill(project, range(2))
     for output in ("nowhere/report.json", "/dev/full"):

@@ -127,7 +127,9 @@ def _reason(
         refused = [use for use in selection.uses.values() if use.status in ("refused", "excluded")]
         why = f"no run can be used ({refused[0].run_id}: {refused[0].why})" if refused else "no run"
         design = job.hypothesis.design
-        if design is not None and can_be_collected(design.suite):
+        # runs that are there and cannot be used are often somebody's own: no command here mends them
+        unusable = selection.with_status("refused")
+        if design is not None and can_be_collected(design.suite) and not unusable:
             return f"{why}; make them with: emergence-stats collect {job.loaded.name}"
         if design is not None:
             return why
