@@ -20,12 +20,11 @@ import torch
 
 from . import tasks
 from .checkpoints.deep import DeepEvaluation
-from .collect import suite_named
 from .loop import Training
 from .measures.llc import LocalLearningCoefficient, llc
 from .measures.sampler import Sampler
 from .model import Decoder
-from .suites import DeepMeasures, Scale, Suite
+from .suites import SUITES, DeepMeasures, Scale, Suite
 
 TASK_LEVELS = (("copy", 1), ("sort", 0), ("parity", 1), ("mod", 1))
 
@@ -83,7 +82,7 @@ def flags(found: LocalLearningCoefficient) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--suite", default="pocket_deep")
+    parser.add_argument("--suite", default="pocket_deep", choices=SUITES)
     parser.add_argument("--scale", default="d24L4")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at", type=int, nargs="+", default=[251, 1098, 4000])
@@ -96,7 +95,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    suite = suite_named(options.suite)
+    suite = SUITES[options.suite]
     scale = next(s for s in suite.scales if s.name == options.scale)
     grid = itertools.product(
         options.step_sizes, options.localisations, options.inverse_temperatures

@@ -16,24 +16,25 @@ from emergence_stats.traces.store import Store
 from .engines.bars import Bars
 from .engines.task import Options, Task
 from .engines.workplace import Workplace
-from .suites import SUITES, Scale, Suite
+from .suites import Declared, Size, named
 
 ENGINES = {"local": "local", "ray": "on_ray", "slurm": "on_slurm"}
 
 
-def suite_named(name: str) -> Suite:
+def suite_named(name: str) -> Declared:
     """The suite of that name. Raises `UsageError` with the known names if there is none."""
-    if name not in SUITES:
-        raise UsageError(f"unknown suite {name!r}; known suites: {', '.join(SUITES)}")
-    return SUITES[name]
+    known = named()
+    if name not in known:
+        raise UsageError(f"unknown suite {name!r}; known suites: {', '.join(known)}")
+    return known[name]
 
 
 def missing_runs(
     store: str | os.PathLike[str],
-    suite: Suite,
+    suite: Declared,
     scales: Iterable[str] | None,
     seeds: Iterable[int] | None,
-) -> list[tuple[Scale, int]]:
+) -> list[tuple[Size, int]]:
     """Runs of the suite that the store lacks, seeds in order and the largest scale first.
 
     A run is there if its manifest is, the last file that appears.
@@ -58,7 +59,7 @@ def missing_runs(
 
 def collect(
     store: str | os.PathLike[str],
-    suite: Suite,
+    suite: Declared,
     scales: Iterable[str] | None = None,
     seeds: Iterable[int] | None = None,
     *,

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_map
 
 from . import tasks
 from .model import Decoder, ModelConfig, static_answer_loss
-from .packed import packed_answer_loss
+from .model.packed import packed_answer_loss
 from .suites import Scale, Suite
 
 CHUNK_STEPS = 64  # steps whose data are drawn at once: drawing is vectorised over the chunk
@@ -44,6 +44,9 @@ class Training:
             weight_decay=suite.weight_decay,
             fused=True,
         )
+
+    def n_params(self) -> int:
+        return self.model.n_params()
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs to continue from here, and no memory that other trainings share."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import UsageError
@@ -14,7 +15,8 @@ from emergence_stats.errors import UsageError
 class How:
     """How runs are made. `engine`: local, ray or slurm; `jobs`: at once; `address` of a Ray cluster; `slurm`: parameters of its
     jobs; `scratch`: a folder of this machine for runs on their way to a store elsewhere; `together`: seeds of one scale that share
-    a process.
+    a process; `models`: a folder of published models, for suites of those; `corpus`: a folder of texts, for language models that are
+    trained here.
     """
 
     device: str = "cpu"
@@ -24,6 +26,8 @@ class How:
     slurm: Mapping[str, str] = field(default_factory=dict)
     scratch: str | None = None
     together: int = 1
+    models: str | None = None
+    corpus: str | None = None
 
 
 _NEEDED = ("emergence_training", "torch", "filelock")
@@ -33,9 +37,9 @@ def trainable_suites() -> Collection[str]:
     """Names of the suites that it declares, none if it is not installed."""
     if find_spec("emergence_training") is None:
         return ()
-    from emergence_training.suites import SUITES
+    from emergence_training.suites import named
 
-    return SUITES.keys()
+    return named().keys()
 
 
 def can_be_collected(suite: str) -> bool:
@@ -87,6 +91,7 @@ def collect_runs(
     from emergence_training.collect import collect
     from emergence_training.engines.task import Options
 
+    suite = _language(suite, how)
     options = Options(how.jobs, how.address, slurm=how.slurm, together=how.together)
     return collect(
         folder,
@@ -98,3 +103,34 @@ def collect_runs(
         options=options,
         scratch=how.scratch,
     )
+
+
+def _language(suite: Any, how: How) -> Any:
+    """A suite of language models with its models, or its corpus, where the user has them; another suite as it is.
+
+    Raises `UsageError` for an option that is not of the suite's kind, and without the extra.
+    """
+    from emergence_training.suites import PublishedSuite, TextSuite
+
+    published, text = isinstance(suite, PublishedSuite), isinstance(suite, TextSuite)
+    for option, value, fits, kind in (
+        ("--models", how.models, published, "published models"),
+        ("--corpus", how.corpus, text, "language models that are trained here"),
+    ):
+        if value is not None and not fits:
+            raise UsageError(f"{option} is for suites of {kind}, and {suite.name} is none")
+        if value is not None and not Path(value).is_dir():
+            raise UsageError(f"{option} {value}: there is no such folder")
+    if not published and not text:
+        return suite
+    if find_spec("transformers") is None:
+        raise UsageError(
+            f"suite {suite.name} needs the extra `language`: pip install 'emergence-stats[language]'"
+        )
+    if how.together > 1:
+        raise UsageError(
+            f"--together is for models of the tasks, and suite {suite.name} has language models"
+        )
+    if how.models is not None:
+        return suite.at(Path(how.models).absolute())
+    return suite if how.corpus is None else suite.on(Path(how.corpus).absolute())

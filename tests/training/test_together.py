@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from emergence_stats.errors import UsageError  # noqa: E402
 from emergence_stats.traces.store import Store  # noqa: E402
 from emergence_training import run as training_run  # noqa: E402
+from emergence_training.checkpoints import measuring  # noqa: E402
 from emergence_training.collect import collect  # noqa: E402
 from emergence_training.engines.local import groups  # noqa: E402
 from emergence_training.engines.task import Options, Task  # noqa: E402
@@ -122,7 +123,7 @@ def test_what_is_saved_of_one_is_no_larger_than_alone(tmp_path):
 
 def test_one_that_diverges_leaves_the_others_alone(tmp_path):
     train_together(tasks(tmp_path / "well", [0, 1]))
-    real = training_run.training_loss
+    real = measuring.training_loss
 
     def diverges(model, inputs, targets):
         reading = real(model, inputs, targets)
@@ -134,7 +135,7 @@ def test_one_that_diverges_leaves_the_others_alone(tmp_path):
 
     diverges.first, diverges.calls = None, 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training_run, "training_loss", diverges)
+        patch.setattr(measuring, "training_loss", diverges)
         train_together(tasks(tmp_path / "ill", [0, 1]))
     ill = {run.manifest.seed: run.manifest for run in Store.open(tmp_path / "ill").runs}
     assert "loss is nan" in ill[0].further["stopped"]["error"]

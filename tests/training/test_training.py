@@ -14,11 +14,13 @@ from emergence_training import run as training_run  # noqa: E402
 from emergence_training import tasks  # noqa: E402
 from emergence_training.checkpoints.forward import Evaluation, measure  # noqa: E402
 from emergence_training.checkpoints.samples import Batch  # noqa: E402
+from emergence_training.engines.partial import RunInProgress  # noqa: E402
+from emergence_training.engines.task import Task  # noqa: E402
 from emergence_training.loop import Data, equal_steps, initial_seed, learning_rate  # noqa: E402
 from emergence_training.measures.rankme import rankme  # noqa: E402
 from emergence_training.measures.sampler import Sampler  # noqa: E402
 from emergence_training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
-from emergence_training.packed import Packed, packed_answer_loss  # noqa: E402
+from emergence_training.model.packed import Packed, packed_answer_loss  # noqa: E402
 from emergence_training.suites import SUITES, DeepMeasures, LogSpaced, Scale  # noqa: E402
 
 
@@ -434,7 +436,7 @@ def test_two_collections_of_one_run_exclude_one_another(tmp_path):
 
     scale = Scale(8, 2, heads=2)
     with (
-        training_run.RunInProgress(tmp_path, TINY, TINY.run_id(scale, 0)),
+        RunInProgress(tmp_path, Task(str(tmp_path), TINY, scale, 0)),
         pytest.raises(CollectError, match="another process"),
     ):
         training_run.train_run(tmp_path, TINY, scale, 0)

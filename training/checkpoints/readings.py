@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +11,13 @@ from numpy.typing import NDArray
 
 from .. import tasks
 
-_TASK = np.array([task for task, _ in tasks.TASK_LEVELS])
-_LEVEL = np.array([level for _, level in tasks.TASK_LEVELS])
-
 
 @dataclass(frozen=True)
 class Reading:
     """One measure at one checkpoint.
 
-    `values`: () of the whole model; (24,) by task-level, in the order of `tasks.TASK_LEVELS`; (24, L + 2) by
-    layer too; or, with `of_layers`, (L + 2,) by layer alone. NaN where the measure has no value: no row is
+    `values`: () of the whole model; (24,) by task-level, in the order of `tasks.TASK_LEVELS` (or of others, which `to_table` is
+    told); (24, L + 2) by layer too; or, with `of_layers`, (L + 2,) by layer alone. NaN where the measure has no value: no row is
     written. `stderr`: of the same shape, if the values are Monte-Carlo estimates.
     """
 
@@ -30,16 +27,21 @@ class Reading:
     of_layers: bool = False
 
 
-def to_table(readings: Iterable[tuple[int, Reading]]) -> pa.Table:
-    """Long form of (step, reading), one row per measurement."""
+def to_table(
+    readings: Iterable[tuple[int, Reading]],
+    task_levels: Sequence[tuple[str, int]] = tasks.TASK_LEVELS,
+) -> pa.Table:
+    """Long form of (step, reading), one row per measurement. `task_levels`: those of the values, in order."""
     kinds: dict[tuple[str, int, bool], list[tuple[int, Reading]]] = {}
     for step, reading in readings:
         kind = (reading.name, reading.values.ndim, reading.of_layers)
         kinds.setdefault(kind, []).append((step, reading))
-    return pa.concat_tables(_rows(name, some) for (name, *_), some in kinds.items())
+    return pa.concat_tables(_rows(name, some, task_levels) for (name, *_), some in kinds.items())
 
 
-def _rows(name: str, readings: list[tuple[int, Reading]]) -> pa.Table:
+def _rows(
+    name: str, readings: list[tuple[int, Reading]], task_levels: Sequence[tuple[str, int]]
+) -> pa.Table:
     values = np.stack([reading.values for _, reading in readings])  # (steps, [24], [L + 2])
     known = ~np.isnan(values)
     step = np.array([step for step, _ in readings]).reshape(-1, *[1] * (values.ndim - 1))
@@ -48,7 +50,7 @@ def _rows(name: str, readings: list[tuple[int, Reading]]) -> pa.Table:
         layer = np.arange(values.shape[1])
     elif values.ndim > 1:
         beyond = [1] * (values.ndim - 2)
-        task, level = _TASK.reshape(-1, *beyond), _LEVEL.reshape(-1, *beyond)
+        task, level = (np.array(x).reshape(-1, *beyond) for x in zip(*task_levels, strict=True))
         layer = np.arange(values.shape[2]) if values.ndim > 2 else None
     errors = [reading.stderr for _, reading in readings]
     stderr = np.stack([np.full_like(values[0], np.nan) if e is None else e for e in errors])

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from emergence_stats.errors import CollectError, UsageError
 
 from .bars import Bars
-from .task import Options, Task, failure_of
+from .task import Options, Task, failure_of, make
 
 
 class _Message(NamedTuple):
@@ -84,8 +84,6 @@ def groups(tasks: Sequence[Task], together: int) -> list[list[Task]]:
 
 
 def _worker(messages: multiprocessing.Queue, tasks: Sequence[Task]) -> None:
-    from ..run import train
-
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def told(run_id: str, step: int, loss: float) -> None:
@@ -95,7 +93,7 @@ def _worker(messages: multiprocessing.Queue, tasks: Sequence[Task]) -> None:
     try:
         if len(tasks) == 1:
             run_id = tasks[0].run_id
-            train(tasks[0], lambda step, _steps, loss: told(run_id, step, loss))
+            make(tasks[0], lambda step, _steps, loss: told(run_id, step, loss))
         else:
             from .together import train_together
 

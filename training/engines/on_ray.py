@@ -125,10 +125,10 @@ def _submit(task: Task, board: Any, retries: int) -> Any:
 
 
 def _train(task: Task, board: Any) -> None:
-    from emergence_training.run import train
+    from emergence_training.engines.task import make
 
     try:
-        train(task, lambda step, _steps, loss: board.put.remote(task.run_id, step, loss))
+        make(task, lambda step, _steps, loss: board.put.remote(task.run_id, step, loss))
     except Exception as error:
         raise failure_of(task.run_id, error) from None
 

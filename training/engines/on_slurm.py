@@ -13,7 +13,7 @@ from typing import Any
 from emergence_stats.errors import CollectError, UsageError
 
 from .bars import Bars
-from .task import Options, Task, failure_of
+from .task import Options, Task, failure_of, make
 from .workplace import Workplace
 
 _LOOK_EVERY = 2.0  # seconds between looks at the queue
@@ -28,10 +28,8 @@ class Job:
         self.task, self.told, self._last = task, told, 0.0
 
     def __call__(self) -> None:
-        from emergence_training.run import train
-
         try:
-            train(self.task, self._tell)
+            make(self.task, self._tell)
         except Exception as error:
             raise failure_of(self.task.run_id, error) from None
 

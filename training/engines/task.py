@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from emergence_stats.errors import CollectError
 
-from ..suites import Scale, Suite
+from ..suites import Declared, Size
 
-BYTES_A_PARAMETER = 16  # weights, gradients and two moments, in float32
-_BASE = 1.2e9  # of a process with torch and what it loads
-_SAMPLES_AND_COPIES = (
-    24  # bytes of a hidden state that is pooled: in float32, in float64, and normalised
-)
+StepProgress = Callable[[int, int, float], None]  # step, steps, loss
 
 
 @dataclass(frozen=True)
@@ -22,8 +19,8 @@ class Task:
     """A run of a suite. `store`: a folder or a URI; `scratch`: where it is kept until it is whole, see `Workplace`."""
 
     store: str
-    suite: Suite
-    scale: Scale
+    suite: Declared
+    scale: Size
     seed: int
     device: str = "cpu"
     scratch: str | None = None
@@ -34,11 +31,16 @@ class Task:
 
     def memory(self) -> float:
         """Bytes that training and measuring it need on a CPU: an estimate, for schedulers."""
-        d, layers, context = self.scale.width, self.scale.layers, 13
-        parameters = 12 * d * d * layers
-        states = self.suite.evaluation_samples * context * d * (layers + 2) * _SAMPLES_AND_COPIES
-        activations = self.suite.batch * context * d * layers * 34 * 4
-        return _BASE + BYTES_A_PARAMETER * parameters + states + activations
+        return self.suite.memory(self.scale)
+
+
+def make(task: Task, progress: StepProgress | None = None) -> None:
+    """Make and write a run, by the module that its suite names; go on with one that an earlier process began.
+
+    Raises `CollectError` when another process makes the same run, the disk is full, or a store elsewhere does not take it.
+    """
+    module = importlib.import_module(task.suite.trainer, __package__.partition(".")[0])
+    module.train(task, progress)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from emergence_stats.errors import UsageError
 
 from ..loop import Data, Training, learning_rate, products_in
 from ..model import Decoder, static_answer_loss
-from ..run import RunInProgress, Underway, ends_well, write
+from ..run import Underway, write
+from .partial import RunInProgress, ends_well
 from .task import Task
 from .workplace import Workplace
 
@@ -143,11 +144,13 @@ def train_together(
     with ends_well(tasks[0], work), ExitStack() as stack:
         runs = []
         for task in tasks:
-            partial = stack.enter_context(RunInProgress(work.scratch, task.suite, task.run_id))
+            partial = stack.enter_context(RunInProgress(work.scratch, task))
             runs.append((Underway(task, partial, _told(progress, task)), partial))
         for first in sorted({run.first_step for run, _ in runs}):
             some = [(run, partial) for run, partial in runs if run.first_step == first]
-            together = Together([run.training for run, _ in some])
+            together = Together(
+                [training for run, _ in some if isinstance(training := run.training, Training)]
+            )
             for step, batches in together.steps(first):
                 for (run, _), (inputs, targets) in zip(some, batches, strict=True):
                     run.at(step, inputs, targets)

@@ -194,6 +194,14 @@ def collect(
             min=1, help="Seeds of one scale that share a process and each step; for GPUs."
         ),
     ] = 1,
+    models: Annotated[
+        str | None,
+        typer.Option(help="Folder with published models, for suites of those: as the hub's cache."),
+    ] = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option(help="Folder with text files, for language models that are trained here."),
+    ] = None,
     scale: Annotated[list[str] | None, typer.Option(help="Only these scales.")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Only these seeds.")] = None,
     as_json: JsonOption = False,
@@ -220,6 +228,8 @@ def collect(
         pairs(slurm or [], "--slurm"),
         scratch,
         together,
+        models,
+        corpus,
     )
     asked = names or keyword
     wanted = session.load_each(session.choose(names, keyword)) if asked else [None]

@@ -1,6 +1,4 @@
-"""The declared sets of runs, in one place: scales x seeds, steps, optimiser, checkpoints.
-
-Imports neither torch nor numpy, so that planning a collection needs neither.
+"""A declared set of runs on the algorithmic tasks: scales x seeds, steps, optimiser, checkpoints.
 
 **The learning-rate rule.** The peak learning rate is ``0.16 / width`` at every scale. Floors
 depend on the learning rate, so some rule has to be chosen before scale can be compared, and the
@@ -15,10 +13,17 @@ other floors; the rule is a choice, and it is recorded in each run's `config`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
-from .measures.sampler import Sampler
+from ..measures.sampler import Sampler
+
+BYTES_A_PARAMETER = 16  # weights, gradients and two moments, in float32
+BASE_BYTES = 1.2e9  # of a process with torch and what it loads
+_POSITIONS = 13
+_SAMPLES_AND_COPIES = (
+    24  # bytes of a hidden state that is pooled: in float32, in float64, and normalised
+)
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class Suite:
     centred: bool = False  # RankMe of centred hidden states beside that of the states as they are
     log_spaced: LogSpaced | None = None
     deep: DeepMeasures | None = None
+    trainer: ClassVar[str] = ".run"  # module that makes a run
 
     def config(self, scale: Scale, seed: int) -> dict[str, Any]:
         """Everything that determines a run, for its manifest."""
@@ -128,6 +134,13 @@ class Suite:
 
     def run_id(self, scale: Scale, seed: int) -> str:
         return f"{self.name}-{scale.name}-s{seed}"
+
+    def memory(self, scale: Scale) -> float:
+        """Bytes that training and measuring a run need on a CPU: an estimate, for schedulers."""
+        d, layers = scale.width, scale.layers
+        states = self.evaluation_samples * _POSITIONS * d * (layers + 2) * _SAMPLES_AND_COPIES
+        activations = self.batch * _POSITIONS * d * layers * 34 * 4
+        return BASE_BYTES + BYTES_A_PARAMETER * 12 * d * d * layers + states + activations
 
     def schedule(self) -> tuple[int, ...]:
         """Checkpoint steps: 0, every step to `dense_steps`, then a constant ratio to `steps`."""
@@ -172,172 +185,3 @@ _ABSENT_IF_OFF = (
     "log_spaced",
 )
 _LATER_DEEP = {"since": 0, "measures": DeepMeasures.measures}
-
-POCKET = Suite(
-    name="pocket",
-    scales=(Scale(16, 2), Scale(24, 4), Scale(48, 4), Scale(96, 4), Scale(184, 4)),
-    seeds=(*range(13), *range(30, 35)),
-    steps=4000,
-    batch=64,
-    dense_steps=30,
-    checkpoints=84,
-)
-
-# What a claim should not depend on, and what it should: training at half and at twice the
-# learning rate, and on answers that do not belong to their problems.
-_DATA_CHOICES = (
-    replace(POCKET, name="pocket_slow", seeds=(0, 1, 2), learning_rate_times_width=0.08),
-    replace(POCKET, name="pocket_fast", seeds=(0, 1, 2), learning_rate_times_width=0.32),
-    replace(POCKET, name="pocket_shuffled", seeds=(0, 30, 31, 32), shuffled_answers=True),
-)
-
-# Taken from docs/llc/: the walk settles within the burn-in, stays in the basins of learned tasks, and
-# half the step gives the same value.
-_POCKET_LLC = Sampler(
-    step_size=2e-5,
-    localisation=5000.0,
-    inverse_temperature=100.0,
-    chains=8,
-    burn_in=30,
-    draws=40,
-    antithetic=True,
-)
-
-# The second study: twice as long as `pocket`, so that most task-levels emerge well before the end; data and weights of
-# every run from a stream of its own; all measures in the same runs. Seeds 100 and 101 of each suite are pilots. Five sizes of
-# four blocks, so that size is width alone, and from one that learns nearly all task-levels: with two blocks of width 16, a
-# pilot learned 17 of 24.
-_LONG_DEEP = DeepMeasures(
-    every=1,
-    llc=dict.fromkeys(("d24L4", "d32L4", "d48L4"), _POCKET_LLC),
-    since=90,
-    measures=("gradient_rank", "fisher_rank", "hessian_top", "llc"),
-)
-POCKET_LONG = replace(
-    POCKET,
-    name="pocket_long",
-    scales=tuple(Scale(width, 4) for width in (24, 32, 48, 96, 184)),
-    seeds=tuple(range(100, 112)),
-    steps=8000,
-    checkpoints=96,
-    own_streams=True,
-    centred=True,
-    log_spaced=LogSpaced(),
-    deep=_LONG_DEEP,
-)
-_SHALLOW = replace(POCKET_LONG, log_spaced=None, deep=None)
-_LONG_CHOICES = (
-    # The collapse takes fewer than a hundred steps: many seeds of those, at some twenty checkpoints.
-    replace(
-        _SHALLOW,
-        name="pocket_start",
-        seeds=tuple(range(100, 140)),
-        until=100,
-        dense_steps=4,
-        checkpoints=40,
-    ),
-    replace(
-        _SHALLOW,
-        name="pocket_long_shuffled",
-        seeds=tuple(range(100, 106)),
-        until=4000,
-        shuffled_answers=True,
-        log_spaced=LogSpaced(sharpness_samples=0),
-    ),
-    # Is it size, or the learning rate that comes with it?
-    replace(
-        _SHALLOW,
-        name="pocket_long_one_rate",
-        scales=tuple(Scale(width, 4) for width in (24, 48, 96)),
-        seeds=tuple(range(100, 110)),
-        until=4000,
-        one_rate=0.16 / 48,
-    ),
-    # Is the order of blocks that of how far the optimiser moves them?
-    replace(
-        _SHALLOW,
-        name="pocket_long_equal_steps",
-        seeds=tuple(range(100, 108)),
-        until=300,
-        equal_steps=True,
-    ),
-    # Does what comes late come with the fall of the learning rate?
-    replace(
-        POCKET_LONG,
-        name="pocket_long_constant",
-        scales=POCKET_LONG.scales[:3],
-        seeds=tuple(range(100, 112)),
-        final_learning_rate=1.0,
-        deep=replace(_LONG_DEEP, measures=("hessian_top",)),
-    ),
-    *(
-        replace(
-            _SHALLOW,
-            name=f"pocket_long_{speed}",
-            scales=POCKET_LONG.scales[:4],
-            seeds=tuple(range(100, 105)),
-            learning_rate_times_width=peak,
-        )
-        for speed, peak in (("slow", 0.08), ("fast", 0.32))
-    ),
-)
-
-PAPER_SCALES = (
-    Scale(128, 2),
-    Scale(256, 4),
-    Scale(384, 6, heads=6),
-    Scale(512, 8, heads=8),
-    Scale(768, 12, heads=12),
-)
-
-SUITES = {
-    suite.name: suite
-    for suite in (
-        Suite(
-            name="smoke",
-            scales=(Scale(8, 2, heads=2), Scale(16, 4, heads=2)),
-            seeds=(0, 1),
-            steps=60,
-            batch=32,
-            dense_steps=10,
-            checkpoints=20,
-        ),
-        POCKET,
-        *_DATA_CHOICES,
-        # Seed 0 is the pilot. The other seeds are not used in `pocket`: a run of the same
-        # scale and seed is the same training, and would not be new.
-        replace(
-            POCKET,
-            name="pocket_deep",
-            scales=(Scale(24, 4), Scale(48, 4)),
-            seeds=(0, *range(20, 28), *range(40, 48)),
-            deep=DeepMeasures(every=2, llc={"d24L4": _POCKET_LLC, "d48L4": _POCKET_LLC}),
-        ),
-        POCKET_LONG,
-        *_LONG_CHOICES,
-        Suite(
-            name="paper",
-            scales=PAPER_SCALES,
-            seeds=tuple(range(3)),
-            steps=7000,
-            batch=512,
-            dense_steps=50,
-            checkpoints=200,
-            precision="bf16",
-        ),
-        # The collapse at the paper's sizes, which needs its first few hundred steps alone: on the learning rates of 7,000 steps,
-        # with a batch that a CPU can do. Seed 100 of each size is a pilot.
-        replace(
-            POCKET,
-            name="paper_early",
-            scales=PAPER_SCALES,
-            seeds=tuple(range(100, 107)),
-            steps=7000,
-            until=600,
-            dense_steps=4,
-            checkpoints=50,
-            own_streams=True,
-            centred=True,
-        ),
-    )
-}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from .model import Block, Decoder, causal_attention, not_half
+from .decoder import Block, Decoder, causal_attention, not_half
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import tasks
+from .. import tasks
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,179 @@
+"""Published checkpoints as traces: read from the hub's layout, one at a time, and none twice."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from emergence_stats.errors import CollectError  # noqa: E402
+from emergence_stats.traces.store import Store  # noqa: E402
+from emergence_training.engines.task import Task  # noqa: E402
+from emergence_training.language import published  # noqa: E402
+from emergence_training.language.items import Item  # noqa: E402
+from emergence_training.suites import Published, PublishedSuite  # noqa: E402
+from tests.training.language.models import publish  # noqa: E402
+
+STEPS = (0, 2, 8, 16, 24)
+ITEMS = {
+    ("syntax", 0): [
+        Item("The key to the doors", (" is", " are"), 0),
+        Item("The keys", (" is here", " are here"), 1),
+        Item("Two ships", (" sail", " sails"), 0),
+    ],
+    ("general", 0): [
+        Item("The cat sat on the", (" mat", " sea", " colour"), 0),
+        Item("A ship sails the", (" dog", " sea"), 1),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hub")
+    publish(folder / "models--lab--tiny", STEPS)
+    publish(folder / "models--lab--again", STEPS, repeated={2: 0, 8: 24}, seed=1)
+    return folder
+
+
+def suite(steps=STEPS, name="tiny"):
+    model = Published("tiny", f"lab/{name}", 16, 2, 20_000)
+    return PublishedSuite("lab", (model,), tuple((s, f"step{s}") for s in steps), 64)
+
+
+def task(store, hub, **options):
+    declared = suite(**options).at(hub)
+    return Task(str(store), declared, declared.scales[0], 0)
+
+
+def rows(store):
+    (run,) = Store.open(store).runs
+    return Store.open(store).read(run), run.manifest
+
+
+def test_each_checkpoint_is_measured_at_every_layer(tmp_path, hub):
+    manifest = published.train(task(tmp_path, hub), items=ITEMS)
+    table, _ = rows(tmp_path)
+    frame = table.to_pandas()
+    assert sorted(frame.step.unique()) == list(STEPS)
+    ranks = frame[frame.measure == "rankme_centred"]
+    assert set(map(tuple, ranks[["task", "level"]].drop_duplicates().to_numpy())) == set(ITEMS)
+    assert sorted(ranks.layer.unique()) == [0, 1, 2, 3]
+    loss = frame[(frame.measure == "loss") & frame.task.isna()].set_index("step").value
+    assert loss[24] < loss[0] - 0.5  # of text that it was trained on
+    assert len(set(manifest.further["checkpoints"].values())) == len(STEPS)
+    assert manifest.n_params > 10_000
+
+
+def test_a_run_that_was_killed_goes_on_and_gives_the_same_traces(tmp_path, hub):
+    seen = []
+
+    def die(step, _steps, _loss):
+        seen.append(step)
+        if step == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        published.train(task(tmp_path / "killed", hub), die, items=ITEMS)
+    published.train(task(tmp_path / "killed", hub), lambda step, *_: seen.append(step), items=ITEMS)
+    assert seen == list(STEPS)  # none is read twice
+    published.train(task(tmp_path / "whole", hub), items=ITEMS)
+    assert rows(tmp_path / "killed")[0].equals(rows(tmp_path / "whole")[0])
+
+
+def test_checkpoints_that_repeat_are_left_out_and_named(tmp_path, hub, capsys):
+    manifest = published.train(task(tmp_path, hub, name="again"), items=ITEMS)
+    assert sorted(rows(tmp_path)[0].column("step").unique().to_pylist()) == [0, 16, 24]
+    said = " ".join(manifest.further["left_out"].values())
+    assert "step 2 has the weights of step 0" in said
+    assert "step 8 has the weights of step 24" in said
+    assert "2 checkpoints left out" in capsys.readouterr().err
+
+
+def test_a_revision_that_does_not_exist_is_left_out_and_named(tmp_path, hub):
+    manifest = published.train(task(tmp_path, hub, steps=(0, 5, 16)), items=ITEMS)
+    assert "no revision step5" in manifest.further["left_out"]["step5"]
+    with pytest.raises(CollectError, match="no checkpoint can be used"):
+        published.train(task(tmp_path / "none", hub, steps=(5, 6)), items=ITEMS)
+
+
+def test_without_a_network_one_error_says_what_to_do(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    def away(*_args, **_options):
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", away)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(CollectError, match=r"step0 of lab/absent .* unreachable.*--models"):
+        published.train(task(tmp_path, tmp_path, name="absent"), items=ITEMS)
+    assert not list(tmp_path.glob("*/*.json"))
+
+
+def test_what_was_fetched_is_removed_once_it_is_measured(tmp_path, hub, monkeypatch):
+    import shutil
+
+    import huggingface_hub
+
+    fetched = []
+
+    def download(_repository, *, revision, cache_dir=None, local_files_only=False, **_options):
+        if local_files_only:
+            raise huggingface_hub.errors.LocalEntryNotFoundError("not here")
+        commit = (hub / "models--lab--tiny" / "refs" / revision).read_text()
+        assert not cache_dir.exists()  # one at a time
+        shutil.copytree(hub / "models--lab--tiny" / "snapshots" / commit, cache_dir)
+        fetched.append(cache_dir)
+        return str(cache_dir)
+
+    monkeypatch.setattr(huggingface_hub, "list_repo_files", lambda *_a, **_k: ["model.safetensors"])
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    published.train(task(tmp_path, tmp_path), items=ITEMS)
+    assert len(fetched) == len(STEPS)
+    assert not any(folder.exists() for folder in fetched)
+
+
+def test_a_repeated_step_is_kept_only_where_it_is_known():
+    assert published.repeats({0: "a", 1: "a", 2: "b", 3: "c"}).keys() == {1}
+    assert published.repeats({0: "a", 1: "b", 2: "c", 3: "c"}).keys() == {2}
+    assert published.repeats({0: "a", 1: "b", 2: "b", 3: "c"}).keys() == {1, 2}
+    assert published.repeats({0: "a", 1: "a"}).keys() == {0, 1}
+    assert published.repeats({}) == {}
+
+
+def test_other_items_are_other_traces(tmp_path, hub):
+    config = published.train(task(tmp_path / "a", hub), items=ITEMS).config
+    fewer = {("syntax", 0): ITEMS["syntax", 0], ("general", 0): ITEMS["general", 0][:1]}
+    assert (
+        published.train(task(tmp_path / "b", hub), items=fewer).config["items"] != config["items"]
+    )
+
+
+def test_memory_is_that_of_one_checkpoint(tmp_path, hub, monkeypatch):
+    import gc
+    import weakref
+
+    alive = []
+    load = published.load_model
+
+    def watched(folder, device):
+        gc.collect()
+        assert not [ref for ref in alive if ref() is not None]
+        model = load(folder, device)
+        alive.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(published, "load_model", watched)
+    published.train(task(tmp_path, hub), items=ITEMS)
+    assert len(alive) == len(STEPS)
+
+
+def test_all_of_a_suite_is_in_its_config():
+    model = suite().scales[0]
+    config = suite().config(model, 0)
+    assert config["repository"] == "lab/tiny"
+    assert config["revisions"]["step8"] == 8
+    assert dataclasses.replace(suite(), tokens_a_step=1).config(model, 0) != config
+    assert np.isfinite(suite().memory(model))

@@ -1,0 +1,153 @@
+"""What a model makes of items, against rows of context and option, one at a time and without a cache."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from emergence_stats.errors import CollectError  # noqa: E402
+from emergence_training.language.encoding import (  # noqa: E402
+    Encoded,
+    batches,
+    check_lengths,
+    encode_item,
+)
+from emergence_training.language.evaluation import Evaluation, choices, rows_of_text  # noqa: E402
+from emergence_training.language.items import Item  # noqa: E402
+from emergence_training.language.scoring import Reader  # noqa: E402
+from tests.training.language.models import model, tokenizer  # noqa: E402
+
+CPU = torch.device("cpu")
+SMALL = {"vocab_size": 320, "bos_token_id": 0, "eos_token_id": 0}
+
+
+def gpt2():
+    config = transformers.GPT2Config(n_embd=16, n_layer=3, n_head=2, n_positions=64, **SMALL)
+    return transformers.GPT2LMHeadModel(config).eval()
+
+
+def llama():
+    config = transformers.LlamaConfig(
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        intermediate_size=32,
+        **SMALL,
+    )
+    return transformers.LlamaForCausalLM(config).eval()
+
+
+def random_items(n=23, longest=4):
+    rng = np.random.default_rng(0)
+
+    def tokens(high):
+        return rng.integers(1, 320, rng.integers(1, high)).tolist()
+
+    return [
+        Encoded(
+            tokens(12), [tokens(longest + 1) for _ in range(rng.integers(2, 5))], 0, [1, 1, 1, 1]
+        )
+        for _ in range(n)
+    ]
+
+
+@torch.no_grad()
+def slow_score(net, context, option):
+    rows = net(torch.tensor([context + option])).logits[0].log_softmax(-1)
+    return sum(rows[len(context) - 1 + i, token].item() for i, token in enumerate(option))
+
+
+@pytest.mark.parametrize("make", [model, gpt2, llama])
+@pytest.mark.parametrize("longest", [1, 4])
+def test_options_are_as_likely_as_in_a_row_of_their_own(make, longest):
+    torch.manual_seed(1)
+    net, probe = make(), random_items(longest=longest)
+    scores = Reader(net).score(probe, list(batches(probe, 5, CPU)))
+    for item, found in zip(probe, scores.log_probs, strict=True):
+        wanted = [slow_score(net, item.context, option) for option in item.options]
+        assert found == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("make", [model, gpt2, llama])
+def test_states_are_those_of_each_context_alone(make):
+    torch.manual_seed(1)
+    net, probe = make(), random_items()
+    states = Reader(net).score(probe, list(batches(probe, 5, CPU))).states
+    for i in (0, 7, 22):
+        with torch.no_grad():
+            out = net(torch.tensor([probe[i].context]), output_hidden_states=True)
+        *inner, final = (h[0].double() for h in out.hidden_states)
+        for layer, wanted in [*enumerate(inner), (-1, final)]:
+            unit = torch.nn.functional.normalize(wanted, dim=-1)
+            found = states[:, layer, i]
+            for a, b in zip(found, (wanted.mean(0), wanted[-1], unit.mean(0)), strict=True):
+                assert torch.allclose(a, b, atol=1e-5)
+    assert states.shape == (3, net.config.num_hidden_layers + 2, len(probe), 16)
+
+
+def test_the_size_of_a_batch_changes_nothing():
+    net, probe = model(), random_items()
+    a, b = (Reader(net).score(probe, list(batches(probe, size, CPU))) for size in (1, 23))
+    assert np.concatenate(a.log_probs) == pytest.approx(np.concatenate(b.log_probs), abs=1e-5)
+    assert torch.allclose(a.states, b.states, atol=1e-5)
+
+
+def test_a_model_that_changes_its_scores_is_refused():
+    net, probe = model(), random_items()
+
+    class Capped(type(net)):
+        def forward(self, *args, **options):
+            out = super().forward(*args, **options)
+            out.logits = 0.01 * torch.tanh(out.logits)
+            return out
+
+    (batch, *_) = batches(probe, 5, CPU)
+    Reader(net).check(batch)
+    net.__class__ = Capped
+    with pytest.raises(CollectError, match="changes its scores"):
+        Reader(net).check(batch)
+
+
+def test_an_option_is_what_it_adds_to_the_tokens_of_its_context():
+    words = tokenizer()
+
+    def encode(text):
+        return words.encode(text, add_special_tokens=False)
+
+    item = encode_item(Item("The cat sat on the", (" mat", " sea"), 0), encode, 0)
+    assert item.context + item.options[0] == encode("The cat sat on the mat")
+    assert item.characters == [3, 3]
+    assert encode_item(Item("", ("The", "A"), 0), encode, 0).context == [0]
+    with pytest.raises(CollectError, match="no first token"):
+        encode_item(Item("", ("The", "A"), 0), encode, None)
+    with pytest.raises(CollectError, match="adds no token"):
+        encode_item(Item("The", ("", " a"), 0), encode, 0)
+    with pytest.raises(CollectError, match="has 13 tokens, and the model reads 12"):
+        check_lengths({("x", 0): [Encoded([1] * 12, [[1], [2, 3]], 0, [1, 1])]}, 12)
+
+
+def test_choices_by_hand():
+    probe = [Encoded([1], [[1], [2, 3]], 0, [1, 4]), Encoded([1], [[1], [2]], 1, [2, 2])]
+    found = choices(probe, [np.array([-1.0, -2.0]), np.array([-1.0, -1.0])])
+    assert found["accuracy"] == 0.5  # of equal ones the first
+    assert found["accuracy_norm"] == 0.0  # -1 and -1/2 a character
+    assert found["log_prob"] == -1.0
+    assert found["loss"] == 1.0
+    share = np.exp(-1) / (np.exp(-1) + np.exp(-2))
+    assert found["choice_log_prob"] == pytest.approx((np.log(share) + np.log(0.5)) / 2)
+
+
+def test_loss_on_text_is_that_of_every_token_but_the_first():
+    net = model()
+    rows = [[5, 6, 7, 8, 9], [5, 9]]
+    evaluation = Evaluation({("x", 0): random_items(3)}, rows_of_text(rows, CPU), CPU)
+    with torch.no_grad():
+        each = [
+            net(torch.tensor([row])).logits[0, :-1].log_softmax(-1)[range(len(row) - 1), row[1:]]
+            for row in rows
+        ]
+    assert evaluation.text_loss(Reader(net)) == pytest.approx(
+        -torch.cat(each).mean().item(), abs=1e-5
+    )

@@ -1,0 +1,87 @@
+"""A run that is not whole yet: its folder, its lock, and its last saved state."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from emergence_stats.errors import CollectError
+
+from .task import Task
+from .workplace import Workplace
+
+
+class RunInProgress:
+    """The folder of a run that is being trained, below `scratch`: a lock, and the last saved state."""
+
+    def __init__(self, scratch: Path, task: Task) -> None:
+        self.run_id = task.run_id
+        self.folder = scratch / task.suite.name / f".{task.run_id}.partial"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.state_path = self.folder / "state.pt"
+        self._lock = FileLock(self.folder / "lock")
+
+    def __enter__(self) -> RunInProgress:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise CollectError(
+                f"run {self.run_id} is being collected by another process (lock in "
+                f"{self.folder}). Wait for it, or stop it: its progress is kept"
+            ) from None
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._lock.release()
+
+    def save(self, state: dict[str, Any]) -> None:
+        hidden = self.state_path.with_suffix(".writing")
+        try:
+            torch.save(state, hidden)
+            os.replace(hidden, self.state_path)
+        except BaseException:
+            hidden.unlink(missing_ok=True)
+            raise
+
+    def load(self) -> dict[str, Any] | None:
+        """The last saved state, None if there is none. Raises `CollectError` for another version's."""
+        if not self.state_path.exists():
+            return None
+        try:
+            return torch.load(self.state_path, weights_only=False)
+        except (ModuleNotFoundError, AttributeError) as error:
+            raise CollectError(
+                f"run {self.run_id}: its state in {self.folder} was saved by another version "
+                f"({error}); remove that folder to train it from the start"
+            ) from None
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def ends_well(task: Task, work: Workplace) -> Iterator[None]:
+    """A full disk inside is a `CollectError` that says what to do."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
+        if _disk_is_full(error):
+            raise CollectError(
+                f"the disk that holds {work.scratch} is full; run {task.run_id} was not written. Make room "
+                "and collect again: training continues from the last saved state"
+            ) from error
+        raise
+
+
+def _disk_is_full(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "PytorchStreamWriter" in str(error) or "No space left" in str(error)

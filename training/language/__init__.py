@@ -1,0 +1,1 @@
+"""Language models as sources of traces: published checkpoints, and models that are trained here."""

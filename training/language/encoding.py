@@ -1,0 +1,124 @@
+"""Items as token numbers, as lm-evaluation-harness encodes them, and in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from emergence_stats.errors import CollectError
+
+from .items import Item
+
+Encode = Callable[[str], list[int]]  # text -> tokens, none added
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One item: tokens of its context, and of each option after it. `characters` of each option, without the space before it,
+    for scores by length.
+    """
+
+    context: list[int]
+    options: list[list[int]]
+    gold: int
+    characters: list[int]
+
+
+Probes = Mapping[tuple[str, int], Sequence[Encoded]]  # by set and level, in the order of the traces
+
+
+def encode_item(item: Item, encode: Encode, first: int | None) -> Encoded:
+    """An option is what the tokens of context and option together have beyond those of the context alone.
+
+    `first`: the token before an empty context. Raises `CollectError` for an option that adds no token.
+    """
+    context = encode(item.context) if item.context else []
+    options = [encode(item.context + option)[len(context) :] for option in item.options]
+    if not context:
+        if first is None:
+            raise CollectError("an item has no context, and the tokenizer no first token")
+        context = [first]
+    if not all(options):
+        raise CollectError(f"an option adds no token to {item.context!r}: {item.options}")
+    characters = [len(option.lstrip(" ")) for option in item.options]
+    return Encoded(context, options, item.gold, characters)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some items, padded on the right, where a causal model does not look.
+
+    `which` (n,): their places in the probe. `contexts` (n, T), `lengths` (n,). Of the options that have more than one token,
+    all but the last token: `rows` (m,) the item, `starts` (m, S), `counts` (m,) tokens that are there. `firsts`: (item, token)
+    of every option; `rests`: (row of `starts`, position, token), and `options` the option, of all tokens after the first.
+    """
+
+    which: Tensor
+    contexts: Tensor
+    lengths: Tensor
+    rows: Tensor
+    starts: Tensor
+    counts: Tensor
+    firsts: Tensor
+    rests: Tensor
+    options: Tensor
+
+    @classmethod
+    def of(cls, probe: Sequence[Encoded], which: Sequence[int], device: torch.device) -> Batch:
+        firsts: list[tuple[int, int]] = []
+        rests: list[tuple[int, int, int]] = []
+        owners: list[int] = []
+        rows: list[int] = []
+        starts: list[list[int]] = []
+        n_options = 0
+        for row, number in enumerate(which):
+            for option in probe[number].options:
+                firsts.append((row, option[0]))
+                if len(option) > 1:
+                    rests += [(len(rows), t, token) for t, token in enumerate(option[1:])]
+                    owners += [n_options] * (len(option) - 1)
+                    rows.append(row)
+                    starts.append(option[:-1])
+                n_options += 1
+        contexts = [probe[number].context for number in which]
+
+        def numbers(values: Sequence[object], width: int | None = None) -> Tensor:
+            found = torch.tensor(values, dtype=torch.int64)
+            return (found if width is None else found.reshape(-1, width)).to(device)
+
+        return cls(
+            numbers(which),
+            _padded(contexts).to(device),
+            numbers([len(c) for c in contexts]),
+            numbers(rows),
+            _padded(starts).to(device),
+            numbers([len(s) for s in starts]),
+            numbers(firsts, 2),
+            numbers(rests, 3),
+            numbers(owners),
+        )
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
+    longest = max((len(row) for row in rows), default=0)
+    return torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], dtype=torch.int64)
+
+
+def batches(probe: Sequence[Encoded], size: int, device: torch.device) -> Iterator[Batch]:
+    """The items of a probe, `size` at a time, those of similar length together."""
+    order = sorted(range(len(probe)), key=lambda i: (len(probe[i].context), i))
+    for start in range(0, len(order), size):
+        yield Batch.of(probe, order[start : start + size], device)
+
+
+def check_lengths(probes: Probes, limit: int | None) -> None:
+    """Raise `CollectError` if an item is longer than a model can read."""
+    for (name, level), probe in probes.items():
+        longest = max(len(e.context) + max(map(len, e.options)) - 1 for e in probe)
+        if limit is not None and longest > limit:
+            raise CollectError(
+                f"an item of {name}, level {level}, has {longest} tokens, and the model reads {limit}"
+            )

@@ -1,0 +1,124 @@
+"""What the language models of suite `text` are trained and evaluated on, computed once for a corpus and kept.
+
+`text`: the training documents as one stream of tokens. `tasks`: another of about as many, of probes mined from the same documents,
+each followed by its right option, which alone is a target. The items of the evaluation are mined from held-out documents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from emergence_stats.errors import CollectError
+
+from . import corpus, tokenizer
+from .items import Item
+from .mined import TASK_LEVELS, Counts, Miner
+
+VERSION = 1  # of the probes and streams: part of every run's config
+TRAINING_ITEMS, EVALUATION_ITEMS = 4000, 200  # of each probe and level
+_FEWEST = 50
+_ROWS, _LENGTH = 64, 65  # of held-out text
+_TRAINING, _EVALUATION, _ORDER, _TEXT = range(4)  # streams of draws
+_SEED = 20261128
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """`text` (n,) tokens; `tasks` (m,) tokens, and `answers` (m,), which of them are targets; `held_out` (rows, tokens) of text;
+    `items` of the evaluation by probe and level; `config`: what these are, for manifests.
+    """
+
+    text: NDArray[np.int16]
+    tasks: NDArray[np.int16]
+    answers: NDArray[np.bool_]
+    held_out: NDArray[np.int16]
+    items: dict[tuple[str, int], list[Item]]
+    config: dict[str, object]
+
+
+def prepared(folder: Path | None = None) -> Prepared:
+    """Of the corpus in a folder, by default the one that is fetched. Raises `CollectError`."""
+    texts = corpus.load(folder)
+    words = hashlib.sha256(tokenizer.FILE.read_bytes()).hexdigest()
+    config = {"corpus": texts.sha256, "tokenizer": words, "probes": VERSION}
+    key = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+    file = corpus.cache_folder() / f"prepared-{key}.npz"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock"):  # one process makes it, the others wait
+        if not file.exists():
+            _save(file, _make(texts))
+    with np.load(file) as held:
+        arrays = {name: held[name] for name in ("text", "tasks", "answers", "held_out")}
+        listed = json.loads(str(held["items"]))
+    items = {
+        (name, level): [Item(context, tuple(options), gold) for context, options, gold in some]
+        for name, level, some in listed
+    }
+    return Prepared(**arrays, items=items, config=config)
+
+
+def _make(texts: corpus.Corpus) -> dict[str, Any]:
+    miner = Miner(Counts(texts.training), tokenizer.encode)
+    pieces: list[tuple[list[int], int]] = []  # tokens, and how many of them are the context
+    listed = []
+    for i, (probe, level) in enumerate(TASK_LEVELS):
+        some = miner.mine(probe, level, texts.training, TRAINING_ITEMS, _rng(_TRAINING, i))
+        pieces += [_tokens(item) for item in some]
+        held = miner.mine(probe, level, texts.held_out, EVALUATION_ITEMS, _rng(_EVALUATION, i))
+        if len(held) < _FEWEST:
+            raise CollectError(
+                f"only {len(held)} items of {probe}, level {level}, in the held-out texts, and it takes {_FEWEST}: the corpus is too "
+                "small, or no English prose"
+            )
+        listed.append((probe, level, [(item.context, item.options, item.gold) for item in held]))
+    order = _rng(_ORDER).permutation(len(pieces))
+    tasks = [token for k in order for token in (*pieces[k][0], 0)]
+    answers = [
+        i >= pieces[k][1] and i < len(pieces[k][0])
+        for k in order
+        for i in range(len(pieces[k][0]) + 1)
+    ]
+    return {
+        "text": _stream(texts.training),
+        "tasks": np.array(tasks, np.int16),
+        "answers": np.array(answers),
+        "held_out": _rows(_stream(texts.held_out)),
+        "items": json.dumps(listed),
+    }
+
+
+def _rng(*key: int) -> np.random.Generator:
+    return np.random.default_rng([_SEED, *key])
+
+
+def _tokens(item: Item) -> tuple[list[int], int]:
+    context = tokenizer.encode(item.context)
+    whole = tokenizer.encode(item.context + item.options[item.gold])
+    return whole, len(context)
+
+
+def _stream(documents: Sequence[corpus.Document]) -> NDArray[np.int16]:
+    """The documents one after another, each with the end token after it."""
+    return np.array([t for d in documents for t in (*tokenizer.encode(d.text), 0)], np.int16)
+
+
+def _rows(stream: NDArray[np.int16]) -> NDArray[np.int16]:
+    starts = _rng(_TEXT).integers(0, len(stream) - _LENGTH, _ROWS)
+    return np.stack([stream[s : s + _LENGTH] for s in starts])
+
+
+def _save(file: Path, arrays: dict[str, Any]) -> None:
+    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".npz", delete=False) as hidden:
+        np.savez_compressed(hidden, **arrays)
+    os.replace(hidden.name, file)

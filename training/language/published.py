@@ -1,0 +1,194 @@
+"""A run of published checkpoints: each is fetched, measured and let go, one at a time.
+
+A checkpoint whose weights are those of another tells nothing of its own step, since nothing says which of the two it is: published
+revisions are known to repeat. It is left out, with the reason in the manifest, but for two that are known: step 0, and the last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from emergence_stats.errors import CollectError
+from emergence_stats.recorder.provenance import device_name, software
+from emergence_stats.traces.format import Manifest
+
+from ..checkpoints.readings import Reading, to_table
+from ..engines.partial import RunInProgress, ends_well
+from ..engines.task import StepProgress, Task
+from ..engines.workplace import Workplace
+from ..suites import Published, PublishedSuite
+from .checkpoints import NoRevisionError, checkpoint, digest_of, load_model, load_tokenizer
+from .encoding import Probes, check_lengths, encode_item
+from .evaluation import Evaluation, rows_of_text
+from .items import Items, shipped_items
+from .scoring import Reader
+
+_TEXT = "general"  # the set whose sentences the loss on text is taken of
+
+
+def train(task: Task, progress: StepProgress | None = None, items: Items | None = None) -> Manifest:
+    """Measure all checkpoints of a model and write its run; go on where an earlier process was killed.
+
+    `items`: other probes than the shipped ones. Raises `CollectError`.
+    """
+    suite, _ = _declared(task)
+    work = Workplace.of(task.store, task.scratch)
+    with ends_well(task, work), RunInProgress(work.scratch, task) as partial:
+        run = _Run(task, partial, shipped_items() if items is None else items)
+        for step, revision in suite.revisions:
+            run.measure(step, revision, progress)
+        return run.write(work)
+
+
+def _declared(task: Task) -> tuple[PublishedSuite, Published]:
+    assert isinstance(task.suite, PublishedSuite)
+    assert isinstance(task.scale, Published)
+    return task.suite, task.scale
+
+
+class _Run:
+    """What is known of a run so far. `state` is what is saved."""
+
+    def __init__(self, task: Task, partial: RunInProgress, items: Items) -> None:
+        self._suite, self._scale = _declared(task)
+        self._task, self._partial, self._items = task, partial, items
+        self._device = torch.device(task.device)
+        self._evaluation: Evaluation | None = None
+        self._config = {
+            **task.suite.config(task.scale, task.seed),
+            "items": digest_of_items(items),
+            "precision": "float32",
+        }
+        fresh = {"readings": {}, "digests": {}, "absent": {}, "seconds": 0.0, "n_params": 0}
+        saved = partial.load()
+        if saved is None or saved["config"] != self._config:
+            saved = {"config": self._config, **fresh}
+        self._state: dict[str, Any] = saved
+
+    def measure(self, step: int, revision: str, progress: StepProgress | None) -> None:
+        """Measure a checkpoint, unless that was done before."""
+        state, task = self._state, self._task
+        if revision in state["digests"] or revision in state["absent"]:
+            return
+        began = time.monotonic()
+        try:
+            with checkpoint(
+                self._scale.repository, revision, self._partial.folder / "fetched"
+            ) as at:
+                model = load_model(at, self._device)
+                self._evaluation = self._evaluation or self._fixed(load_tokenizer(at), model)
+                state["digests"][revision] = digest_of(model)
+                state["readings"][revision] = self._read(model)
+                state["n_params"] = sum(p.numel() for p in model.parameters())
+                del model  # before the next is loaded
+        except NoRevisionError as error:
+            state["absent"][revision] = str(error)
+        state["seconds"] += time.monotonic() - began
+        self._partial.save(state)
+        if progress is not None and revision in state["readings"]:
+            loss = next(
+                r for r in state["readings"][revision] if r.name == "loss" and r.values.ndim == 0
+            )
+            progress(step, task.suite.last_step, float(loss.values))
+
+    def _fixed(self, tokenizer: Any, model: Any) -> Evaluation:
+        """The items as this model reads them; all its checkpoints share a tokenizer."""
+
+        def encode(text: str) -> list[int]:
+            return tokenizer.encode(text, add_special_tokens=False)
+
+        first = tokenizer.bos_token_id
+        first = tokenizer.eos_token_id if first is None else first
+        probes: Probes = {
+            key: [encode_item(item, encode, first) for item in some]
+            for key, some in self._items.items()
+        }
+        check_lengths(probes, getattr(model.config, "max_position_embeddings", None))
+        text = [
+            [
+                *([first] if first is not None else []),
+                *encode(item.context + item.options[item.gold]),
+            ]
+            for (name, _), some in self._items.items()
+            for item in some
+            if name == _TEXT
+        ]
+        return Evaluation(probes, rows_of_text(text, self._device), self._device)
+
+    def _read(self, model: Any) -> list[Reading]:
+        assert self._evaluation is not None
+        reader = Reader(model)
+        reader.check(self._evaluation.batches_of(self._evaluation.task_levels[0])[0])
+        return self._evaluation.measure(reader)
+
+    def write(self, work: Workplace) -> Manifest:
+        """Write the run. Raises `CollectError` if no checkpoint is left."""
+        state, task = self._state, self._task
+        steps = {revision: step for step, revision in self._suite.revisions}
+        repeated = repeats({steps[r]: digest for r, digest in state["digests"].items()})
+        usable = [r for r in steps if r in state["readings"] and steps[r] not in repeated]
+        said = {**state["absent"], **{r: repeated[steps[r]] for r in steps if steps[r] in repeated}}
+        if not usable:
+            why = next(iter(said.values()), "there are no revisions")
+            raise CollectError(f"run {task.run_id}: no checkpoint can be used ({why})")
+        if said:
+            sys.stderr.write(
+                f"{task.run_id}: {len(said)} checkpoints left out: {'; '.join(said.values())[:500]}\n"
+            )
+        readings = [(steps[r], one) for r in usable for one in state["readings"][r]]
+        manifest = work.write(
+            to_table(readings, list(self._items)),
+            run_id=task.run_id,
+            suite=task.suite.name,
+            scale=task.scale.name,
+            n_params=state["n_params"],
+            n_layers=task.scale.layers,
+            seed=task.seed,
+            config=self._config,
+            software={**software(), "transformers": version("transformers")},
+            device=device_name(self._device),
+            further={
+                "seconds": round(state["seconds"], 1),
+                "seconds_measuring": round(state["seconds"], 1),
+                "checkpoints": {r: state["digests"][r] for r in usable},
+                **({"left_out": said} if said else {}),
+            },
+        )
+        self._partial.remove()
+        return manifest
+
+
+def repeats(digests: Mapping[int, str]) -> dict[int, str]:
+    """The steps whose weights are those of another, and why each is left out. Of equal ones step 0 is kept, or the last.
+
+    `digests`: of the weights, by step.
+    """
+    if not digests:
+        return {}
+    count, ends = Counter(digests.values()), (0, max(digests))
+    found = {}
+    for step, digest in sorted(digests.items()):
+        known = [s for s in ends if digests.get(s) == digest]
+        if count[digest] > 1 and known != [step]:
+            others = [str(s) for s, d in sorted(digests.items()) if d == digest and s != step]
+            shown = ", ".join(others[:3]) + (
+                f" and {len(others) - 3} more" if len(others) > 3 else ""
+            )
+            found[step] = f"step {step} has the weights of step {shown}"
+    return found
+
+
+def digest_of_items(items: Items) -> str:
+    """sha256 of all items, which the traces depend on."""
+    text = repr(
+        [(key, [(i.context, i.options, i.gold) for i in some]) for key, some in items.items()]
+    )
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,229 @@
+"""Train a language model of suite `text` and measure it at every checkpoint, as `emergence_training.run` does the others."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from emergence_stats.traces.format import Manifest
+
+from .. import run
+from ..checkpoints.readings import Reading, to_table
+from ..engines.task import StepProgress, Task
+from ..suites import Scale, TextSuite
+from . import tokenizer
+from .encoding import encode_item
+from .evaluation import Evaluation
+from .prepared import Prepared, prepared
+from .scoring import Reader
+
+CHUNK_STEPS = 64  # steps whose data are drawn at once
+_DATA_STREAM, _WEIGHT_STREAM = 11, 12
+IGNORE = -100  # target of a token that is not predicted
+
+
+def train(task: Task, progress: StepProgress | None = None, *, threads: int = 1) -> Manifest:
+    """Train, measure and write one run; continue it if an earlier process was killed. Raises as `run.train` does."""
+    return run.train(task, progress, threads=threads, parts=parts)
+
+
+def parts(task: Task) -> run.Parts:
+    """What is trained, and what is measured of it."""
+    assert isinstance(task.suite, TextSuite)
+    assert isinstance(task.scale, Scale)
+    data = prepared(None if task.suite.corpus is None else Path(task.suite.corpus))
+    training = TextTraining(task.suite, task.scale, task.seed, torch.device(task.device), data)
+    return run.Parts(training, TextMeasuring(training, data), data.config)
+
+
+class TextTraining:
+    """One language model on its way through a suite's steps."""
+
+    pieces = 1
+
+    def __init__(
+        self, suite: TextSuite, scale: Scale, seed: int, device: torch.device, data: Prepared
+    ) -> None:
+        self.suite, self.scale, self.seed, self.device = suite, scale, seed, device
+        self._rows = Rows(suite, scale, seed, data)
+        words = np.random.SeedSequence(
+            [_WEIGHT_STREAM, scale.width, scale.layers, scale.heads, seed]
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(words.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+            self.model = _model(suite, scale)
+        self.model.to(device)
+        self.reader = Reader(self.model)
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=learning_rate(suite, scale, 0),
+            betas=suite.betas,
+            weight_decay=suite.weight_decay,
+            fused=True,
+        )
+
+    def n_params(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+    def state(self) -> dict[str, Any]:
+        return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def steps(self, first: int = 0) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """(step, inputs, targets) before the update of each step, and once after the last."""
+        for step in range(first, self.suite.last_step + 1):
+            inputs, targets = (x.to(self.device) for x in self._rows.batch(step))
+            yield step, inputs, targets
+            if step == self.suite.last_step:
+                return
+            for group in self.optimiser.param_groups:
+                group["lr"] = learning_rate(self.suite, self.scale, step)
+            self.optimiser.zero_grad()
+            self.loss(inputs, targets).backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.suite.clip_norm)
+            self.optimiser.step()
+
+    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean over rows of the mean cross-entropy of a row's targets, in nats: a row of tasks counts as one of text does."""
+        final = self.reader.base(input_ids=inputs, use_cache=False).last_hidden_state
+        there = targets != IGNORE
+        losses = F.cross_entropy(self.reader.head(final[there]), targets[there], reduction="none")
+        rows = there.nonzero()[:, 0]
+        sums = torch.zeros(len(inputs), device=losses.device).index_add(0, rows, losses)
+        counts = there.sum(1)
+        return (sums / counts.clamp_min(1)).sum() / (counts > 0).sum()
+
+
+def _model(suite: TextSuite, scale: Scale) -> Any:
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    return GPTNeoXForCausalLM(
+        GPTNeoXConfig(
+            vocab_size=suite.vocabulary,
+            hidden_size=scale.width,
+            num_hidden_layers=scale.layers,
+            num_attention_heads=scale.heads,
+            intermediate_size=4 * scale.width,
+            max_position_embeddings=2 * suite.length,
+            bos_token_id=0,
+            eos_token_id=0,
+            rope_parameters={
+                "rope_type": "default",
+                "rope_theta": 10_000.0,
+                "partial_rotary_factor": 1.0,
+            },
+        )
+    )
+
+
+class Rows:
+    """The batches of a run, functions of the run and the step alone: rows of the streams, from places that are drawn."""
+
+    def __init__(self, suite: TextSuite, scale: Scale, seed: int, data: Prepared) -> None:
+        self._suite, self._key, self._data = (
+            suite,
+            (scale.width, scale.layers, scale.heads, seed),
+            data,
+        )
+        self._chunk: int | None = None
+        self._drawn: tuple[Tensor, Tensor] | None = None
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (batch, length) of a step."""
+        chunk, offset = divmod(step, CHUNK_STEPS)
+        if self._drawn is None or self._chunk != chunk:
+            self._chunk, self._drawn = chunk, self._draw(chunk)
+        inputs, targets = self._drawn
+        return inputs[offset], targets[offset]
+
+    def _draw(self, chunk: int) -> tuple[Tensor, Tensor]:
+        suite, data = self._suite, self._data
+        rng = np.random.default_rng([_DATA_STREAM, *self._key, chunk])
+        shape = (CHUNK_STEPS, suite.batch)
+        of_tasks = rng.random(shape) < suite.tasks_share
+        place = rng.random(shape)
+        window = np.arange(suite.length + 1)
+        ends = np.where(of_tasks, len(data.tasks), len(data.text)) - len(window)
+        at = (place * ends).astype(np.int64)[..., None] + window
+        text = data.text[np.where(of_tasks[..., None], 0, at)]
+        tasks = data.tasks[np.where(of_tasks[..., None], at, 0)]
+        tokens = np.where(of_tasks[..., None], tasks, text).astype(np.int64)
+        wanted = ~of_tasks[..., None] | data.answers[np.where(of_tasks[..., None], at, 0)]
+        targets = np.where(wanted, tokens, IGNORE)[..., 1:]
+        return torch.from_numpy(tokens[..., :-1].copy()), torch.from_numpy(targets.copy())
+
+
+class TextMeasuring:
+    """What has been measured of a run so far."""
+
+    def __init__(self, training: TextTraining, data: Prepared) -> None:
+        self._training = training
+        probes = {
+            key: [encode_item(item, tokenizer.encode, None) for item in some]
+            for key, some in data.items.items()
+        }
+        held_out = torch.from_numpy(data.held_out.astype(np.int64)).to(training.device)
+        self._evaluation = Evaluation(probes, held_out, training.device)
+        self._checkpoints = frozenset(training.suite.schedule())
+        self.readings: list[tuple[int, Reading]] = []
+        self.seconds = 0.0
+
+    def due(self, step: int) -> bool:
+        return step in self._checkpoints
+
+    def measure(self, step: int, inputs: Tensor, targets: Tensor) -> float:
+        """Measure the model as it is after `step` updates; returns the loss of the batch, without measures if it is not finite."""
+        began = time.monotonic()
+        training = self._training
+        with torch.no_grad():
+            loss = float(training.loss(inputs, targets))
+        if not math.isfinite(loss):
+            return loss
+        rate = learning_rate(training.suite, training.scale, step)
+        found = self._evaluation.measure(training.reader)
+        found += [
+            Reading("train_loss", np.asarray(loss)),
+            Reading("learning_rate", np.asarray(rate)),
+        ]
+        self.readings += [(step, reading) for reading in found]
+        self.seconds += time.monotonic() - began
+        return loss
+
+    def finish(self) -> None:
+        """Nothing is known at the end only."""
+
+    def table(self) -> pa.Table:
+        return to_table(self.readings, self._evaluation.task_levels)
+
+    def state(self) -> dict[str, Any]:
+        return {"readings": self.readings, "measuring": self.seconds}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.readings, self.seconds = state["readings"], state["measuring"]
+
+    @property
+    def last_step(self) -> int | None:
+        return self.readings[-1][0] if self.readings else None
+
+    def costs(self) -> dict[str, Any]:
+        return {"seconds_measuring": round(self.seconds, 1)}
+
+
+def learning_rate(suite: TextSuite, scale: Scale, step: int) -> float:
+    """Linear warm-up, then cosine decay to `final_learning_rate` of the peak."""
+    warm = min(1.0, (step + 1) / suite.warmup)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / suite.steps)))
+    share = suite.final_learning_rate + (1 - suite.final_learning_rate) * cosine
+    return suite.peak_rate(scale) * warm * share

@@ -1,0 +1,52 @@
+"""The declared sets of runs, in one place: scales x seeds, and all that fixes a run.
+
+Imports neither torch nor numpy, so that planning a collection needs neither.
+"""
+
+from __future__ import annotations
+
+from .declared import Declared, Size
+from .paper import PAPER, PAPER_EARLY, PAPER_SCALES
+from .pocket import DATA_CHOICES, LONG_CHOICES, POCKET, POCKET_DEEP, POCKET_LONG, SMOKE
+from .published import PYTHIA, Published, PublishedSuite
+from .suite import DeepMeasures, LogSpaced, Scale, Suite
+from .text import TEXT_CHOICES, TextSuite
+
+__all__ = [
+    "PAPER_SCALES",
+    "PUBLISHED",
+    "SUITES",
+    "TEXTS",
+    "Declared",
+    "DeepMeasures",
+    "LogSpaced",
+    "Published",
+    "PublishedSuite",
+    "Scale",
+    "Size",
+    "Suite",
+    "TextSuite",
+    "named",
+]
+
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        SMOKE,
+        POCKET,
+        *DATA_CHOICES,
+        POCKET_DEEP,
+        POCKET_LONG,
+        *LONG_CHOICES,
+        PAPER,
+        PAPER_EARLY,
+    )
+}
+
+PUBLISHED: dict[str, PublishedSuite] = {suite.name: suite for suite in (PYTHIA,)}
+TEXTS: dict[str, TextSuite] = {suite.name: suite for suite in TEXT_CHOICES}
+
+
+def named() -> dict[str, Declared]:
+    """Every suite by its name: of the tasks, of language models that are trained here, and of published ones."""
+    return {**SUITES, **TEXTS, **PUBLISHED}

@@ -1,0 +1,90 @@
+"""Language models that are trained here, on text, on tasks made of the same text, or on both.
+
+GPT-NeoX in five widths of four blocks on the addresses of presidents (`language/corpus.py`): 45 thousand to 2.2 million parameters.
+The three suites are one training but for what it is trained on: "text", the documents; "tasks", the probes themselves, of other
+items, with the loss on the right option alone; "mixed", text with every tenth row a row of tasks. The learning rate is that of
+`pocket`, for the reason that `suite.py` gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from .suite import BASE_BYTES, BYTES_A_PARAMETER, Scale
+
+
+@dataclass(frozen=True)
+class TextSuite:
+    """A declared set of runs. `tasks_share`: of the rows of a batch that are of tasks, in the mean."""
+
+    name: str
+    scales: tuple[Scale, ...]
+    seeds: tuple[int, ...]
+    tasks_share: float
+    steps: int = 2000
+    batch: int = 32
+    length: int = 64  # tokens that are predicted in a row
+    vocabulary: int = 1024
+    dense_steps: int = 12
+    checkpoints: int = 56
+    learning_rate_times_width: float = 0.16
+    warmup: int = 100
+    final_learning_rate: float = 0.1
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip_norm: float = 1.0
+    corpus: str | None = None  # a folder of texts; None: the default
+    trainer: ClassVar[str] = ".language.text"  # module that makes a run
+
+    def on(self, corpus: Path) -> TextSuite:
+        """The same on another corpus, under a name of its own: its runs are no runs of this suite."""
+        return replace(self, name=f"{self.name}_on_{corpus.name}", corpus=str(corpus))
+
+    def config(self, scale: Scale, seed: int) -> dict[str, Any]:
+        """What determines a run, but for corpus and probes, whose digests a run adds."""
+        shared = {
+            k: v for k, v in asdict(self).items() if k not in {"scales", "seeds", "name", "corpus"}
+        }
+        shared["betas"] = list(self.betas)
+        rate = {"learning_rate": self.peak_rate(scale), "optimiser": "AdamW", "schedule": "cosine"}
+        return {**shared, **asdict(scale), **rate, "model": "gpt_neox", "seed": seed}
+
+    def peak_rate(self, scale: Scale) -> float:
+        return self.learning_rate_times_width / scale.width
+
+    def run_id(self, scale: Scale, seed: int) -> str:
+        return f"{self.name}-{scale.name}-s{seed}"
+
+    def memory(self, scale: Scale) -> float:
+        """Bytes that training and measuring a run need on a CPU: an estimate, for schedulers."""
+        d, layers = scale.width, scale.layers
+        parameters = 12 * d * d * layers + 2 * d * self.vocabulary
+        activations = self.batch * self.length * (34 * d * layers + 3 * self.vocabulary) * 4
+        return BASE_BYTES + BYTES_A_PARAMETER * parameters + activations
+
+    def schedule(self) -> tuple[int, ...]:
+        """Checkpoint steps: 0, every step to `dense_steps`, then a constant ratio to `steps`."""
+        remaining = self.checkpoints - self.dense_steps - 1
+        ratio = (self.steps / self.dense_steps) ** (1 / remaining)
+        sparse = {round(self.dense_steps * ratio**i) for i in range(1, remaining + 1)}
+        return tuple(sorted({*range(self.dense_steps + 1), *sparse}))
+
+    @property
+    def last_step(self) -> int:
+        return self.steps
+
+
+# Seed 100 is a pilot. Fewer seeds of the largest, which costs half of all.
+TEXT = TextSuite(
+    name="text",
+    scales=tuple(Scale(width, 4) for width in (16, 32, 64, 128, 192)),
+    seeds=tuple(range(100, 109)),
+    tasks_share=0.0,
+)
+TEXT_CHOICES = (
+    TEXT,
+    replace(TEXT, name="text_tasks", tasks_share=1.0),
+    replace(TEXT, name="text_mixed", tasks_share=0.1),
+)
