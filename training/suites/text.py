@@ -28,7 +28,7 @@ class TextSuite:
     length: int = 64  # tokens that are predicted in a row
     vocabulary: int = 1024
     dense_steps: int = 12
-    checkpoints: int = 56
+    checkpoints: int = 44
     learning_rate_times_width: float = 0.16
     warmup: int = 100
     final_learning_rate: float = 0.1
