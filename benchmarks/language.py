@@ -42,6 +42,7 @@ def row(scale: Published) -> str:
     from emergence_training.language.encoding import encode_item
     from emergence_training.language.evaluation import Evaluation, rows_of_text
     from emergence_training.language.items import shipped_items
+    from emergence_training.language.published import AT_A_TIME
     from emergence_training.language.scoring import Reader
 
     torch.set_num_threads(1)
@@ -67,7 +68,7 @@ def row(scale: Published) -> str:
     text = [e.context for (name, _), some in probes.items() for e in some if name == "general"]
     device = torch.device("cpu")
     began = time.monotonic()
-    Evaluation(probes, rows_of_text(text, device), device).measure(Reader(model))
+    Evaluation(probes, rows_of_text(text, device), device, AT_A_TIME).measure(Reader(model))
     measured = time.monotonic() - began
     tokens = sum(
         len(e.context) + sum(map(len, e.options)) for some in probes.values() for e in some

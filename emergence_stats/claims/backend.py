@@ -62,12 +62,31 @@ def costs_on_gpu(suite: str, memory_gb: float | None) -> tuple[str, list[dict[st
     if find_spec("emergence_training") is None:
         raise UsageError("--device cuda needs the training backend, which is not installed")
     from emergence_training.engines import costs
+    from emergence_training.suites import Suite
 
     declared, memory = suite_named(suite), memory_gb or costs.MEMORY_GB
+    if not isinstance(declared, Suite):
+        raise UsageError(
+            f"what a GPU would take is known for models of the tasks, and suite {suite} has language models"
+        )
     basis = f"{costs.DEVICE}, {memory:g} GB, products in float32"
     if declared.deep is not None or declared.log_spaced is not None:
         basis += "; without the measures of log-spaced checkpoints, which were not timed there"
     return basis, [asdict(cost) for cost in costs.costs(declared, memory)]
+
+
+def costs_of_published(suite: str) -> dict[str, dict[str, Any]]:
+    """By scale, what a run of published checkpoints costs, as estimated; nothing for a suite that is trained."""
+    if find_spec("emergence_training") is None:
+        return {}
+    from emergence_training.suites import PublishedSuite, named
+
+    declared = named().get(suite)
+    if not isinstance(declared, PublishedSuite):
+        return {}
+    from emergence_training.language.costs import costs
+
+    return {cost["scale"]: cost for cost in costs(declared)}
 
 
 def check_installed() -> None:

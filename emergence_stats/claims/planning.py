@@ -6,7 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from emergence_stats.claims.backend import suite_named, trainable_suites
+from emergence_stats.claims.backend import (
+    costs_of_published,
+    suite_named,
+    trainable_suites,
+)
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import read_lock
 from emergence_stats.core.plan import Design
@@ -20,7 +24,8 @@ def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
     """The confirmatory set of a hypothesis: each run's state, and the seconds that others took.
 
     A cost is the mean time of the runs of the same scale in the store, None if there are none;
-    `seconds_by_measure` says how much of it each measure took that is timed separately.
+    `seconds_by_measure` says how much of it each measure took that is timed separately. Of published checkpoints, which
+    are fetched, `published` has by scale what they are estimated to take.
     """
     design = wanted_design(loaded, suite)
     manifests = manifests_of(uri)
@@ -31,13 +36,15 @@ def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
     of_scale: dict[str, list[Manifest]] = {}
     for m in there.values():
         of_scale.setdefault(m.scale, []).append(m)
-    runs = []
+    runs, published = [], costs_of_published(design.suite)
     for scale, seed in design.runs():
         found = there.get((scale, seed))
         state = "missing"
         if found is not None:
             state = "pilot" if registration is not None and registration.saw(found) else "there"
         total, by_measure = _cost(of_scale.get(scale, []))
+        if total is None and scale in published:
+            total = 3600 * published[scale]["hours"]
         cost = {"seconds": total, "seconds_by_measure": by_measure}
         runs.append({"scale": scale, "seed": seed, "state": state, **cost})
     return {
@@ -46,6 +53,7 @@ def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
         "confirmatory": design == loaded.hypothesis.design,
         "store": uri,
         "runs": runs,
+        **({"published": published} if published else {}),
     }
 
 
@@ -72,6 +80,8 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
         cost = mine[0]["seconds"]
         each = f"{cost:.0f} s a run" if cost is not None else "cost unknown"
         yield f"  {scale}  {each}  {states}"
+        if scale in plan.get("published", {}):
+            yield f"    {published_text(plan['published'][scale])}"
         parts = sorted(mine[0]["seconds_by_measure"].items(), key=lambda part: -part[1])
         if parts:
             yield f"    of these: {', '.join(f'{name} {spent:.0f} s' for name, spent in parts)}"
@@ -97,6 +107,14 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
         return
     suite = "" if plan["confirmatory"] else f" --suite {plan['suite']}"
     yield f"make them with: emergence-stats collect {plan['name']}{suite}"
+
+
+def published_text(cost: dict[str, Any]) -> str:
+    """What a model's checkpoints are estimated to take."""
+    return (
+        f"estimated: {cost['checkpoints']} checkpoints, {cost['hours']:.1f} hours of one core, {cost['memory_gb']:.1f} GB of memory, "
+        f"{cost['download_gb']:.0f} GB to fetch, {cost['checkpoint_gb']:.1f} GB at a time"
+    )
 
 
 def total_of(plans: Sequence[dict[str, Any]]) -> dict[str, Any]:

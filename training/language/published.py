@@ -31,6 +31,9 @@ from .evaluation import Evaluation, rows_of_text
 from .items import Items, shipped_items
 from .scoring import Reader
 
+AT_A_TIME = (
+    16  # items: the scores of a vocabulary of 50,000 tokens take the memory that the weights leave
+)
 _TEXT = "general"  # the set whose sentences the loss on text is taken of
 
 
@@ -121,7 +124,7 @@ class _Run:
             for item in some
             if name == _TEXT
         ]
-        return Evaluation(probes, rows_of_text(text, self._device), self._device)
+        return Evaluation(probes, rows_of_text(text, self._device), self._device, AT_A_TIME)
 
     def _read(self, model: Any) -> list[Reading]:
         assert self._evaluation is not None

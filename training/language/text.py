@@ -19,7 +19,7 @@ from emergence_stats.traces.format import Manifest
 from .. import run
 from ..checkpoints.readings import Reading, to_table
 from ..engines.task import StepProgress, Task
-from ..suites import Scale, TextSuite
+from ..suites import Arm, TextSuite
 from . import tokenizer
 from .encoding import encode_item
 from .evaluation import Evaluation
@@ -39,7 +39,7 @@ def train(task: Task, progress: StepProgress | None = None, *, threads: int = 1)
 def parts(task: Task) -> run.Parts:
     """What is trained, and what is measured of it."""
     assert isinstance(task.suite, TextSuite)
-    assert isinstance(task.scale, Scale)
+    assert isinstance(task.scale, Arm)
     data = prepared(None if task.suite.corpus is None else Path(task.suite.corpus))
     training = TextTraining(task.suite, task.scale, task.seed, torch.device(task.device), data)
     return run.Parts(training, TextMeasuring(training, data), data.config)
@@ -51,7 +51,7 @@ class TextTraining:
     pieces = 1
 
     def __init__(
-        self, suite: TextSuite, scale: Scale, seed: int, device: torch.device, data: Prepared
+        self, suite: TextSuite, scale: Arm, seed: int, device: torch.device, data: Prepared
     ) -> None:
         self.suite, self.scale, self.seed, self.device = suite, scale, seed, device
         self._rows = Rows(suite, scale, seed, data)
@@ -106,7 +106,7 @@ class TextTraining:
         return (sums / counts.clamp_min(1)).sum() / (counts > 0).sum()
 
 
-def _model(suite: TextSuite, scale: Scale) -> Any:
+def _model(suite: TextSuite, scale: Arm) -> Any:
     from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
     return GPTNeoXForCausalLM(
@@ -131,12 +131,9 @@ def _model(suite: TextSuite, scale: Scale) -> Any:
 class Rows:
     """The batches of a run, functions of the run and the step alone: rows of the streams, from places that are drawn."""
 
-    def __init__(self, suite: TextSuite, scale: Scale, seed: int, data: Prepared) -> None:
-        self._suite, self._key, self._data = (
-            suite,
-            (scale.width, scale.layers, scale.heads, seed),
-            data,
-        )
+    def __init__(self, suite: TextSuite, scale: Arm, seed: int, data: Prepared) -> None:
+        self._suite, self._data, self._share = suite, data, scale.tasks_share
+        self._key = (scale.width, scale.layers, scale.heads, seed)
         self._chunk: int | None = None
         self._drawn: tuple[Tensor, Tensor] | None = None
 
@@ -152,7 +149,7 @@ class Rows:
         suite, data = self._suite, self._data
         rng = np.random.default_rng([_DATA_STREAM, *self._key, chunk])
         shape = (CHUNK_STEPS, suite.batch)
-        of_tasks = rng.random(shape) < suite.tasks_share
+        of_tasks = rng.random(shape) < self._share
         place = rng.random(shape)
         window = np.arange(suite.length + 1)
         ends = np.where(of_tasks, len(data.tasks), len(data.text)) - len(window)
@@ -221,7 +218,7 @@ class TextMeasuring:
         return {"seconds_measuring": round(self.seconds, 1)}
 
 
-def learning_rate(suite: TextSuite, scale: Scale, step: int) -> float:
+def learning_rate(suite: TextSuite, scale: Arm, step: int) -> float:
     """Linear warm-up, then cosine decay to `final_learning_rate` of the peak."""
     warm = min(1.0, (step + 1) / suite.warmup)
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / suite.steps)))

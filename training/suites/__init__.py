@@ -10,10 +10,11 @@ from .paper import PAPER, PAPER_EARLY, PAPER_SCALES
 from .pocket import DATA_CHOICES, LONG_CHOICES, POCKET, POCKET_DEEP, POCKET_LONG, SMOKE
 from .published import PYTHIA, Published, PublishedSuite
 from .suite import DeepMeasures, LogSpaced, Scale, Suite
-from .text import TEXT_CHOICES, TextSuite
+from .text import TEXT, Arm, TextSuite
 
 __all__ = [
     "PAPER_SCALES",
+    "Arm",
     "PUBLISHED",
     "SUITES",
     "TEXTS",
@@ -44,7 +45,7 @@ SUITES: dict[str, Suite] = {
 }
 
 PUBLISHED: dict[str, PublishedSuite] = {suite.name: suite for suite in (PYTHIA,)}
-TEXTS: dict[str, TextSuite] = {suite.name: suite for suite in TEXT_CHOICES}
+TEXTS: dict[str, TextSuite] = {suite.name: suite for suite in (TEXT,)}
 
 
 def named() -> dict[str, Declared]:

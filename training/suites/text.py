@@ -1,9 +1,10 @@
 """Language models that are trained here, on text, on tasks made of the same text, or on both.
 
-GPT-NeoX in five widths of four blocks on the addresses of presidents (`language/corpus.py`): 45 thousand to 2.2 million parameters.
-The three suites are one training but for what it is trained on: "text", the documents; "tasks", the probes themselves, of other
-items, with the loss on the right option alone; "mixed", text with every tenth row a row of tasks. The learning rate is that of
-`pocket`, for the reason that `suite.py` gives.
+GPT-NeoX in five widths of four blocks on the addresses of presidents (`language/corpus.py`). A size is trained in three arms, which
+are one training but for what it is trained on: "text", the documents; "tasks", the probes themselves, of other items, with the loss
+on the right option alone; "mixed", text with every tenth row a row of tasks. The three runs of a seed begin from the same weights and
+read from the same places, so that a seed is a matched comparison. The learning rate is that of `pocket`, for the reason that
+`suite.py` gives.
 """
 
 from __future__ import annotations
@@ -15,14 +16,35 @@ from typing import Any, ClassVar
 from .suite import BASE_BYTES, BYTES_A_PARAMETER, Scale
 
 
+ARMS = {
+    "text": 0.0,
+    "tasks": 1.0,
+    "mixed": 0.1,
+}  # the share of the rows of a batch that are of tasks, in the mean
+
+
+@dataclass(frozen=True)
+class Arm(Scale):
+    """A size in one of the `ARMS`; to claims, each is a scale."""
+
+    arm: str = "text"
+
+    @property
+    def name(self) -> str:
+        return f"{super().name}-{self.arm}"
+
+    @property
+    def tasks_share(self) -> float:
+        return ARMS[self.arm]
+
+
 @dataclass(frozen=True)
 class TextSuite:
-    """A declared set of runs. `tasks_share`: of the rows of a batch that are of tasks, in the mean."""
+    """A declared set of runs."""
 
     name: str
-    scales: tuple[Scale, ...]
+    scales: tuple[Arm, ...]
     seeds: tuple[int, ...]
-    tasks_share: float
     steps: int = 2000
     batch: int = 32
     length: int = 64  # tokens that are predicted in a row
@@ -42,14 +64,15 @@ class TextSuite:
         """The same on another corpus, under a name of its own: its runs are no runs of this suite."""
         return replace(self, name=f"{self.name}_on_{corpus.name}", corpus=str(corpus))
 
-    def config(self, scale: Scale, seed: int) -> dict[str, Any]:
+    def config(self, scale: Arm, seed: int) -> dict[str, Any]:
         """What determines a run, but for corpus and probes, whose digests a run adds."""
         shared = {
             k: v for k, v in asdict(self).items() if k not in {"scales", "seeds", "name", "corpus"}
         }
         shared["betas"] = list(self.betas)
         rate = {"learning_rate": self.peak_rate(scale), "optimiser": "AdamW", "schedule": "cosine"}
-        return {**shared, **asdict(scale), **rate, "model": "gpt_neox", "seed": seed}
+        shares = {"tasks_share": scale.tasks_share}
+        return {**shared, **asdict(scale), **shares, **rate, "model": "gpt_neox", "seed": seed}
 
     def peak_rate(self, scale: Scale) -> float:
         return self.learning_rate_times_width / scale.width
@@ -76,15 +99,9 @@ class TextSuite:
         return self.steps
 
 
-# Seed 100 is a pilot. Fewer seeds of the largest, which costs half of all.
+# Seed 100 is a pilot.
 TEXT = TextSuite(
     name="text",
-    scales=tuple(Scale(width, 4) for width in (16, 32, 64, 128, 192)),
+    scales=tuple(Arm(width, 4, arm=arm) for width in (16, 32, 64, 128, 192) for arm in ARMS),
     seeds=tuple(range(100, 109)),
-    tasks_share=0.0,
-)
-TEXT_CHOICES = (
-    TEXT,
-    replace(TEXT, name="text_tasks", tasks_share=1.0),
-    replace(TEXT, name="text_mixed", tasks_share=0.1),
 )

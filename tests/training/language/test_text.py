@@ -14,9 +14,9 @@ from emergence_training.engines.task import Task  # noqa: E402
 from emergence_training.language import text, tokenizer  # noqa: E402
 from emergence_training.language.items import Item  # noqa: E402
 from emergence_training.language.prepared import Prepared  # noqa: E402
-from emergence_training.suites import TEXTS, Scale  # noqa: E402
+from emergence_training.suites import TEXTS, Arm  # noqa: E402
 
-SCALE = Scale(8, 2, heads=2)
+SCALE = Arm(8, 2, heads=2)
 TINY = dataclasses.replace(
     TEXTS["text"], name="tiny", scales=(SCALE,), steps=12, batch=4, length=16, dense_steps=3, checkpoints=7
 )  # fmt: skip
@@ -49,14 +49,14 @@ def data(monkeypatch):
     return made
 
 
-def batch(data, share, step=5, seed=0):
-    suite = dataclasses.replace(TINY, tasks_share=share, batch=200)
-    return text.Rows(suite, SCALE, seed, data).batch(step)
+def batch(data, arm, step=5):
+    suite = dataclasses.replace(TINY, batch=200)
+    return text.Rows(suite, dataclasses.replace(SCALE, arm=arm), 0, data).batch(step)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
-def test_rows_are_of_text_or_of_tasks_in_the_share_that_is_declared(data, share):
-    inputs, targets = batch(data, share)
+@pytest.mark.parametrize(("arm", "share"), [("text", 0.0), ("mixed", 0.1), ("tasks", 1.0)])
+def test_rows_are_of_text_or_of_tasks_in_the_share_of_the_arm(data, arm, share):
+    inputs, targets = batch(data, arm)
     odd = inputs[:, 0] % 2 == 1
     assert ((inputs % 2 == 1) == odd[:, None]).all()
     assert odd.double().mean().item() == pytest.approx(share, abs=0.08)
@@ -74,7 +74,17 @@ def test_a_batch_depends_on_the_run_and_the_step_alone(data):
     assert torch.equal(later[0], later[2])
     assert torch.equal(later[1], text.Rows(TINY, SCALE, 0, data).batch(70)[0])
     assert not torch.equal(later[0], text.Rows(TINY, SCALE, 1, data).batch(3)[0])
-    assert not torch.equal(later[0], text.Rows(TINY, Scale(8, 3, heads=2), 0, data).batch(3)[0])
+    assert not torch.equal(later[0], text.Rows(TINY, Arm(8, 3, heads=2), 0, data).batch(3)[0])
+
+
+def test_the_arms_of_a_seed_begin_from_the_same_weights(data):
+    def weights(arm, seed):
+        scale = dataclasses.replace(SCALE, arm=arm)
+        made = text.TextTraining(TINY, scale, seed, torch.device("cpu"), data)
+        return torch.cat([p.flatten() for p in made.model.parameters()])
+
+    assert torch.equal(weights("text", 0), weights("tasks", 0))
+    assert not torch.equal(weights("text", 0), weights("text", 1))
 
 
 def test_a_row_of_tasks_counts_as_one_of_text_does(data):
@@ -113,6 +123,7 @@ def test_a_run_that_was_killed_gives_the_same_traces(tmp_path, data, monkeypatch
     assert a.equals(b)
     assert first.config["corpus"] == "made"
     assert first.config["learning_rate"] == 0.16 / 8
+    assert (first.scale, first.config["tasks_share"]) == ("d8L2-text", 0.0)
 
 
 def test_every_checkpoint_has_every_measure_of_every_probe(tmp_path, data):
@@ -147,7 +158,7 @@ def test_the_same_seed_makes_other_weights_at_another_scale_and_leaves_the_strea
 def test_another_corpus_is_another_suite(tmp_path):
     suite = TEXTS["text"].on(tmp_path / "novels")
     assert suite.name == "text_on_novels"
-    assert suite.run_id(SCALE, 0) == "text_on_novels-d8L2-s0"
+    assert suite.run_id(SCALE, 0) == "text_on_novels-d8L2-text-s0"
 
 
 def test_the_shipped_tokenizer_reads_any_text_back():
