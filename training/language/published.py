@@ -87,6 +87,7 @@ class _Run:
                 self._scale.repository, revision, self._partial.folder / "fetched"
             ) as at:
                 model = load_model(at, self._device)
+                self._check(model, revision)
                 self._evaluation = self._evaluation or self._fixed(load_tokenizer(at), model)
                 state["digests"][revision] = digest_of(model)
                 state["readings"][revision] = self._read(model)
@@ -101,6 +102,15 @@ class _Run:
                 r for r in state["readings"][revision] if r.name == "loss" and r.values.ndim == 0
             )
             progress(step, task.suite.last_step, float(loss.values))
+
+    def _check(self, model: Any, revision: str) -> None:
+        """Raise `CollectError` for another model than the suite declares: its layers would be called what they are not."""
+        found = (model.config.num_hidden_layers, model.config.hidden_size)
+        if found != (self._scale.layers, self._scale.width):
+            raise CollectError(
+                f"{self._scale.repository}, {revision}: {found[0]} blocks of width {found[1]}, and {self._scale.name} has "
+                f"{self._scale.layers} of {self._scale.width}"
+            )
 
     def _fixed(self, tokenizer: Any, model: Any) -> Evaluation:
         """The items as this model reads them; all its checkpoints share a tokenizer."""

@@ -14,10 +14,10 @@ from .text import TEXT, Arm, TextSuite
 
 __all__ = [
     "PAPER_SCALES",
-    "Arm",
     "PUBLISHED",
     "SUITES",
     "TEXTS",
+    "Arm",
     "Declared",
     "DeepMeasures",
     "LogSpaced",

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 from .suite import BASE_BYTES, BYTES_A_PARAMETER, Scale
 
-
 ARMS = {
     "text": 0.0,
     "tasks": 1.0,

@@ -40,7 +40,7 @@ def model(width=16, layers=2, seed=0):
         num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=4 * width,
-        max_position_embeddings=128,
+        max_position_embeddings=256,
         bos_token_id=0,
         eos_token_id=0,
     )

@@ -1,6 +1,8 @@
 """Published checkpoints as traces: read from the hub's layout, one at a time, and none twice."""
 
 import dataclasses
+import json
+import re
 
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ from emergence_stats.traces.store import Store  # noqa: E402
 from emergence_training.engines.task import Task  # noqa: E402
 from emergence_training.language import published  # noqa: E402
 from emergence_training.language.items import Item  # noqa: E402
-from emergence_training.suites import Published, PublishedSuite  # noqa: E402
+from emergence_training.suites import PUBLISHED, Published, PublishedSuite  # noqa: E402
+from tests.support import edit, es, failed, fill  # noqa: E402
 from tests.training.language.models import publish  # noqa: E402
 
 STEPS = (0, 2, 8, 16, 24)
@@ -177,3 +180,65 @@ def test_all_of_a_suite_is_in_its_config():
     assert config["revisions"]["step8"] == 8
     assert dataclasses.replace(suite(), tokens_a_step=1).config(model, 0) != config
     assert np.isfinite(suite().memory(model))
+
+
+def test_another_model_than_the_suite_declares_is_refused(tmp_path, hub):
+    wrong = task(tmp_path, hub)
+    declared = dataclasses.replace(wrong.scale, layers=3)
+    with pytest.raises(CollectError, match=r"2 blocks of width 16, and tiny has 3 of 16"):
+        published.train(dataclasses.replace(wrong, scale=declared), items=ITEMS)
+
+
+@pytest.fixture
+def declared(monkeypatch):
+    """Suite `pythia` with a model that is small enough for a test, and few revisions."""
+    model = Published("160m", "EleutherAI/pythia-160m", 16, 2, 20_000)
+    tiny = dataclasses.replace(suite(), name="pythia", scales=(model,))
+    monkeypatch.setitem(PUBLISHED, "pythia", tiny)
+
+
+def test_one_command_collects_a_model(project, hub, declared):
+    (project / "models").mkdir()
+    (project / "models" / "models--EleutherAI--pythia-160m").symlink_to(hub / "models--lab--tiny")
+    command = ("collect", "--suite", "pythia", "--scale", "160m", "--models", "models")
+    done = es(*command, cwd=project)
+    assert done.returncode == 0, done.stderr
+    ((_, manifest),) = [rows(project / "data")]
+    assert (manifest.suite, manifest.scale) == ("pythia", "160m")
+    assert es(*command, cwd=project).returncode == 0  # nothing to do
+    assert "learns" in es("test", "learns", cwd=project).stdout
+
+
+def test_options_that_do_not_fit_a_suite_are_errors(project, declared):
+    failed(
+        es("collect", "--suite", "smoke", "--models", ".", cwd=project), "--models", "smoke is none"
+    )
+    failed(
+        es("collect", "--suite", "pythia", "--corpus", ".", cwd=project),
+        "--corpus",
+        "pythia is none",
+    )
+    failed(
+        es("collect", "--suite", "pythia", "--models", "nowhere", cwd=project),
+        "there is no such folder",
+    )
+    failed(es("collect", "--suite", "pythia", "--together", "2", cwd=project), "--together")
+    failed(
+        es("collect", "--suite", "pythia", "--scale", "70m", cwd=project), "no scale '70m'", "160m"
+    )
+
+
+def test_a_plan_says_time_memory_and_download(project):
+    claim = project / "hypotheses" / "learns.py"
+    edit(claim, "import Claim", "import Claim, Design")
+    edit(claim, "(0.5))],", '(0.5))],\n    design=Design("pythia", ("160m", "2.8b"), (0,)),')
+    fill(project, range(1))
+    said = es("plan", "learns", cwd=project).stdout
+    assert re.search(
+        r"160m .*\n.*154 checkpoints, [\d.]+ hours of one core, [\d.]+ GB of memory, 50 GB to fetch, 0\.3 GB",
+        said,
+    )
+    plan = json.loads(es("plan", "learns", "--json", cwd=project).stdout)
+    small, large = (plan["published"][scale] for scale in ("160m", "2.8b"))
+    assert large["hours"] > 10 * small["hours"]
+    failed(es("plan", "learns", "--device", "cuda", cwd=project), "pythia has language models")
