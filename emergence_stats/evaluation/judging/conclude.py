@@ -11,6 +11,7 @@ from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
 from emergence_stats.evaluation.judging.controls import conclude_control
 from emergence_stats.evaluation.judging.missing import missing_of
+from emergence_stats.evaluation.judging.outcomes import best_of
 from emergence_stats.evaluation.judging.predictions import combined, predict_all
 from emergence_stats.evaluation.judging.qualifiers import qualifiers_of
 from emergence_stats.evaluation.judging.replication import comparisons_of
@@ -122,22 +123,36 @@ def _reason(
     predictions: tuple[PredictionResult, ...],
 ) -> str:
     if selection.why_nothing is not None:
-        return selection.why_nothing
+        return f"{selection.why_nothing}{_advice(job, ', or make its runs with')}"
     if not selection.with_status("counted"):
         refused = [use for use in selection.uses.values() if use.status in ("refused", "excluded")]
         why = f"no run can be used ({refused[0].run_id}: {refused[0].why})" if refused else "no run"
-        design = job.hypothesis.design
+        if job.hypothesis.design is None:
+            return f"{why}; it needs traces of {', '.join(job.hypothesis.needs.measures)}"
         # runs that are there and cannot be used are often somebody's own: no command here mends them
-        unusable = selection.with_status("refused")
-        if design is not None and can_be_collected(design.suite) and not unusable:
-            return f"{why}; make them with: emergence-stats collect {job.loaded.name}"
-        if design is not None:
-            return why
-        return f"{why}; it needs traces of {', '.join(job.hypothesis.needs.measures)}"
+        return (
+            why if selection.with_status("refused") else f"{why}{_advice(job, '; make them with')}"
+        )
     deciding = [p for p in predictions if p.verdict is verdict] or list(predictions)
     others = len(deciding) - 1
     more = f"; {others} more prediction{'s' if others > 1 else ''} {verdict}" if others else ""
     return deciding[0].reason + more
+
+
+def _advice(job: Job, make: str) -> str:
+    """How the planned runs are made (`make`, in words), where `collect` can, and what one run at each scale can say at best, which is little."""
+    design = job.hypothesis.design
+    if design is None or not can_be_collected(design.suite):
+        return ""
+    advice = f"{make}: emergence-stats collect {job.loaded.name}"
+    if len(design.seeds) > 1:
+        return advice
+    runs = len(design.runs())
+    some = " or ".join(map(str, best_of(job.hypothesis)))
+    plural = "s" if runs > 1 else ""
+    if not some:
+        return f"{advice}. Its {runs} run{plural}, one at each scale, leave it inconclusive whatever they show"
+    return f"{advice}. Its {runs} run{plural}, one at each scale, can make it {some} at best"
 
 
 def _pooled(job: Job) -> dict[str, Any]:

@@ -263,9 +263,9 @@ def _stamped(row: dict[str, Any]) -> str:
 
 
 def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str, Any]:
-    from emergence_stats.audit.outcomes import check_both_ways
     from emergence_stats.audit.rehearsal import check_repeats, sketches_of
     from emergence_stats.claims import registration as locks
+    from emergence_stats.evaluation.judging.outcomes import check_both_ways
     from emergence_stats.support.words import visible
 
     uri = traces or session.project.traces

@@ -14,8 +14,8 @@ from emergence_stats import (
     Share,
     Slope,
 )
-from emergence_stats.audit.outcomes import check_both_ways
 from emergence_stats.errors import HypothesisError
+from emergence_stats.evaluation.judging.outcomes import check_both_ways
 from tests.support import edit, es, fill
 
 

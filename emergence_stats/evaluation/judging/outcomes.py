@@ -37,11 +37,7 @@ def check_both_ways(name: str, hypothesis: Hypothesis) -> None:
         )
     possible = {p.name: _verdicts_of(p, hypothesis) for p in hypothesis.predictions}
     for verdict in (Verdict.SUPPORTED, Verdict.REFUTED):
-        best = [
-            verdict if verdict in verdicts else Verdict.INCONCLUSIVE
-            for verdicts in possible.values()
-        ]
-        if COMBINE[hypothesis.combine](best) is verdict:
+        if _best(hypothesis, possible, verdict):
             continue
         lacking = next(n for n, verdicts in possible.items() if verdict not in verdicts)
         prediction = next(p for p in hypothesis.predictions if p.name == lacking)
@@ -50,6 +46,21 @@ def check_both_ways(name: str, hypothesis: Hypothesis) -> None:
             f"{name}: {_units(prediction, hypothesis)} cannot {verb} {lacking!r} {prediction.region}, even if all "
             f"agree; {_enough(prediction, hypothesis, verdict)}. Do not move the region for this"
         )
+
+
+def best_of(hypothesis: Hypothesis) -> list[Verdict]:
+    """Of supported and refuted those that the runs of the design could give, if all agree."""
+    possible = {p.name: _verdicts_of(p, hypothesis) for p in hypothesis.predictions}
+    some = (Verdict.SUPPORTED, Verdict.REFUTED)
+    return [verdict for verdict in some if _best(hypothesis, possible, verdict)]
+
+
+def _best(hypothesis: Hypothesis, possible: dict[str, set[Verdict]], verdict: Verdict) -> bool:
+    """Whether predictions that each come out as they can come nearest to a verdict give it."""
+    best = [
+        verdict if verdict in verdicts else Verdict.INCONCLUSIVE for verdicts in possible.values()
+    ]
+    return COMBINE[hypothesis.combine](best) is verdict
 
 
 def _enough(prediction: Prediction, hypothesis: Hypothesis, verdict: Verdict) -> str:
