@@ -23,7 +23,7 @@ def main() -> int:
     if "--short" in sys.argv[1:]:
         lines = ["| claim | verdict |", "|---|---|"]
         lines += [
-            f"| [{one.hypothesis.claim.text}](gallery.md#{one.name}) | {_verdict(verdicts[one.name])} |"
+            f"| [{one.hypothesis.claim.text}](gallery.md#{one.name}) | {_verdict(one, verdicts[one.name])} |"
             for one in claims
         ]
     else:
@@ -32,10 +32,11 @@ def main() -> int:
     return 0
 
 
-def _verdict(entry: Mapping[str, Any]) -> str:
+def _verdict(loaded: Loaded, entry: Mapping[str, Any]) -> str:
     """With what qualifies it; of a claim without runs, that."""
     if not entry["runs"]:
-        return "runs are being collected"
+        registered = loaded.source.lock.exists()
+        return "runs are being collected" if registered else "not registered, and without runs here"
     kinds = ", ".join(entry["qualifiers"])
     return f"**{entry['verdict']}**{f', with reservations: {kinds}' if kinds else ''}"
 
@@ -43,7 +44,7 @@ def _verdict(entry: Mapping[str, Any]) -> str:
 def _section(loaded: Loaded, entry: Mapping[str, Any], project: Project) -> Iterator[str]:
     claim = loaded.hypothesis.claim
     yield from (f"## {loaded.name}", "")
-    verdict = _verdict(entry)
+    verdict = _verdict(loaded, entry)
     source = f" {claim.paper}." if claim.paper else ""
     yield from (f"**{claim.text}**{source} {verdict[0].upper()}{verdict[1:]}.", "")
     # the first paragraph says the claim again
