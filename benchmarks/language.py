@@ -37,13 +37,13 @@ def row(scale: Published) -> str:
     import torch
     from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-    from emergence_training.language import tokenizer
     from emergence_training.language.checkpoints import digest_of, load_model
     from emergence_training.language.encoding import encode_item
     from emergence_training.language.evaluation import Evaluation, rows_of_text
     from emergence_training.language.items import shipped_items
     from emergence_training.language.published import AT_A_TIME
     from emergence_training.language.scoring import Reader
+    from emergence_training.language.trained import tokenizer
 
     torch.set_num_threads(1)
     config = GPTNeoXConfig(

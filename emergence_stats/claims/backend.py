@@ -109,9 +109,13 @@ def collect_runs(
     """Train the runs of a suite that a store lacks, and return how many were written."""
     from emergence_training.collect import collect
     from emergence_training.engines.task import Options
+    from emergence_training.suites import PublishedSuite
 
     suite = _language(suite, how)
-    options = Options(how.jobs, how.address, slurm=how.slurm, together=how.together)
+    jobs = how.jobs
+    if jobs is None and isinstance(suite, PublishedSuite):
+        jobs = 1  # a large model takes all cores, and the memory
+    options = Options(jobs, how.address, slurm=how.slurm, together=how.together)
     return collect(
         folder,
         suite,

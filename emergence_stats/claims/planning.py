@@ -43,9 +43,9 @@ def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
         if found is not None:
             state = "pilot" if registration is not None and registration.saw(found) else "there"
         total, by_measure = _cost(of_scale.get(scale, []))
+        cost: dict[str, Any] = {"seconds": total, "seconds_by_measure": by_measure}
         if total is None and scale in published:
-            total = 3600 * published[scale]["hours"]
-        cost = {"seconds": total, "seconds_by_measure": by_measure}
+            cost |= {"seconds": 3600 * published[scale]["hours"], "estimated": True}
         runs.append({"scale": scale, "seed": seed, "state": state, **cost})
     return {
         "name": loaded.name,
@@ -79,6 +79,7 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
         states = "  ".join(f"{run['seed']}:{run['state']}" for run in mine)
         cost = mine[0]["seconds"]
         each = f"{cost:.0f} s a run" if cost is not None else "cost unknown"
+        each += ", estimated" if mine[0].get("estimated") else ""
         yield f"  {scale}  {each}  {states}"
         if scale in plan.get("published", {}):
             yield f"    {published_text(plan['published'][scale])}"

@@ -293,7 +293,7 @@ def shipped_folder() -> Path | None:
     installed, checkout = package / "shipped", package.parent / "hypotheses"
     if installed.is_dir():
         return installed
-    return checkout if (package.parent / "training" / "suites.py").is_file() else None
+    return checkout if (package.parent / "training" / "suites").is_dir() else None
 
 
 def _tools(path: Path) -> dict[str, Any]:

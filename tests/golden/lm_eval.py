@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
-from emergence_training.language import tokenizer
 from emergence_training.language.items import shipped_items
+from emergence_training.language.trained import tokenizer
 
 SHOWN = 5  # items of each set whose log-probabilities are kept
 

@@ -499,6 +499,21 @@ def test_runs_that_cannot_be_used_are_not_said_to_be_made_anew(project):
     assert "make them with" not in done
 
 
+def test_a_plan_that_is_no_test_does_not_have_to_be_registered(project):
+    """`register` would refuse it, so `register --check` cannot ask for it; it says why."""
+    claim = project / "hypotheses" / "learns.py"
+    edit(claim, "import Claim", "import Claim, Design, Share")
+    edit(claim, "(0.5))],", '(0.9), Share())],\n    design=Design("sim", ("d32",), (5, 6)),')
+    done = es("register", "--check", cwd=project)
+    assert done.returncode == 0
+    assert "2 runs cannot support" in done.stderr
+    assert "cannot be registered" in done.stderr
+    edit(claim, "(5, 6)", "range(80)")
+    done = es("register", "--check", cwd=project)
+    assert done.returncode == 1
+    assert "not registered yet: learns" in done.stderr
+
+
 def test_a_report_that_cannot_be_written_is_an_error(project):
     fill(project, range(2))
     for output in ("nowhere/report.json", "/dev/full"):

@@ -171,6 +171,7 @@ class _Run:
             further={
                 "seconds": round(state["seconds"], 1),
                 "seconds_measuring": round(state["seconds"], 1),
+                "threads": torch.get_num_threads(),
                 "checkpoints": {r: state["digests"][r] for r in usable},
                 **({"left_out": said} if said else {}),
             },

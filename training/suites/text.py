@@ -1,6 +1,6 @@
 """Language models that are trained here, on text, on tasks made of the same text, or on both.
 
-GPT-NeoX in five widths of four blocks on the addresses of presidents (`language/corpus.py`). A size is trained in three arms, which
+GPT-NeoX in five widths of four blocks on the addresses of presidents (`language/trained/corpus.py`). A size is trained in three arms, which
 are one training but for what it is trained on: "text", the documents; "tasks", the probes themselves, of other items, with the loss
 on the right option alone; "mixed", text with every tenth row a row of tasks. The three runs of a seed begin from the same weights and
 read from the same places, so that a seed is a matched comparison. The learning rate is that of `pocket`, for the reason that
@@ -57,7 +57,7 @@ class TextSuite:
     betas: tuple[float, float] = (0.9, 0.98)
     clip_norm: float = 1.0
     corpus: str | None = None  # a folder of texts; None: the default
-    trainer: ClassVar[str] = ".language.text"  # module that makes a run
+    trainer: ClassVar[str] = ".language.trained.text"  # module that makes a run
 
     def on(self, corpus: Path) -> TextSuite:
         """The same on another corpus, under a name of its own: its runs are no runs of this suite."""

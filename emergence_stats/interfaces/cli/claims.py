@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emergence_stats.errors import UsageError
+from emergence_stats.errors import HypothesisError, UsageError
 from emergence_stats.interfaces.cli.app import app
 from emergence_stats.interfaces.cli.options import (
     JsonOption,
@@ -30,6 +30,7 @@ from emergence_stats.interfaces.cli.session import (
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Loaded
     from emergence_stats.claims.registration.seen import Sketch
+    from emergence_stats.core.plan import Hypothesis
     from emergence_stats.traces.format import Manifest
     from emergence_stats.traces.store import Store
 
@@ -382,6 +383,18 @@ def _store_to_see(session: Session, uri: str, named: bool) -> Store | None:
     return store
 
 
+def _is_no_test(name: str, hypothesis: Hypothesis) -> bool:
+    """Whether `register` would refuse a plan, since its runs leave one verdict out of reach; then it says so."""
+    from emergence_stats.evaluation.judging.outcomes import check_both_ways
+
+    try:
+        check_both_ways(name, hypothesis)
+    except HypothesisError as error:
+        say(f"note: {error}: it cannot be registered")
+        return True
+    return False
+
+
 def _verify(session: Session, loaded: list[Loaded], as_json: bool) -> None:
     from emergence_stats.claims.registration import state_of
     from emergence_stats.support.words import visible
@@ -413,6 +426,9 @@ def _verify(session: Session, loaded: list[Loaded], as_json: bool) -> None:
     unregistered = [name for name, state in states.items() if state.status == "unregistered"]
     amended = [name for name, state in states.items() if state.status == "amended"]
     if unregistered:
+        plans = {one.name: one.hypothesis for one in loaded}
+        no_test = [name for name in unregistered if _is_no_test(name, plans[name])]
+        unregistered = [name for name in unregistered if name not in no_test]
         fresh = [name for name in unregistered if not states[name].notes]
         if fresh:
             say(

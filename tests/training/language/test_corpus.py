@@ -13,9 +13,9 @@ pytest.importorskip("torch")
 pytest.importorskip("tokenizers")
 
 from emergence_stats.errors import CollectError
-from emergence_training.language import corpus, mined, tokenizer
 from emergence_training.language.items import faults
-from emergence_training.language.mined import PROBES, Counts, Miner
+from emergence_training.language.trained import corpus, mined, tokenizer
+from emergence_training.language.trained.mined import PROBES, Counts, Miner
 
 
 @pytest.fixture(autouse=True)

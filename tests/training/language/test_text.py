@@ -11,9 +11,9 @@ pytest.importorskip("transformers")
 from emergence_stats.traces.store import Store  # noqa: E402
 from emergence_training import run  # noqa: E402
 from emergence_training.engines.task import Task  # noqa: E402
-from emergence_training.language import text, tokenizer  # noqa: E402
 from emergence_training.language.items import Item  # noqa: E402
-from emergence_training.language.prepared import Prepared  # noqa: E402
+from emergence_training.language.trained import text, tokenizer  # noqa: E402
+from emergence_training.language.trained.prepared import Prepared  # noqa: E402
 from emergence_training.suites import TEXTS, Arm  # noqa: E402
 
 SCALE = Arm(8, 2, heads=2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from numpy.typing import NDArray
 
 from emergence_stats.errors import CollectError
 
+from ..items import Item
 from . import corpus, tokenizer
-from .items import Item
 from .mined import TASK_LEVELS, Counts, Miner
 
 VERSION = 1  # of the probes and streams: part of every run's config
@@ -57,6 +58,7 @@ def prepared(folder: Path | None = None) -> Prepared:
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):  # one process makes it, the others wait
         if not file.exists():
+            sys.stderr.write("mining the probes from the corpus, once; about a minute\n")
             _save(file, _make(texts))
     with np.load(file) as held:
         arrays = {name: held[name] for name in ("text", "tasks", "answers", "held_out")}

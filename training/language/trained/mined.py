@@ -14,9 +14,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..encoding import Encode
+from ..items import Item
 from .corpus import Document
-from .encoding import Encode
-from .items import Item
 
 LEVELS = (0, 1, 2)
 WINDOW = 8  # words of context

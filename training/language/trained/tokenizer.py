@@ -1,6 +1,6 @@
 """Byte-level pairs of the default corpus: 1,024 tokens, in a file beside this module.
 
-Made by ``python -m emergence_training.language.tokenizer``, from the training documents alone. Other corpora are read with the
+Made by ``python -m emergence_training.language.trained.tokenizer``, from the training documents alone. Other corpora are read with the
 same tokens, which any text has.
 """
 

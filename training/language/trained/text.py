@@ -16,15 +16,15 @@ from torch import Tensor
 
 from emergence_stats.traces.format import Manifest
 
-from .. import run
-from ..checkpoints.readings import Reading, to_table
-from ..engines.task import StepProgress, Task
-from ..suites import Arm, TextSuite
+from ... import run
+from ...checkpoints.readings import Reading, to_table
+from ...engines.task import StepProgress, Task
+from ...suites import Arm, TextSuite
+from ..encoding import encode_item
+from ..evaluation import Evaluation
+from ..scoring import Reader
 from . import tokenizer
-from .encoding import encode_item
-from .evaluation import Evaluation
 from .prepared import Prepared, prepared
-from .scoring import Reader
 
 CHUNK_STEPS = 64  # steps whose data are drawn at once
 _DATA_STREAM, _WEIGHT_STREAM = 11, 12

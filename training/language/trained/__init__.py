@@ -1,0 +1,1 @@
+"""Language models that are trained here: a corpus, probes mined from it, and the training."""
