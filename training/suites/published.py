@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from .suite import BASE_BYTES
 
 _BYTES_A_WEIGHT = 4  # in memory: float32
+_COPIES = 2.4  # of the weights, at the most: as they are read, and as they are used
 _SCORES = 1e9  # bytes of scores of a vocabulary, and of states (docs/language_benchmark.md)
 
 
@@ -54,7 +55,7 @@ class PublishedSuite:
 
     def memory(self, scale: Published) -> float:
         """Bytes that measuring a checkpoint needs on a CPU: an estimate, for schedulers."""
-        return BASE_BYTES + _SCORES + 1.5 * _BYTES_A_WEIGHT * scale.parameters
+        return BASE_BYTES + _SCORES + _COPIES * _BYTES_A_WEIGHT * scale.parameters
 
     def download(self, scale: Published) -> int:
         """Bytes of all checkpoints of a model, as they are published: an estimate."""
