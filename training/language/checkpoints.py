@@ -76,9 +76,7 @@ def _has_weights(folder: Path) -> bool:
 def _fetched(repository: str, revision: str, kept: Path) -> Path:
     from huggingface_hub import list_repo_files, snapshot_download
     from huggingface_hub.errors import (
-        HfHubHTTPError,
         HFValidationError,
-        LocalEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -96,10 +94,12 @@ def _fetched(repository: str, revision: str, kept: Path) -> Path:
         raise CollectError(
             f"there is no model {repository!r} on the hub that you may read, and no folder of that name"
         ) from None
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (
+        Exception
+    ) as error:  # of the library that fetches, which is another with each version of the hub's
         raise CollectError(
             f"revision {revision} of {repository} is not on this machine, and cannot be fetched "
-            f"({_first_line(error)}). With a network, collect again: what is measured is kept. Without one, fetch the revisions elsewhere, "
+            f"({type(error).__name__}: {_first_line(error)}). With a network, collect again: what is measured is kept. Without one, fetch the revisions elsewhere, "
             "and name the folder that holds them with --models"
         ) from None
 

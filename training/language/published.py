@@ -74,7 +74,7 @@ class _Run:
         saved = partial.load()
         if saved is None or saved["config"] != self._config:
             saved = {"config": self._config, **fresh}
-        self._state: dict[str, Any] = saved
+        self._state: dict[str, Any] = {**saved, "absent": {}}  # which may be there by now
 
     def measure(self, step: int, revision: str, progress: StepProgress | None) -> None:
         """Measure a checkpoint, unless that was done before."""
@@ -142,20 +142,29 @@ class _Run:
         reader.check(self._evaluation.batches_of(self._evaluation.task_levels[0])[0])
         return self._evaluation.measure(reader)
 
+    def _check_absent(self) -> None:
+        """Raise `CollectError` if most revisions are not there: a run of so few checkpoints would be taken for a whole one."""
+        absent, declared = self._state["absent"], self._suite.revisions
+        if len(absent) > len(declared) / 2:
+            raise CollectError(
+                f"run {self._task.run_id}: {self._scale.repository} has {len(declared) - len(absent)} of the {len(declared)} revisions of suite "
+                f"{self._suite.name} and lacks, among others, {', '.join(list(absent)[:3])}. Put them there, and collect again: what is "
+                "measured is kept"
+            )
+
     def write(self, work: Workplace) -> Manifest:
         """Write the run. Raises `CollectError` if no checkpoint is left."""
         state, task = self._state, self._task
         steps = {revision: step for step, revision in self._suite.revisions}
         repeated = repeats({steps[r]: digest for r, digest in state["digests"].items()})
         usable = [r for r in steps if r in state["readings"] and steps[r] not in repeated]
-        said = {**state["absent"], **{r: repeated[steps[r]] for r in steps if steps[r] in repeated}}
+        said = {**{r: repeated[steps[r]] for r in steps if steps[r] in repeated}, **state["absent"]}
         if not usable:
             why = next(iter(said.values()), "there are no revisions")
             raise CollectError(f"run {task.run_id}: no checkpoint can be used ({why})")
+        self._check_absent()
         if said:
-            sys.stderr.write(
-                f"{task.run_id}: {len(said)} checkpoints left out: {'; '.join(said.values())[:500]}\n"
-            )
+            sys.stderr.write(f"{task.run_id}: {_left_out(repeated, state['absent'])}\n")
         readings = [(steps[r], one) for r in usable for one in state["readings"][r]]
         manifest = work.write(
             to_table(readings, list(self._items)),
@@ -198,6 +207,17 @@ def repeats(digests: Mapping[int, str]) -> dict[int, str]:
             )
             found[step] = f"step {step} has the weights of step {shown}"
     return found
+
+
+def _left_out(repeated: Mapping[int, str], absent: Mapping[str, str]) -> str:
+    """In a line: which checkpoints are left out because they repeat, and how many because they are not there."""
+    parts = list(repeated.values())[:5]
+    if len(repeated) > 5:
+        parts.append(f"{len(repeated) - 5} more repeat others")
+    if absent:
+        some = ", ".join(list(absent)[:3]) + (", ..." if len(absent) > 3 else "")
+        parts.append(f"{len(absent)} revisions are not there ({some})")
+    return f"{len(repeated) + len(absent)} checkpoints left out: {'; '.join(parts)}"
 
 
 def digest_of_items(items: Items) -> str:

@@ -102,11 +102,38 @@ def test_a_revision_that_does_not_exist_is_left_out_and_named(tmp_path, hub):
         published.train(task(tmp_path / "none", hub, steps=(5, 6)), items=ITEMS)
 
 
+def test_a_folder_with_few_of_the_revisions_is_no_run_and_goes_on_when_there_are_more(
+    tmp_path, hub
+):
+    few = tmp_path / "few"
+    (few / "tiny").mkdir(parents=True)
+    whole = hub / "models--lab--tiny"
+
+    def add(step):
+        commit = (whole / "refs" / f"step{step}").read_text()
+        (few / "tiny" / f"step{step}").symlink_to(whole / "snapshots" / commit)
+
+    for step in (0, 2):
+        add(step)
+    with pytest.raises(
+        CollectError, match=r"has 2 of the 5 revisions .* lacks, among others, step8"
+    ):
+        published.train(task(tmp_path / "data", few), items=ITEMS)
+    add(8)
+    steps = []
+    published.train(task(tmp_path / "data", few), lambda step, *_: steps.append(step), items=ITEMS)
+    assert steps == [8]  # what was measured is kept
+    assert sorted(rows(tmp_path / "data")[0].column("step").unique().to_pylist()) == [0, 2, 8]
+
+
 def test_without_a_network_one_error_says_what_to_do(tmp_path, monkeypatch):
     import huggingface_hub
 
+    class ConnectError(Exception):
+        """Of a library that this project does not know."""
+
     def away(*_args, **_options):
-        raise OSError("Network is unreachable")
+        raise ConnectError("Network is unreachable")
 
     monkeypatch.setattr(huggingface_hub, "list_repo_files", away)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
