@@ -117,7 +117,7 @@ def load_model(folder: Path, device: torch.device) -> Any:
     disable_progress_bar()  # a bar for each of hundreds of checkpoints
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True
+            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # of many kinds: json, safetensors, torch, keys that are missing
         raise CollectError(f"{folder}: the model cannot be read ({_first_line(error)})") from None
@@ -129,7 +129,7 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise CollectError(
             f"{folder}: the tokenizer cannot be read ({_first_line(error)})"

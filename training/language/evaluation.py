@@ -83,8 +83,11 @@ def choices(probe: Sequence[Encoded], log_probs: Sequence[NDArray[np.float64]]) 
     `accuracy`: the right option is the likeliest (of equal ones the first, as in lm-evaluation-harness, whose `acc` it is);
     `accuracy_norm`: per character (its `acc_norm`); `log_prob`: of the right option, nats; `loss`: its negative per token;
     `choice_log_prob`: log of the share of the right option among all, which is smooth where accuracy is not.
+    All NaN if an option has no finite log-probability.
     """
     found = dict.fromkeys(("accuracy", "accuracy_norm", "log_prob", "loss", "choice_log_prob"), 0.0)
+    if not all(np.isfinite(values).all() for values in log_probs):
+        return dict.fromkeys(found, math.nan)  # the likeliest of options without a score is none
     for item, values in zip(probe, log_probs, strict=True):
         gold = float(values[item.gold])
         found["accuracy"] += float(np.argmax(values) == item.gold)

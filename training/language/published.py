@@ -104,7 +104,9 @@ class _Run:
             progress(step, task.suite.last_step, float(loss.values))
 
     def _check(self, model: Any, revision: str) -> None:
-        """Raise `CollectError` for another model than the suite declares: its layers would be called what they are not."""
+        """Raise `CollectError` for another model than the suite declares, and `NoRevisionError` for one that is no model."""
+        if not all(torch.isfinite(p).all() for p in model.parameters()):
+            raise NoRevisionError(f"{revision} has weights that are not finite")
         found = (model.config.num_hidden_layers, model.config.hidden_size)
         if found != (self._scale.layers, self._scale.width):
             raise CollectError(
@@ -215,8 +217,12 @@ def _left_out(repeated: Mapping[int, str], absent: Mapping[str, str]) -> str:
     if len(repeated) > 5:
         parts.append(f"{len(repeated) - 5} more repeat others")
     if absent:
-        some = ", ".join(list(absent)[:3]) + (", ..." if len(absent) > 3 else "")
-        parts.append(f"{len(absent)} revisions are not there ({some})")
+        more = (
+            ""
+            if len(absent) == 1
+            else f", and {len(absent) - 1} more that are not there or not finite"
+        )
+        parts.append(f"{next(iter(absent.values()))}{more}")
     return f"{len(repeated) + len(absent)} checkpoints left out: {'; '.join(parts)}"
 
 

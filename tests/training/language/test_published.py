@@ -126,6 +126,22 @@ def test_a_folder_with_few_of_the_revisions_is_no_run_and_goes_on_when_there_are
     assert sorted(rows(tmp_path / "data")[0].column("step").unique().to_pylist()) == [0, 2, 8]
 
 
+def test_weights_that_are_not_finite_are_left_out_and_named(tmp_path, hub, monkeypatch, capsys):
+    load = published.load_model
+
+    def damaged(folder, device):
+        model = load(folder, device)
+        if folder.name == (hub / "models--lab--tiny" / "refs" / "step8").read_text():
+            next(model.parameters()).data[0, 0] = torch.nan
+        return model
+
+    monkeypatch.setattr(published, "load_model", damaged)
+    manifest = published.train(task(tmp_path, hub), items=ITEMS)
+    assert manifest.further["left_out"] == {"step8": "step8 has weights that are not finite"}
+    assert sorted(rows(tmp_path)[0].column("step").unique().to_pylist()) == [0, 2, 16, 24]
+    assert "1 checkpoints left out: step8 has weights" in capsys.readouterr().err
+
+
 def test_without_a_network_one_error_says_what_to_do(tmp_path, monkeypatch):
     import huggingface_hub
 

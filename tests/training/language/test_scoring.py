@@ -139,6 +139,12 @@ def test_choices_by_hand():
     assert found["choice_log_prob"] == pytest.approx((np.log(share) + np.log(0.5)) / 2)
 
 
+def test_an_option_without_a_score_leaves_no_choice():
+    """argmax takes NaN for the largest, and would call the first option chosen."""
+    probe = [Encoded([1], [[1], [2]], 0, [1, 1])]
+    assert np.isnan(list(choices(probe, [np.array([np.nan, np.nan])]).values())).all()
+
+
 def test_loss_on_text_is_that_of_every_token_but_the_first():
     net = model()
     rows = [[5, 6, 7, 8, 9], [5, 9]]
