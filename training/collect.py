@@ -92,7 +92,8 @@ def collect(
     kept = None if scratch is None else str(Path(scratch).absolute())
     tasks = [Task(place, suite, scale, seed, device, kept) for scale, seed in missing]
     module = importlib.import_module(f".engines.{ENGINES[engine]}", __package__)
-    with Bars(len(tasks), suite.last_step) as bars:
+    with Bars(tasks) as bars:
+        bars.say(f"runs of suite {suite.name} to make: {len(tasks)}")
         done: int = module.run(tasks, options or Options(), bars)
     Store.open(store).refresh_catalogue()
     return done

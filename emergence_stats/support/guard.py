@@ -17,12 +17,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 _ERROR = 2
 _DONE, _LIMIT = "done", "limit"
 _BOARD_BYTES = 1024
 _POLL_SECONDS = 0.5  # how soon an end is noticed that no pipe tells of
+_ONE_INTERRUPT_SECONDS = (
+    1.0  # a terminal interrupts both processes, and the parent passes its own on: that is one
+)
 _to_parent: int | None = None
 _board: mmap.mmap | None = None  # what the child works on; shared, so that writing it costs nothing
 
@@ -100,6 +103,8 @@ def _tell(message: str) -> None:
 def _be_child(command: Callable[[], int], to_parent: int, from_parent: int) -> NoReturn:
     global _to_parent
     _to_parent = to_parent
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupts())
     threading.Thread(target=_end_with_parent, args=(from_parent,), daemon=True).start()
     _keep_stdout()
     status = command()
@@ -108,6 +113,20 @@ def _be_child(command: Callable[[], int], to_parent: int, from_parent: int) -> N
     if "multiprocessing" in sys.modules:  # locks of its processes have to be given back
         sys.exit(status)
     os._exit(status)
+
+
+def _interrupts() -> Callable[[int, Any], None]:
+    """A handler that raises `KeyboardInterrupt`, once for all interrupts that come together."""
+    last = -math.inf
+
+    def interrupt(number: int, frame: Any) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > _ONE_INTERRUPT_SECONDS:
+            last = now
+            signal.default_int_handler(number, frame)
+
+    return interrupt
 
 
 def _keep_stdout() -> None:
@@ -139,7 +158,9 @@ def _end_with_parent(from_parent: int) -> None:
 
 def _watch(child: int, from_child: int) -> int:
     """Wait for the child; its exit status, or 2 with a message."""
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the child ends, and says so
+    interrupt = signal.getsignal(signal.SIGINT)
+    if interrupt is not signal.SIG_IGN:  # as a shell starts a job in the background
+        signal.signal(signal.SIGINT, lambda *_: os.kill(child, signal.SIGINT))
     try:
         status, ended = _listen(child, from_child)
     finally:

@@ -117,7 +117,9 @@ def test_the_count_of_the_paper_and_a_change_of_a_control_are_guarded_too(record
     failed(es("test", "learns", cwd=recorded), "change of a control", "SystemExit")
 
 
-def test_an_interrupt_ends_both_processes(recorded):
+@pytest.mark.parametrize("send", [os.killpg, os.kill], ids=["of a terminal", "of a program"])
+def test_an_interrupt_ends_both_processes(recorded, send):
+    """A terminal interrupts the whole group, a program such as `timeout` the parent alone."""
     estimate_does(recorded, "import pathlib, time; pathlib.Path('there').touch(); time.sleep(600)")
     program = [sys.executable, "-m", "emergence_stats", "test", "learns"]
     running = subprocess.Popen(
@@ -131,7 +133,7 @@ def test_an_interrupt_ends_both_processes(recorded):
     )
     while not (recorded / "there").exists():
         time.sleep(0.01)
-    os.killpg(running.pid, signal.SIGINT)
+    send(running.pid, signal.SIGINT)
     _, said = running.communicate()
     assert running.returncode == 130
     assert "Traceback" not in said

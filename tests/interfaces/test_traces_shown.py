@@ -1,6 +1,7 @@
 """The store and its runs looked at: traces ls, traces show."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -77,6 +78,18 @@ def test_the_median_is_over_traces_at_places_in_log_steps(tmp_path):
     by_hand = sorted(float(values[0]) for values in one.values)[1]
     assert line[0] == pytest.approx(by_hand)
     assert line[-1] == pytest.approx(sorted(float(values[-1]) for values in one.values)[1])
+
+
+def test_a_line_has_no_more_places_than_there_are_checkpoints(tmp_path):
+    add_run(tmp_path, 0, tasks=("add",))
+    store = Store.open(tmp_path)
+    (file,) = store.runs
+    one = Run(file.manifest, store.read(file)).traces("accuracy")
+    few = replace(
+        one, steps=one.steps[:, :3], values=one.values[:, :3], stderr=one.stderr[:, :3], length=one.length * 0 + 3
+    )  # fmt: skip
+    assert len(median_line(one, 24)) == min(24, one.steps.shape[1])
+    assert len(median_line(few, 24)) == 3
 
 
 def test_a_sparkline_has_the_least_and_the_largest_value_at_its_ends():

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,13 @@ class RunInProgress:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        if self.folder.is_dir() and {path.name for path in self.folder.iterdir()} <= {"lock"}:
+            self.remove()  # nothing was saved, as of a run that was refused
         self._lock.release()
+        with suppress(
+            OSError
+        ):  # the folder of the suite, and the store's, where nothing else is in them
+            self.folder.parent.rmdir()
 
     def save(self, state: dict[str, Any]) -> None:
         hidden = self.state_path.with_suffix(".writing")

@@ -34,6 +34,9 @@ class Declared(Protocol):
     @property
     def last_step(self) -> int: ...
 
+    def schedule(self) -> Sequence[int]:
+        """The steps of its checkpoints, in order."""
+
     def config(self, scale: Any, seed: int) -> dict[str, Any]:
         """What determines a run, for its manifest."""
 

@@ -65,6 +65,10 @@ class PublishedSuite:
     def last_step(self) -> int:
         return self.revisions[-1][0]
 
+    def schedule(self) -> tuple[int, ...]:
+        """The steps of its checkpoints, in order."""
+        return tuple(step for step, _ in self.revisions)
+
     def at(self, folder: Path) -> PublishedSuite:
         """The same suite with its models in a folder: ``models--OWNER--NAME``, as in the hub's cache, or NAME.
 

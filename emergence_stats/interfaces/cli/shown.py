@@ -117,9 +117,13 @@ def _facts(one: TraceSet) -> dict[str, Any]:
 
 
 def median_line(one: TraceSet, points: int = _POINTS) -> list[float]:
-    """The median over traces at `points` places, evenly spaced in log steps; between checkpoints on straight lines."""
+    """The median over traces at `points` places, evenly spaced in log steps; between checkpoints on straight lines.
+
+    There are no more places than checkpoints.
+    """
     import numpy as np
 
+    points = min(points, len(np.unique(one.steps)))
     at = np.linspace(np.log1p(one.steps.min()), np.log1p(one.steps.max()), points)
     each = [
         np.interp(at, np.log1p(steps[:n]), values[:n])
