@@ -16,7 +16,7 @@ class How:
     """How runs are made. `engine`: local, ray or slurm; `jobs`: at once; `address` of a Ray cluster; `slurm`: parameters of its
     jobs; `scratch`: a folder of this machine for runs on their way to a store elsewhere; `together`: seeds of one scale that share
     a process; `models`: a folder of published models, for suites of those; `corpus`: a folder of texts, for language models that are
-    trained here.
+    trained here; `model`: a published one that is no suite's, and `revisions`: a pattern of its checkpoints' names.
     """
 
     device: str = "cpu"
@@ -28,6 +28,8 @@ class How:
     together: int = 1
     models: str | None = None
     corpus: str | None = None
+    model: str | None = None
+    revisions: str | None = None
 
 
 _NEEDED = ("emergence_training", "torch", "filelock")
@@ -52,6 +54,31 @@ def suite_named(name: str) -> Any:
     from emergence_training.collect import suite_named
 
     return suite_named(name)
+
+
+def suite_of_model(
+    how: How, suite: str | None, scales: Sequence[str] | None, seeds: Sequence[int] | None
+) -> Any:
+    """A suite of the one model that is named, whose suite, scale and seed the user may name too.
+
+    Raises `UsageError` for more than one scale or seed, and without the extra.
+    """
+    for option, some in (("--scale", scales), ("--seed", seeds)):
+        if some is not None and len(some) > 1:
+            raise UsageError(f"--model is of one run: {option} names the {option[2:]} of it, once")
+    if how.corpus is not None or how.models is not None:
+        raise UsageError("--model names a model, or its folder: leave out --models and --corpus")
+    _check_language("--model")
+    from emergence_training.language.declare import suite_of
+
+    assert how.model is not None
+    return suite_of(
+        how.model,
+        suite=suite,
+        scale=scales[0] if scales else None,
+        seed=seeds[0] if seeds else None,
+        pattern=how.revisions,
+    )
 
 
 def costs_on_gpu(suite: str, memory_gb: float | None) -> tuple[str, list[dict[str, Any]]]:
@@ -84,9 +111,14 @@ def costs_of_published(suite: str) -> dict[str, dict[str, Any]]:
     declared = named().get(suite)
     if not isinstance(declared, PublishedSuite):
         return {}
+    return {cost["scale"]: cost for cost in costs_of(declared)}
+
+
+def costs_of(published: Any) -> list[dict[str, Any]]:
+    """What a run of each scale of a suite of published checkpoints costs, as estimated."""
     from emergence_training.language.costs import costs
 
-    return {cost["scale"]: cost for cost in costs(declared)}
+    return costs(published)
 
 
 def check_installed() -> None:
@@ -146,10 +178,7 @@ def _language(suite: Any, how: How) -> Any:
             raise UsageError(f"{option} {value}: there is no such folder")
     if not published and not text:
         return suite
-    if find_spec("transformers") is None:
-        raise UsageError(
-            f"suite {suite.name} needs the extra `language`: pip install 'emergence-stats[language]'"
-        )
+    _check_language(f"suite {suite.name}")
     if how.together > 1:
         raise UsageError(
             f"--together is for models of the tasks, and suite {suite.name} has language models"
@@ -157,3 +186,10 @@ def _language(suite: Any, how: How) -> Any:
     if how.models is not None:
         return suite.at(Path(how.models).absolute())
     return suite if how.corpus is None else suite.on(Path(how.corpus).absolute())
+
+
+def _check_language(what: str) -> None:
+    if find_spec("transformers") is None:
+        raise UsageError(
+            f"{what} needs the extra `language`: pip install 'emergence-stats[language]'"
+        )

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
-from emergence_stats.claims.backend import How, check_installed, collect_runs, suite_named
-from emergence_stats.claims.planning import manifests_of, wanted_design
+from emergence_stats.claims.backend import (
+    How,
+    check_installed,
+    collect_runs,
+    costs_of,
+    suite_named,
+    suite_of_model,
+)
+from emergence_stats.claims.planning import manifests_of, published_text, wanted_design
 from emergence_stats.claims.project import Loaded
 from emergence_stats.errors import UsageError
 
@@ -21,13 +29,16 @@ def collect_missing(
 ) -> int:
     """Train what is missing of a hypothesis's confirmatory set, or of a suite (default pocket).
 
-    With both, the runs of the suite that the hypothesis can use.
+    With both, the runs of the suite that the hypothesis can use. Of a model that `how` names, its one run.
 
     Returns the number of runs written. Raises `UsageError` if the training extra is not
     installed, `CollectError` if a run cannot continue.
     """
     check_installed()
-    if loaded is not None:
+    if how.model is not None:
+        chosen, scales, seeds = suite_of_model(how, suite, scales, seeds), None, None
+        sys.stderr.write(f"{published_text(costs_of(chosen)[0])}\n")
+    elif loaded is not None:
         design = wanted_design(loaded, suite)
         chosen = suite_named(design.suite)
         scales = [s for s in design.scales if scales is None or s in scales]

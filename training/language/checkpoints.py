@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +75,63 @@ def _has_weights(folder: Path) -> bool:
     return any(True for some in (*_WEIGHTS, *_OLD_WEIGHTS) for _ in folder.glob(some))
 
 
+def revisions(repository: str) -> list[str]:
+    """The names of all revisions of a repository: of a folder, its refs or sub-folders; of the hub, branches and tags.
+
+    Without a network, those that the user's own cache has, which is said. Raises `CollectError` if there is no such repository.
+    """
+    place = Path(repository)
+    if place.is_dir():
+        return _revisions_in(place)
+    from huggingface_hub import constants, list_repo_refs
+
+    try:
+        refs = list_repo_refs(repository)
+    except Exception as error:
+        name = f"models--{repository.replace('/', '--')}"
+        kept = _revisions_in(Path(constants.HF_HUB_CACHE) / name)
+        if not kept:
+            raise _unreachable(repository, f"the revisions of {repository}", error) from None
+        sys.stderr.write(
+            f"the hub cannot be reached ({_first_line(error)}): the {len(kept)} revisions of {repository} in the cache of this machine are taken\n"
+        )
+        return kept
+    return sorted({ref.name for ref in (*refs.branches, *refs.tags)})
+
+
+def _revisions_in(place: Path) -> list[str]:
+    """Those of a folder, none if there is no folder."""
+    if (place / "refs").is_dir():
+        refs = (path for path in (place / "refs").rglob("*") if path.is_file())
+        return sorted(path.relative_to(place / "refs").as_posix() for path in refs)
+    found = place.iterdir() if place.is_dir() else ()
+    return sorted(path.name for path in found if path.is_dir() and (path / "config.json").is_file())
+
+
+def config_of(repository: str, revision: str) -> Any:
+    """The config of a revision. Raises `CollectError`."""
+    from transformers import AutoConfig
+
+    place = _here(repository, revision) or repository
+    with suppress(Exception):  # not on this machine, or not readable: then said below
+        return AutoConfig.from_pretrained(
+            place, revision=revision, local_files_only=True, trust_remote_code=False
+        )
+    with tempfile.TemporaryDirectory() as kept:
+        try:
+            return AutoConfig.from_pretrained(
+                place, revision=revision, cache_dir=kept, trust_remote_code=False
+            )
+        except Exception as error:
+            if isinstance(place, Path):
+                said = f"{place}: the config cannot be read ({_first_line(error)})"
+                raise CollectError(said) from None
+            raise _unreachable(repository, f"revision {revision} of {repository}", error) from None
+
+
 def _fetched(repository: str, revision: str, kept: Path) -> Path:
     from huggingface_hub import list_repo_files, snapshot_download
-    from huggingface_hub.errors import (
-        HFValidationError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import RevisionNotFoundError
 
     try:
         names = list_repo_files(repository, revision=revision)
@@ -90,18 +142,25 @@ def _fetched(repository: str, revision: str, kept: Path) -> Path:
         )
     except RevisionNotFoundError:
         raise NoRevisionError(f"{repository} has no revision {revision}") from None
-    except (RepositoryNotFoundError, HFValidationError):
-        raise CollectError(
-            f"there is no model {repository!r} on the hub that you may read, and no folder of that name"
-        ) from None
     except (
         Exception
     ) as error:  # of the library that fetches, which is another with each version of the hub's
-        raise CollectError(
-            f"revision {revision} of {repository} is not on this machine, and cannot be fetched "
-            f"({type(error).__name__}: {_first_line(error)}). With a network, collect again: what is measured is kept. Without one, fetch the revisions elsewhere, "
-            "and name the folder that holds them with --models"
-        ) from None
+        raise _unreachable(repository, f"revision {revision} of {repository}", error) from None
+
+
+def _unreachable(repository: str, what: str, error: Exception) -> CollectError:
+    """Why something of the hub is not here, and what to do."""
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+
+    if isinstance(error, RepositoryNotFoundError | HFValidationError):
+        return CollectError(
+            f"there is no model {repository!r} on the hub that you may read, and no folder of that name"
+        )
+    return CollectError(
+        f"{what} cannot be had: not on this machine, and cannot be fetched ({type(error).__name__}: {_first_line(error)}). "
+        "With a network, collect again: what is measured is kept. Without one, fetch the revisions elsewhere, and name the folder "
+        "that holds them with --models"
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -19,6 +19,7 @@ import torch
 from emergence_stats.errors import CollectError
 from emergence_stats.recorder.provenance import device_name, software
 from emergence_stats.traces.format import Manifest
+from emergence_stats.traces.importing.steps import OPTIMISER
 
 from ..checkpoints.readings import Reading, to_table
 from ..engines.partial import RunInProgress, ends_well
@@ -62,6 +63,7 @@ class _Run:
 
     def __init__(self, task: Task, partial: RunInProgress, items: Items) -> None:
         self._suite, self._scale = _declared(task)
+        self._repository = self._suite.repository(self._scale, task.seed)
         self._task, self._partial, self._items = task, partial, items
         self._device = torch.device(task.device)
         self._evaluation: Evaluation | None = None
@@ -83,9 +85,7 @@ class _Run:
             return
         began = time.monotonic()
         try:
-            with checkpoint(
-                self._scale.repository, revision, self._partial.folder / "fetched"
-            ) as at:
+            with checkpoint(self._repository, revision, self._partial.folder / "fetched") as at:
                 model = load_model(at, self._device)
                 self._check(model, revision)
                 self._evaluation = self._evaluation or self._fixed(load_tokenizer(at), model)
@@ -110,7 +110,7 @@ class _Run:
         found = (model.config.num_hidden_layers, model.config.hidden_size)
         if found != (self._scale.layers, self._scale.width):
             raise CollectError(
-                f"{self._scale.repository}, {revision}: {found[0]} blocks of width {found[1]}, and {self._scale.name} has "
+                f"{self._repository}, {revision}: {found[0]} blocks of width {found[1]}, and {self._scale.name} has "
                 f"{self._scale.layers} of {self._scale.width}"
             )
 
@@ -149,7 +149,7 @@ class _Run:
         absent, declared = self._state["absent"], self._suite.revisions
         if len(absent) > len(declared) / 2:
             raise CollectError(
-                f"run {self._task.run_id}: {self._scale.repository} has {len(declared) - len(absent)} of the {len(declared)} revisions of suite "
+                f"run {self._task.run_id}: {self._repository} has {len(declared) - len(absent)} of the {len(declared)} revisions of suite "
                 f"{self._suite.name} and lacks, among others, {', '.join(list(absent)[:3])}. Put them there, and collect again: what is "
                 "measured is kept"
             )
@@ -185,6 +185,7 @@ class _Run:
                 "threads": torch.get_num_threads(),
                 "checkpoints": {r: state["digests"][r] for r in usable},
                 **({"left_out": said} if said else {}),
+                **({"step_unit": unit} if (unit := self._suite.step_unit) != OPTIMISER else {}),
             },
         )
         self._partial.remove()

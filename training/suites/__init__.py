@@ -8,7 +8,7 @@ from __future__ import annotations
 from .declared import Declared, Size
 from .paper import PAPER, PAPER_EARLY, PAPER_SCALES
 from .pocket import DATA_CHOICES, LONG_CHOICES, POCKET, POCKET_DEEP, POCKET_LONG, SMOKE
-from .published import PYTHIA, Published, PublishedSuite
+from .published import POLYPYTHIAS, PYTHIA, Published, PublishedSuite
 from .suite import DeepMeasures, LogSpaced, Scale, Suite
 from .text import TEXT, Arm, TextSuite
 
@@ -44,7 +44,7 @@ SUITES: dict[str, Suite] = {
     )
 }
 
-PUBLISHED: dict[str, PublishedSuite] = {suite.name: suite for suite in (PYTHIA,)}
+PUBLISHED: dict[str, PublishedSuite] = {suite.name: suite for suite in (PYTHIA, POLYPYTHIAS)}
 TEXTS: dict[str, TextSuite] = {suite.name: suite for suite in (TEXT,)}
 
 

@@ -1,12 +1,13 @@
 """Published checkpoints of language models as suites: a model is a scale, a revision of its repository a checkpoint.
 
-One model of each size was trained once, so that a size is one run. Which revisions of Pythia there are is its model card's:
-step 0, the powers of two to 512, and every 1,000th step to 143,000, 2,097,152 tokens each.
+Of Pythia one model of each size was trained once, so that a size is one run; of PolyPythias (van der Wal et al. 2025,
+arXiv:2503.09543) nine, in five smaller sizes. Which revisions there are is their model cards': step 0, the powers of two to 512, and
+every 1,000th step to 143,000, 2,097,152 tokens each. `language/declare.py` makes a suite of any other model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +21,9 @@ _SCORES = 1e9  # bytes of scores of a vocabulary, and of states (docs/language_b
 
 @dataclass(frozen=True)
 class Published:
-    """A model. `repository`: on the hub, or a folder; `parameters` without the output embedding count for memory and time."""
+    """A model. `repository`: on the hub, or a folder, with ``{seed}`` where each seed has one of its own; `parameters`, of which
+    memory and time are estimated.
+    """
 
     name: str
     repository: str
@@ -31,24 +34,37 @@ class Published:
 
 @dataclass(frozen=True)
 class PublishedSuite:
-    """Models with one run each. `revisions`: step and name of each checkpoint; `folder`: of revisions as sub-folders instead."""
+    """Models, a run for each seed of a size. `revisions`: step and name of each checkpoint; `folder`: of models that are looked
+    for there first; `step_unit`: what steps count.
+    """
 
     name: str
     scales: tuple[Published, ...]
     revisions: tuple[tuple[int, str], ...]
-    tokens_a_step: int
+    tokens_a_step: int | None
     seeds: tuple[int, ...] = (0,)
+    folder: Path | None = None
+    step_unit: str = "optimiser steps"
     bytes_a_weight: int = 2  # as it is published, for what a download takes
     trainer: ClassVar[str] = ".language.published"  # module that makes a run
 
     def config(self, scale: Published, seed: int) -> dict[str, Any]:
         """What determines the traces, but for the weights themselves, whose digests the manifest has."""
         return {
-            "repository": scale.repository,
+            "repository": self.repository(scale, seed),
             "revisions": {revision: step for step, revision in self.revisions},
-            "tokens_a_step": self.tokens_a_step,
+            **({} if self.tokens_a_step is None else {"tokens_a_step": self.tokens_a_step}),
             "seed": seed,
         }
+
+    def repository(self, scale: Published, seed: int) -> str:
+        """Where a run's checkpoints are: in `folder` as ``models--OWNER--NAME``, as in the hub's cache, or NAME; else its address."""
+        address = scale.repository.replace("{seed}", str(seed))
+        if self.folder is None:
+            return address
+        names = (f"models--{address.replace('/', '--')}", address.split("/")[-1])
+        there = (self.folder / name for name in names if (self.folder / name).is_dir())
+        return str(next(there, address))
 
     def run_id(self, scale: Published, seed: int) -> str:
         return f"{self.name}-{scale.name}-s{seed}"
@@ -70,35 +86,41 @@ class PublishedSuite:
         return tuple(step for step, _ in self.revisions)
 
     def at(self, folder: Path) -> PublishedSuite:
-        """The same suite with its models in a folder: ``models--OWNER--NAME``, as in the hub's cache, or NAME.
-
-        Those that are not there keep their address.
-        """
-        return replace(self, scales=tuple(_placed(scale, folder) for scale in self.scales))
-
-
-def _placed(scale: Published, folder: Path) -> Published:
-    names = (f"models--{scale.repository.replace('/', '--')}", scale.repository.split("/")[-1])
-    there = next((folder / name for name in names if (folder / name).is_dir()), None)
-    return scale if there is None else replace(scale, repository=str(there))
+        """The same suite with its models in a folder; those that are not there keep their address."""
+        return replace(self, folder=folder)
 
 
 def pythia_steps() -> tuple[int, ...]:
     return (0, *(2**k for k in range(10)), *range(1000, 143_001, 1000))
 
 
-# Parameters as the model cards give them, embeddings and all.
+# Width, blocks, and parameters as the model cards give them, embeddings and all.
 _SIZES: Mapping[str, tuple[int, int, int]] = {
+    "14m": (128, 6, 14_067_712),
+    "31m": (256, 6, 30_494_720),
+    "70m": (512, 6, 70_426_624),
     "160m": (768, 12, 162_322_944),
     "410m": (1024, 24, 405_334_016),
     "1b": (2048, 16, 1_011_781_632),
     "2.8b": (2560, 32, 2_775_208_960),
 }
-PYTHIA = PublishedSuite(
-    name="pythia",
-    scales=tuple(
-        Published(name, f"EleutherAI/pythia-{name}", *size) for name, size in _SIZES.items()
-    ),
-    revisions=tuple((step, f"step{step}") for step in pythia_steps()),
-    tokens_a_step=2_097_152,
+
+
+def _pythia(
+    name: str, sizes: Sequence[str], ending: str = "", seeds: Sequence[int] = (0,)
+) -> PublishedSuite:
+    return PublishedSuite(
+        name=name,
+        scales=tuple(
+            Published(size, f"EleutherAI/pythia-{size}{ending}", *_SIZES[size]) for size in sizes
+        ),
+        revisions=tuple((step, f"step{step}") for step in pythia_steps()),
+        tokens_a_step=2_097_152,
+        seeds=tuple(seeds),
+    )
+
+
+PYTHIA = _pythia("pythia", ("160m", "410m", "1b", "2.8b"))
+POLYPYTHIAS = _pythia(
+    "polypythias", ("14m", "31m", "70m", "160m", "410m"), "-seed{seed}", range(1, 10)
 )

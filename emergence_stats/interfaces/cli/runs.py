@@ -198,6 +198,16 @@ def collect(
         str | None,
         typer.Option(help="Folder with published models, for suites of those: as the hub's cache."),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A published model that is no suite's: OWNER/NAME on the hub, or a folder with its checkpoints."
+        ),
+    ] = None,
+    revisions: Annotated[
+        str | None,
+        typer.Option(metavar="PATTERN", help="Of that model, these checkpoints only: 'step*000'."),
+    ] = None,
     corpus: Annotated[
         str | None,
         typer.Option(help="Folder with text files, for language models that are trained here."),
@@ -219,6 +229,10 @@ def collect(
         raise UsageError("--together is of processes of this machine: say --engine local")
     if slurm and engine != "slurm":
         raise UsageError("--slurm is of the jobs of a Slurm cluster: say --engine slurm")
+    if revisions is not None and model is None:
+        raise UsageError("--revisions are those of a model: say --model")
+    if model is not None and (names or keyword):
+        raise UsageError("--model is of a run of its own, and of no hypothesis")
     session = session_of(context)
     how = How(
         device,
@@ -230,6 +244,8 @@ def collect(
         together,
         models,
         corpus,
+        model,
+        revisions,
     )
     asked = names or keyword
     wanted = session.load_each(session.choose(names, keyword)) if asked else [None]

@@ -1,0 +1,99 @@
+"""A suite of a model that somebody names: of its revisions, those whose names tell a step are its checkpoints."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sys
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from emergence_stats.errors import UsageError
+from emergence_stats.traces.format import check_name
+from emergence_stats.traces.importing.steps import OPTIMISER, in_text
+
+from ..suites import Published, PublishedSuite, named
+from .checkpoints import config_of, revisions
+
+_SEED = re.compile(r"[-_]?seed[-_]?(\d+)$")
+
+
+def suite_of(
+    repository: str,
+    *,
+    suite: str | None = None,
+    scale: str | None = None,
+    seed: int | None = None,
+    pattern: str | None = None,
+) -> PublishedSuite:
+    """A suite of one run, and on stderr what was made of the names.
+
+    `repository`: on the hub as OWNER/NAME, or a folder, in the layout of the hub's cache or with a sub-folder for each checkpoint.
+    `pattern`: the revisions that are wanted, as ``step*000``; None: all whose names tell a step. Not named, the suite is called as
+    the repository, the scale by its width and blocks, and the seed is that of the repository's name, or 0.
+
+    Raises `UsageError` for a suite that is declared already, for revisions that tell no steps, or one step twice; `CollectError`
+    for a repository that is not there.
+    """
+    if Path(repository).is_dir():
+        repository = str(Path(repository).absolute())  # who measures may stand in another folder
+    own = Path(repository).name.removeprefix("models--").replace("--", "-")
+    numbered = _SEED.search(own)
+    name = suite or _SEED.sub("", own)
+    if name in named():
+        raise UsageError(
+            f"suite {name} is declared, and this is none of its runs: name another with --suite"
+        )
+    steps, unit, others = _steps(repository, pattern)
+    config = config_of(repository, steps[-1][1])
+    width, layers = int(config.hidden_size), int(config.num_hidden_layers)
+    parameters = 12 * width * width * layers + 2 * width * int(config.vocab_size)
+    model = Published(
+        check_name(scale or f"d{width}L{layers}", "scale"), repository, width, layers, parameters
+    )
+    seed = seed if seed is not None else int(numbered[1]) if numbered else 0
+    made = PublishedSuite(
+        check_name(name, "suite"), (model,), tuple(steps), None, (seed,), step_unit=unit
+    )
+    sys.stderr.write(
+        f"{made.run_id(model, seed)}: {len(steps)} checkpoints of {repository}, {unit} {steps[0][0]:,} to {steps[-1][0]:,}{_left_out(others)}\n"
+    )
+    return made
+
+
+def _steps(repository: str, pattern: str | None) -> tuple[list[tuple[int, str]], str, list[str]]:
+    """Step and name of each revision, in order; what steps count; and the revisions that tell none."""
+    names = revisions(repository)
+    wanted = [name for name in names if pattern is None or fnmatchcase(name, pattern)]
+    if not wanted:
+        raise UsageError(
+            f"{repository} has no revision like {pattern!r}: it has {_some(names)}"
+            if names
+            else f"{repository} has no revisions: neither refs nor sub-folders with a config.json"
+        )
+    told = {name: found for name in wanted if (found := in_text(name)) is not None}
+    if not told:
+        raise UsageError(
+            f"no revision of {repository} tells a step, as step1000 or checkpoint-500 do: it has {_some(wanted)}"
+        )
+    of_steps = {name: found for name, found in told.items() if found.step is not None}
+    chosen = of_steps or told
+    unit = next(iter(chosen.values())).of(None)[1]
+    steps = sorted((found.of(None)[0], name) for name, found in chosen.items())
+    for (step, one), (next_, other) in itertools.pairwise(steps):
+        if step == next_:
+            raise UsageError(
+                f"revisions {one} and {other} of {repository} both tell step {step}: say which are meant with --revisions, as 'step*000'"
+            )
+    if unit != OPTIMISER:
+        unit = "tokens"
+    return steps, unit, [name for name in names if name not in chosen]
+
+
+def _left_out(names: Sequence[str]) -> str:
+    return f"; other revisions are left out: {_some(names)}" if names else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
