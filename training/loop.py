@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from . import tasks
+from .chunks import CHUNK_STEPS, Chunks
 from .model import Decoder, ModelConfig, static_answer_loss
 from .model.packed import packed_answer_loss
 from .suites import Scale, Suite
 
-CHUNK_STEPS = 64  # steps whose data are drawn at once: drawing is vectorised over the chunk
 _DATA_STREAM = 1  # keeps training data apart from evaluation data, whatever the seeds
 _WEIGHT_STREAM = 4
 
@@ -163,24 +163,11 @@ def initial_seed(suite: Suite, scale: Scale, seed: int) -> int:
     return int(words.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-class Data:
-    """The batches of a run, functions of the run and the step alone, on a device.
-
-    They are drawn on the CPU, the same for every device, and `CHUNK_STEPS` at once: one copy that nobody waits for.
-    """
+class Data(Chunks):
+    """The batches of a run, on a device: drawn on the CPU, the same for every device; a chunk is one copy that nobody waits for."""
 
     def __init__(self, suite: Suite, scale: Scale, seed: int, device: torch.device) -> None:
         self._suite, self._key, self._device = suite, run_key(suite, scale, seed), device
-        self._chunk: int | None = None
-        self._drawn: tuple[Tensor, Tensor] | None = None
-
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets (batch, context) of one step."""
-        chunk, offset = divmod(step, CHUNK_STEPS)
-        if self._drawn is None or self._chunk != chunk:
-            self._chunk, self._drawn = chunk, self._draw(chunk)
-        inputs, targets = self._drawn
-        return inputs[offset], targets[offset]
 
     def _draw(self, chunk: int) -> tuple[Tensor, Tensor]:
         suite = self._suite

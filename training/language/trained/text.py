@@ -18,6 +18,7 @@ from emergence_stats.traces.format import Manifest
 
 from ... import run
 from ...checkpoints.readings import Reading, to_table
+from ...chunks import CHUNK_STEPS, Chunks
 from ...engines.task import StepProgress, Task
 from ...suites import Arm, TextSuite
 from ..encoding import encode_item
@@ -26,7 +27,6 @@ from ..scoring import Reader
 from . import tokenizer
 from .prepared import Prepared, prepared
 
-CHUNK_STEPS = 64  # steps whose data are drawn at once
 _DATA_STREAM, _WEIGHT_STREAM = 11, 12
 IGNORE = -100  # target of a token that is not predicted
 
@@ -128,22 +128,12 @@ def _model(suite: TextSuite, scale: Arm) -> Any:
     )
 
 
-class Rows:
-    """The batches of a run, functions of the run and the step alone: rows of the streams, from places that are drawn."""
+class Rows(Chunks):
+    """The batches of a run: rows of the streams, from places that are drawn."""
 
     def __init__(self, suite: TextSuite, scale: Arm, seed: int, data: Prepared) -> None:
         self._suite, self._data, self._share = suite, data, scale.tasks_share
         self._key = (scale.width, scale.layers, scale.heads, seed)
-        self._chunk: int | None = None
-        self._drawn: tuple[Tensor, Tensor] | None = None
-
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets (batch, length) of a step."""
-        chunk, offset = divmod(step, CHUNK_STEPS)
-        if self._drawn is None or self._chunk != chunk:
-            self._chunk, self._drawn = chunk, self._draw(chunk)
-        inputs, targets = self._drawn
-        return inputs[offset], targets[offset]
 
     def _draw(self, chunk: int) -> tuple[Tensor, Tensor]:
         suite, data = self._suite, self._data
