@@ -83,6 +83,33 @@ def test_a_store_that_is_away_loses_no_run(monkeypatch, tmp_path):
     assert not [path for path in scratch.rglob("*") if path.is_file()]
 
 
+@pytest.mark.parametrize("ending", [rb"~\S+parquet", rb"\.json"], ids=["traces", "manifest"])
+def test_a_network_that_is_lost_in_the_middle_of_a_write_tears_and_loses_nothing(
+    monkeypatch, tmp_path, ending
+):
+    pytest.importorskip("moto")
+    for key, value in s3.KEYS.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(remote, "WAITS", ())
+    for seed in (0, 1):
+        train_run(tmp_path / "here", TINY, SCALE, seed)
+    with s3.server() as port:
+        direct = s3.store_uri(
+            port, tmp_path.name.replace("_", "-").lower()
+        )  # a line of its own, for who reads meanwhile
+        train_run(direct, TINY, SCALE, 1, scratch=tmp_path / "scratch")
+        wire = s3.Wire(port)
+        place = direct.replace(f":{port}", f":{wire.port}")
+        wire.break_in(rb"PUT \S*tiny-d8L2-s0" + ending)
+        with pytest.raises(CollectError, match="collect again to send it"):
+            train_run(place, TINY, SCALE, 0, scratch=tmp_path / "scratch")
+        assert wire.broken.is_set()
+        assert list(traces(direct)) == ["tiny-d8L2-s1"]
+        wire.mend()
+        assert collect(place, TINY, None, [0], scratch=str(tmp_path / "scratch")) == 0
+        assert traces(direct) == traces(tmp_path / "here")
+
+
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_measured(tmp_path):
     wild = dataclasses.replace(TINY, name="wild", learning_rate_times_width=1e20, warmup=1, clip_norm=1e30)  # fmt: skip
     manifest = train_run(tmp_path, wild, SCALE, 0)
