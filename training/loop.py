@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -14,11 +15,11 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from . import tasks
-from .chunks import CHUNK_STEPS, Chunks
 from .model import Decoder, ModelConfig, static_answer_loss
 from .model.packed import packed_answer_loss
 from .suites import Scale, Suite
 
+CHUNK_STEPS = 64  # steps whose data are drawn at once
 _DATA_STREAM = 1  # keeps training data apart from evaluation data, whatever the seeds
 _WEIGHT_STREAM = 4
 
@@ -161,6 +162,25 @@ def initial_seed(suite: Suite, scale: Scale, seed: int) -> int:
         return seed
     words = np.random.SeedSequence([_WEIGHT_STREAM, *run_key(suite, scale, seed)])
     return int(words.generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+class Chunks(ABC):
+    """Batches by step, functions of the run and the step alone, of which the latest chunk of steps is kept."""
+
+    _chunk: int | None = None
+    _drawn: tuple[Tensor, Tensor] | None = None
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (batch, tokens) of one step."""
+        chunk, offset = divmod(step, CHUNK_STEPS)
+        if self._drawn is None or self._chunk != chunk:
+            self._chunk, self._drawn = chunk, self._draw(chunk)
+        inputs, targets = self._drawn
+        return inputs[offset], targets[offset]
+
+    @abstractmethod
+    def _draw(self, chunk: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (CHUNK_STEPS, batch, tokens) of a chunk."""
 
 
 class Data(Chunks):

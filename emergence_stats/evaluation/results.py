@@ -31,6 +31,9 @@ class UnitValue:
     trials: float | None = None
 
 
+SHOWN_AS = ("factor", "percent")  # of a natural logarithm, and of a share
+
+
 @dataclass(frozen=True)
 class PredictionResult:
     """What became of one prediction.
@@ -40,7 +43,7 @@ class PredictionResult:
     `mixed`: scales that contradict it though the prediction is not refuted. `deciding`: of a
     prediction about every scale, the one that is least inside. `at_bound`: units whose value is an end of the range that
     was searched. `look`: of a plan that looks early, the number of the look that the estimate is of. `lent`: scales with one
-    unit, whose error the others lend.
+    unit, whose error the others lend. `shown_as`: one of `SHOWN_AS`, for readers; numbers here are as they were estimated.
     """
 
     name: str
@@ -58,6 +61,7 @@ class PredictionResult:
     at_bound: int = 0
     look: int | None = None
     lent: tuple[str, ...] = ()
+    shown_as: str | None = None
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -84,6 +88,7 @@ class PredictionResult:
             "interval": list(e.interval) if e.interval else [None, None],
             "region": [self.region.lo, self.region.hi],
             "region_text": str(self.region),
+            **({"shown_as": self.shown_as} if self.shown_as is not None else {}),
             "level": e.level,
             "p_value": _number(e.p_value),
             "effect_size": _number(e.effect_size),

@@ -160,6 +160,7 @@ def snippet(result: Result) -> str:
     notes += [
         f"by scale, {p.name}: {said}" for p in result.predictions for said in text.scale_texts(p)
     ]
+    notes += [said for p in result.predictions if (said := text.unit_text(p)) is not None]
     notes += [f"deviation: {text}" for text in result.deviations]
     notes += list(result.notes)
     notes += [f"amended: {text}" for text in result.plan.changes]

@@ -25,6 +25,7 @@ from emergence_stats.reports.words import (
     robustness_texts,
     runs_text,
     scale_texts,
+    unit_text,
 )
 from emergence_stats.support.words import number, ranges, visible
 
@@ -152,6 +153,9 @@ def _print_predictions(
     for p in predictions:
         for text in scale_texts(p):
             print_line(console, f"    {p.name} at {text}")
+        said = unit_text(p)
+        if said is not None:
+            print_line(console, f"    {said}")
     for p in predictions:
         outside = p.outside()
         if outside and not verbose:

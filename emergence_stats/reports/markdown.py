@@ -23,6 +23,7 @@ from emergence_stats.reports.words import (
     scale_texts,
     shows_text,
     tally,
+    unit_text,
     verdict_cell,
     why_text,
 )
@@ -128,6 +129,8 @@ def _section(r: Result) -> Iterator[str]:
     for p in r.predictions:
         if texts := scale_texts(p):
             yield f"- by scale, {p.name}: {'; '.join(texts)}"
+        if said := unit_text(p):
+            yield f"- {said}"
     for name, found in (r.opinions or {}).get("heterogeneity", {}).items():
         yield f"- {name}: {heterogeneity_text(found)}"
     yield from (f"- {text}" for text in robustness_texts(r))

@@ -13,16 +13,18 @@ from emergence_stats.reports.words import (
     SYMBOL,
     bases_text,
     deviations_text,
-    ends_text,
+    ends_in_unit,
+    in_unit,
     kinds_text,
     multiplicity_rows,
+    region_in_unit,
     supersedes_text,
     tally,
     verdict_cell,
     who_text,
     why_text,
 )
-from emergence_stats.support.words import number, visible
+from emergence_stats.support.words import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -134,16 +136,13 @@ def estimate_text(p: PredictionResult | None, scale: bool = True) -> str:
     if p is None:
         return "-"
     deciding = next((s for s in p.estimate.scales if s.scale == p.deciding), p.estimate)
-    text = f"{number(deciding.value)} {ends_text(deciding.interval)}"
+    text = f"{in_unit(p, deciding.value)} {ends_in_unit(p, deciding.interval)}"
     return f"{text} at {p.deciding}" if scale and deciding is not p.estimate else text
 
 
 def region_text(p: PredictionResult | None) -> str:
-    """The claim region with three digits."""
-    if p is None:
-        return "-"
-    lo, hi = p.region.lo, p.region.hi
-    return str(p.region) if lo is None or hi is None else ends_text((lo, hi))
+    """The claim region with three digits, in the unit in which it is shown."""
+    return "-" if p is None else region_in_unit(p)
 
 
 def _with_words(result: Result) -> str:

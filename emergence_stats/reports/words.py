@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # A word and a symbol, never colour alone.
 SYMBOL = {Verdict.SUPPORTED: "+", Verdict.REFUTED: "x", Verdict.INCONCLUSIVE: "?"}
+_MOST_LOG = 700.0  # e to more is no float
 OUTCOME = {
     Verdict.SUPPORTED: "PASS (supported)",
     Verdict.REFUTED: "FAIL (refuted)",
@@ -35,6 +37,43 @@ def p_text(p: float | None) -> str:
 
 def interval_text(estimate: Estimate) -> str:
     return ends_text(estimate.interval)
+
+
+def in_unit(p: PredictionResult, value: float | None) -> str:
+    """A value of a prediction, or an end of its region, in the unit in which it is shown."""
+    if value is None or p.shown_as is None:
+        return number(value)
+    if p.shown_as == "percent":
+        return f"{number(100 * value)}%"
+    return f"x{number(math.exp(value))}" if value < _MOST_LOG else "x inf"
+
+
+def ends_in_unit(p: PredictionResult, ends: tuple[float, float] | None) -> str:
+    return "none" if ends is None else f"[{in_unit(p, ends[0])}, {in_unit(p, ends[1])}]"
+
+
+def region_in_unit(p: PredictionResult) -> str:
+    """The claim region, as a sign and a number where it has one end."""
+    region = p.region
+    if region.lo is not None and region.hi is not None:
+        return ends_in_unit(p, (region.lo, region.hi))
+    if p.shown_as is None:
+        return str(region)
+    sign = str(region).split(" ")[0]
+    return f"{sign} {in_unit(p, region.hi if region.lo is None else region.lo)}"
+
+
+def unit_text(p: PredictionResult) -> str | None:
+    """The estimate once more in its unit, and what was claimed; None where it has none but its own."""
+    if p.shown_as is None or not p.estimate.n_runs:
+        return None
+    scales = "; ".join(
+        f"{s.scale} {in_unit(p, s.value)} {ends_in_unit(p, s.interval)}" for s in p.estimate.scales
+    )
+    whole = f"{in_unit(p, p.estimate.value)} {ends_in_unit(p, p.estimate.interval)}"
+    return f"{p.name}, as a {p.shown_as}: {whole}, claimed {region_in_unit(p)}" + (
+        f"; {scales}" if scales else ""
+    )
 
 
 def value_text(estimate: Estimate) -> str:

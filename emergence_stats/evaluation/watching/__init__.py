@@ -1,1 +1,1 @@
-"""What estimates looked at: the traces and events that they asked runs for, for pictures of what is behind a verdict."""
+"""What a reader is shown beside a verdict: what estimates looked at, notes, and units."""

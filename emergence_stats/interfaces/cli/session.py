@@ -152,6 +152,7 @@ class Session:
         """The same of hypotheses that are loaded. `beside_others`: half of the runs in another process."""
         from emergence_stats.evaluation.evaluate import evaluate
         from emergence_stats.evaluation.watching.notes import with_notes
+        from emergence_stats.evaluation.watching.shown import in_units
 
         store = self.store(traces)
         with self.progress("reading runs") as progress:
@@ -166,7 +167,7 @@ class Session:
             )
         if not results:
             self._raise_failed()
-        results = with_notes(results, self.project, store)
+        results = in_units(with_notes(results, self.project, store), self.project)
         if suite is not None or not (self.project.folder / "robustness.lock").exists():
             return results
         from emergence_stats.robustness.recorded import attach

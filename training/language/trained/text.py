@@ -18,8 +18,8 @@ from emergence_stats.traces.format import Manifest
 
 from ... import run
 from ...checkpoints.readings import Reading, to_table
-from ...chunks import CHUNK_STEPS, Chunks
 from ...engines.task import StepProgress, Task
+from ...loop import CHUNK_STEPS, Chunks
 from ...suites import Arm, TextSuite
 from ..encoding import encode_item
 from ..evaluation import Evaluation

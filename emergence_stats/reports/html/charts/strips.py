@@ -14,7 +14,7 @@ from emergence_stats.core.regions import Region
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import PredictionResult
 from emergence_stats.reports.html.charts.svg import Drawing
-from emergence_stats.support.words import number
+from emergence_stats.reports.words import in_unit, region_in_unit
 
 WIDTH, HEIGHT = 260.0, 34.0
 _MIDDLE, _BELOW = 12.0, 31.0  # heights of the interval, and of the text under it
@@ -61,10 +61,10 @@ def strip(p: PredictionResult) -> Markup:
     values = [shown.value, *(shown.interval or ()), *(s.value for s in e.scales)]
     at = _Turned.of(p.region, values)
     drawing = Drawing(WIDTH, HEIGHT)
-    _region(drawing, p.region, at)
+    _region(drawing, p, at)
     for scale in e.scales:
         x = at(scale.value)
-        title = f"{scale.scale}: {number(scale.value)}"
+        title = f"{scale.scale}: {in_unit(p, scale.value)}"
         drawing.add("path", None, title, d=f"M{x:.1f} 1V7", class_="scale")
     if shown.interval is not None:
         drawing.line(
@@ -74,22 +74,23 @@ def strip(p: PredictionResult) -> Markup:
     ends = (
         "no interval"
         if shown.interval is None
-        else f"interval {number(shown.interval[0])} to {number(shown.interval[1])}"
+        else f"interval {in_unit(p, shown.interval[0])} to {in_unit(p, shown.interval[1])}"
     )
     return drawing.markup(
-        f"{p.name}: {number(shown.value)}, {ends}; claimed {p.region}: {p.verdict}", "strip"
+        f"{p.name}: {in_unit(p, shown.value)}, {ends}; claimed {region_in_unit(p)}: {p.verdict}",
+        "strip",
     )
 
 
-def _region(drawing: Drawing, region: Region, at: _Turned) -> None:
-    ends = [end for end in (region.lo, region.hi) if end is not None]
+def _region(drawing: Drawing, p: PredictionResult, at: _Turned) -> None:
+    ends = [end for end in (p.region.lo, p.region.hi) if end is not None]
     edges = sorted(at(end) for end in ends)
     left, right = edges if len(edges) == 2 else (edges[0], WIDTH)
     drawing.line(0, _MIDDLE, WIDTH, _MIDDLE, "faint")
     drawing.rect(left, 0, right, 20, "region")
     for end in ends:
         drawing.line(at(end), 0, at(end), 22, "edge")
-        drawing.text(at(end), _BELOW, number(end), "middle", "tick")
+        drawing.text(at(end), _BELOW, in_unit(p, end), "middle", "tick")
 
 
 def mark(drawing: Drawing, x: float, y: float, verdict: Verdict, size: float = 4.0) -> None:

@@ -1,0 +1,84 @@
+"""In which unit a reader is shown an estimate: a file beside the claims, `shown.toml`, since it is no part of any plan.
+
+    [top_down]
+    "log steps per block" = "factor"
+
+A table for each claim, a line for each prediction, by name or pattern; "factor" shows e to the power of what was estimated, as x1.13, and "percent" a
+hundred times it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emergence_stats.errors import UsageError
+from emergence_stats.evaluation.results import SHOWN_AS, Result
+
+if TYPE_CHECKING:
+    from emergence_stats.claims.project import Project
+
+FILE = "shown.toml"
+
+
+def in_units(results: Sequence[Result], project: Project) -> list[Result]:
+    """The results with the units in which their predictions are shown. Raises `UsageError` for what the file has wrong."""
+    tables: dict[Path, Mapping[str, Mapping[str, str]]] = {}
+    found = []
+    for result in results:
+        folder = project.named(result.name).home
+        if folder not in tables:
+            tables[folder] = read(folder / FILE)
+            _check_claims(tables[folder], [*project.sources, *project.shipped], folder / FILE)
+        names = [p.name for p in result.predictions]
+        units = _by_name(tables[folder].get(result.name, {}), names, folder / FILE, result.name)
+        shown = (replace(p, shown_as=units.get(p.name)) for p in result.predictions)
+        found.append(replace(result, predictions=tuple(shown)) if units else result)
+    return found
+
+
+def read(file: Path) -> Mapping[str, Mapping[str, str]]:
+    """The unit of each prediction by claim; nothing without the file."""
+    if not file.is_file():
+        return {}
+    try:
+        tables = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: {error}") from None
+    for claim, units in tables.items():
+        if not isinstance(units, dict):
+            raise UsageError(f"{file}: {claim} is {units!r}, not a table of predictions")
+        for prediction, unit in units.items():
+            if unit not in SHOWN_AS:
+                raise UsageError(
+                    f"{file}: {claim}: {prediction!r} is shown as {unit!r}, which is none of {', '.join(SHOWN_AS)}"
+                )
+    return tables
+
+
+def _check_claims(tables: Mapping[str, object], known: Sequence[str], file: Path) -> None:
+    for claim in tables:
+        if claim not in known:
+            close = difflib.get_close_matches(claim, known, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise UsageError(f"{file}: there is no claim {claim!r}{hint}")
+
+
+def _by_name(
+    units: Mapping[str, str], names: Sequence[str], file: Path, claim: str
+) -> dict[str, str]:
+    """The unit of each prediction that a line of the file is about."""
+    found: dict[str, str] = {}
+    for pattern, unit in units.items():
+        mine = [name for name in names if fnmatchcase(name, pattern)]
+        if not mine:
+            close = difflib.get_close_matches(pattern, names, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise UsageError(f"{file}: {claim} has no prediction {pattern!r}{hint}")
+        found |= dict.fromkeys(mine, unit)
+    return found
