@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emergence_stats.errors import UsageError
 from emergence_stats.interfaces.cli.app import traces_app
 from emergence_stats.interfaces.cli.options import DryRunOption, JsonOption, TracesOption
 from emergence_stats.interfaces.cli.session import Session, print_json, session_of
@@ -126,6 +127,8 @@ def traces_import(
     from emergence_stats.traces.importing import Choices, Mapping, Reading, Request
     from emergence_stats.traces.importing.mapping import pairs
 
+    if replace and add:
+        raise UsageError("--replace writes a run anew, and --add adds to it: say one of them")
     session = session_of(context)
     wanted = Mapping(
         columns=pairs(column or [], "--column"),

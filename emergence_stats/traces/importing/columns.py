@@ -24,6 +24,7 @@ _IN_WORDS = {
     **dict.fromkeys(REAL, "a number"),
     "step": "a whole number of steps (10, 50K, step1000)",
     "n_params": "a number of parameters (as 405632 or 1.4b)",
+    "step_unit": f"one of {', '.join(steps.UNITS)}",
 }
 EMPTY = frozenset({"", "n/a", "na", "null", "none"})  # NaN is a value that is not finite
 
@@ -70,7 +71,7 @@ def typed(
             found.append(None if is_empty(cell, target) else convert(cell))
         except (ValueError, TypeError, OverflowError):
             raise TraceError(
-                f"{str(cell)[:60]!r} is not {_IN_WORDS[target]}",
+                f"{_shown(cell)} is not {_IN_WORDS.get(target, 'a name')}{_perhaps(cell, decimal)}",
                 file=file,
                 column=target,
                 row=number,
@@ -78,9 +79,31 @@ def typed(
     return found
 
 
+def _shown(cell: Any) -> str:
+    """The beginning of a cell; of a number with thousands of digits, that it is one."""
+    try:
+        text = str(cell)
+    except ValueError:
+        return "a number of thousands of digits"
+    return repr(text[:60].encode("utf-8", "replace").decode())
+
+
+def _perhaps(cell: Any, decimal: str) -> str:
+    """Why a number may not be read as one."""
+    if not isinstance(cell, str):
+        return ""
+    if decimal == "," and re.fullmatch(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?", cell.strip()):
+        return ": the comma is the decimal point, so that a point would be one of thousands; write the number without"
+    if decimal == "." and re.fullmatch(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", cell.strip()):
+        return ": write it without commas between thousands"
+    return ""
+
+
 def _converter(target: str, decimal: str) -> Callable[[Any], Any]:
     if target == "step":
-        return lambda cell: steps.read(cell)[0]
+        return lambda cell: steps.read(cell, None, decimal)[0]
+    if target == "step_unit":
+        return _unit
     if target == "n_params":
         return count
     if target in WHOLE:
@@ -94,6 +117,16 @@ def is_empty(cell: Any, target: str = "value") -> bool:
     """Whether a cell holds nothing; the names of a run or task are text, whatever they say."""
     if cell is None:
         return True
+    if isinstance(cell, float) and math.isnan(cell):
+        return target in (
+            "run",
+            "scale",
+            "task",
+            "measure",
+            "seed",
+            "level",
+            "layer",
+        )  # as pandas writes a gap
     if isinstance(cell, str):
         text = cell.strip()
         return not text or (
@@ -105,6 +138,8 @@ def is_empty(cell: Any, target: str = "value") -> bool:
 def _whole(cell: Any) -> int:
     if isinstance(cell, bool):
         raise TypeError
+    if isinstance(cell, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", cell):
+        return int(cell)  # which a float rounds beyond 2**53
     number = float(cell)
     if not number.is_integer():
         raise ValueError
@@ -112,33 +147,43 @@ def _whole(cell: Any) -> int:
 
 
 def number_in(cell: Any, decimal: str = ".") -> float:
-    """A number; `decimal`: its point. Raises `ValueError` or `TypeError` for anything else."""
+    """A number, or a percentage as a share of 1; `decimal`: its point. Raises `ValueError` or `TypeError` for anything else."""
     if isinstance(cell, bool):
         return float(cell)
     if isinstance(cell, str):
         text = cell.strip()
+        if text.endswith("%"):
+            return number_in(text[:-1], decimal) / 100
         if decimal == ",":
+            if "." in text:  # of thousands, perhaps
+                raise ValueError(cell)
             text = text.replace(",", ".")
         if "_" in text:  # which Python takes for a digit separator
             raise ValueError(cell)
         return float(text)
-    return float(cell)
+    try:
+        return float(cell)
+    except OverflowError:
+        raise ValueError("a whole number that is too large") from None
 
 
-def listed(cell: Any) -> list[float] | None:
+def listed(cell: Any, decimal: str = ".") -> list[float] | None:
     """The numbers of a cell that is a list, as such or as text ("[0.1, 0.2]"); None for another cell."""
     if isinstance(cell, str) and cell.strip()[:1] == "[" and cell.strip()[-1:] == "]":
-        inner = cell.strip()[1:-1].replace(",", " ").split()
-        try:
-            return [float(one) for one in inner]
-        except ValueError:
-            return None
+        inner = cell.strip()[1:-1].replace(";", " ")
+        cell = (inner if decimal == "," else inner.replace(",", " ")).split()
     if isinstance(cell, list | tuple):
         try:
-            return [float(one) for one in cell]
+            return [number_in(one, decimal) for one in cell]
         except (TypeError, ValueError):
             return None
     return None
+
+
+def _unit(cell: Any) -> str:
+    if cell not in steps.UNITS:
+        raise ValueError(cell)
+    return str(cell)
 
 
 def _text(cell: Any) -> str:
@@ -146,7 +191,9 @@ def _text(cell: Any) -> str:
         return json.dumps(cell)
     if isinstance(cell, float) and cell.is_integer():  # a column of whole numbers with gaps
         return str(int(cell))
-    return str(cell).strip()
+    text = str(cell).strip()
+    text.encode("utf-8")  # half of a surrogate pair cannot be written
+    return text
 
 
 def count(cell: Any) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import TraceError, UsageError
-from emergence_stats.traces.importing.columns import RUN_TARGETS, typed
+from emergence_stats.traces.importing.columns import RUN_TARGETS, number_in, typed
 from emergence_stats.traces.importing.mapping import Mapping
 from emergence_stats.traces.importing.notes import Notes
 from emergence_stats.traces.importing.readers.measurements import (
@@ -76,7 +76,9 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes) -> Facts:
         raise TraceError(f"no column {wanted}; it has {', '.join(names[:30])}", file=path)
     targets = elsewhere(mapping, (), names)
     here = {event: source for event, source in mapping.events.items() if source in names}
-    numeric = {name for name in names if kind == "csv" and are_numbers(table.columns[name])}
+    numeric = {
+        name for name in names if kind == "csv" and are_numbers(table.columns[name], table.decimal)
+    }
     rows: dict[str, dict[str, Any]] = {}
     events: dict[str, dict[str, int | None]] = {}
     for number in range(len(table)):
@@ -86,7 +88,7 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes) -> Facts:
         if name in rows:
             raise TraceError(f"{key} {name!r} appears twice", file=path, column=column, row=number)
         rows[name] = {
-            k: _number(v) if k in numeric and k not in RUN_TARGETS else plain(v)
+            k: _number(v, table.decimal) if k in numeric and k not in RUN_TARGETS else plain(v)
             for k, v in row.items()
             if k != column
         }
@@ -99,7 +101,7 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes) -> Facts:
     return Facts(str(path), key, names, rows, events)
 
 
-def _number(cell: Any) -> Any:
+def _number(cell: Any, decimal: str) -> Any:
     """A cell of a column of numbers, for the config of a run: whole where it is written so."""
     if cell is None:
         return None
@@ -107,7 +109,7 @@ def _number(cell: Any) -> Any:
     return (
         int(text)
         if re.fullmatch(r"[+-]?[0-9]{1,18}", text)
-        else plain(float(text))
+        else plain(number_in(text, decimal))
         if text
         else None
     )

@@ -32,7 +32,7 @@ _RANGES = {"step": 2**63 - 1, "level": 2**15 - 1, "layer": 2**15 - 1}
 class RunRows:
     """Measurements of one run from all files, with the facts that hold for all of it.
 
-    `later` as in `Rows`. `events`: recorded ones.
+    `later` as in `Rows`. `events`: recorded ones. `before`: of a run that measures are added to.
     """
 
     name: str
@@ -45,6 +45,7 @@ class RunRows:
     later: str | None = None
     checkpoints: bool = True
     events: RecordedEvents = field(default_factory=dict)
+    before: Manifest | None = None
 
     def traces(self) -> dict[tuple[Any, ...], list[int]]:
         """The rows of each trace (measure, task, level, layer), in their order."""
@@ -102,16 +103,26 @@ def _append(run: RunRows, rows: Rows, i: int) -> None:
         run.columns[target].append(cells[i] if cells is not None else None)
     for target in RUN_TARGETS[1:]:
         cells = rows.columns.get(target)
-        if cells is None or cells[i] is None:
+        cell = None if cells is None else cells[i]
+        if cell is None and target == "step_unit":
+            cell = steps.OPTIMISER
+        if cell is None:
             continue
-        before = run.facts.setdefault(target, cells[i])
-        if before == cells[i]:
+        before = run.facts.setdefault(target, cell)
+        if before == cell:
             continue
+        if target == "step_unit":
+            raise TraceError(
+                f"steps of run {run.name!r} are {before} in some places and {cell} in others",
+                file=rows.file,
+                row=rows.numbers[i],
+                fix="Import one of the two; if both are the same, say which with --set step_unit=UNIT.",
+            )
         if target == "created":  # of its checkpoints, the first
-            run.facts[target] = min(before, cells[i])
+            run.facts[target] = min(before, cell)
             continue
         raise TraceError(
-            f"run {run.name!r} has {target} {before!r} and {cells[i]!r}",
+            f"run {run.name!r} has {target} {before!r} and {cell!r}",
             file=rows.file,
             column=target,
             row=rows.numbers[i],
@@ -146,6 +157,13 @@ def add_facts(run: RunRows, facts: Facts | None, notes: Notes) -> None:
                 if cell is None:  # as if the column were not there
                     run.empty.append(name)
                     continue
+                if (
+                    name == "scale"
+                ):  # by the name of a model, in its files; as the user calls it, in the table
+                    if known.get(name, cell) != cell:
+                        notes.add("renamed", "scales are those of the table", facts.file)
+                else:
+                    _check_fact(run, name, known.get(name), cell, facts.file, row)
                 known[name] = cell
                 if name == "n_layers" and cell < 0:
                     raise TraceError(
@@ -156,6 +174,8 @@ def add_facts(run: RunRows, facts: Facts | None, notes: Notes) -> None:
         for event, step in facts.events.get(key, {}).items():
             run.events.setdefault(event, {})[None, None] = step
     run.facts = {name: cell for name, cell in known.items() if cell is not None}
+    if run.before is not None:
+        _take_over(run, run.before, file)
     if "n_params" not in run.facts:
         raise TraceError(
             f"the number of parameters of run {run.name!r} is not known",
@@ -170,6 +190,43 @@ def add_facts(run: RunRows, facts: Facts | None, notes: Notes) -> None:
             raise TraceError(
                 f"created is {created!r}, not ISO 8601", file=file, column="created"
             ) from None
+
+
+def _check_fact(
+    run: RunRows, name: str, ours: Any, theirs: Any, file: str, row: int | None
+) -> None:
+    """Raise `TraceError` where a run has one fact in its measurements and another in a table, or in the store."""
+    defaults = (None, steps.OPTIMISER) if name == "step_unit" else (None,)
+    if ours in defaults or ours == theirs or name == "created":
+        return
+    raise TraceError(
+        f"run {run.name!r} has {name} {ours!r} by its own files, and {theirs!r} here",
+        file=file,
+        column=name,
+        row=row,
+        fix="Correct one of them, or leave one out.",
+    )
+
+
+def _take_over(run: RunRows, before: Manifest, file: str) -> None:
+    """What is known of a run that measures are added to. Raises `TraceError` where something else is said of it now."""
+    known = {
+        "scale": before.scale,
+        "seed": before.seed,
+        "n_params": before.n_params,
+        "n_layers": before.n_layers,
+        "created": before.created,
+        "step_unit": before.step_unit,
+    }
+    where = f"{before.suite}/{before.run_id}.json of the store"
+    if run.facts.get("step_unit", before.step_unit) != before.step_unit:
+        raise TraceError(
+            f"steps of run {run.name!r} are {before.step_unit} in the store, and {run.facts['step_unit']} here",
+            file=file,
+        )
+    for name, theirs in known.items():
+        _check_fact(run, name, run.facts.get(name), theirs, where, None)
+    run.facts |= known
 
 
 def check_values(run: RunRows, drop: bool, later: bool, notes: Notes) -> None:
@@ -195,7 +252,10 @@ def check_values(run: RunRows, drop: bool, later: bool, notes: Notes) -> None:
     run.keep(keep)
     _settle_repeats(run, "restart" if later else run.later, notes)
     layers = [layer for layer in run.columns["layer"] if layer is not None]
-    run.facts.setdefault("n_layers", max(layers, default=0))
+    deepest = max(layers, default=0)
+    if run.before is not None:  # which may not have had any layer
+        deepest = max(deepest, run.facts.pop("n_layers"))
+    run.facts.setdefault("n_layers", deepest)
 
 
 def _is_finite(run: RunRows, i: int) -> bool:
@@ -297,9 +357,12 @@ def run_id(name: str) -> str:
 def name_seeds(runs: Sequence[RunRows], notes: Notes) -> None:
     """Seeds and scales that stand in the names of runs (r-s10, unstable_seed0), where nothing else gives them."""
     found = {run.name: seed_in(run.name) for run in runs if "seed" not in run.facts}
+    alone = {name for name, seed in found.items() if seed is not None and not seed[1]}
+    one_size = "all" if len(alone) > 1 else None  # runs that are called by their seeds alone
     scales = {
         run.name: run.facts.get("scale")
         or (of_name[1] if (of_name := found.get(run.name)) else "")
+        or (one_size if run.name in alone else None)
         or run.name
         for run in runs
     }
@@ -319,6 +382,19 @@ def name_seeds(runs: Sequence[RunRows], notes: Notes) -> None:
     if rests:
         text = few([repr(rest) for rest in rests])
         notes.add("guessed", f"scales are the rest of the names of runs: {text}")
+
+
+def say_alike(runs: Sequence[RunRows], notes: Notes) -> None:
+    """Runs that have one scale and one seed: the same training twice, or a seed that is none."""
+    seen: dict[tuple[str, int], str] = {}
+    for run in runs:
+        key = run.facts["scale"], run.facts["seed"]
+        other = seen.setdefault(key, run.name)
+        if other != run.name:
+            notes.add(
+                "doubtful",
+                f"runs {other} and {run.name} both have scale {key[0]} and seed {key[1]}",
+            )
 
 
 def number_seeds(runs: Sequence[RunRows], there: Mapping[str, Manifest], notes: Notes) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from emergence_stats.errors import UsageError
 from emergence_stats.traces.importing.columns import TARGETS
+from emergence_stats.traces.importing.steps import UNITS
 
 _TABLES = {
     "columns": "columns",
@@ -72,6 +73,15 @@ class Mapping:
                 f"one column of standard errors ({self.columns['stderr']!r}) and {len(self.measures)} measures: say of "
                 "which it is with --stderr MEASURE=COLUMN"
             )
+        unit = self.constants.get("step_unit")
+        if unit is not None and unit not in UNITS:
+            close = difflib.get_close_matches(unit, UNITS, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else f", but one of {', '.join(UNITS)}"
+            raise UsageError(f"step_unit {unit!r} is none that claims know{hint}")
+        for form in self.measures.values():
+            places = [one for one in ("task", "level", "layer") if form.count(f"{{{one}") > 1]
+            if places:
+                raise UsageError(f"{form!r}: {{{places[0]}}} stands there twice")
         if self.names is not None:
             _check_names(self.names)
 
@@ -102,7 +112,7 @@ class Mapping:
     @classmethod
     def _of(cls, found: dict[str, Any]) -> Mapping:
         tables: dict[str, Any] = {
-            part: {key: _plain(value) for key, value in found.get(name, {}).items()}
+            part: {key: _plain(key, value) for key, value in found.get(name, {}).items()}
             for name, part in _TABLES.items()
         }
         percent = found.get("percent", ())
@@ -126,7 +136,9 @@ class Mapping:
         return Mapping(**merged)
 
 
-def _plain(value: Any) -> str:
+def _plain(key: str, value: Any) -> str:
+    if isinstance(value, list | dict):
+        raise UsageError(f"{key!r} is {value!r}: one value, for all rows")
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

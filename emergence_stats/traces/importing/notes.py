@@ -17,7 +17,8 @@ KINDS = (
     "left out",
     "missing",
 )
-_FEW = 3  # files, columns or runs that a line names
+_FEW = 3  # files or runs that a line names
+COLUMNS = 40  # which are what a user looks for
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Notes:
         ]
 
 
-def few(names: list[str]) -> str:
+def few(names: list[str], most: int = _FEW) -> str:
     """The first names and how many more there are."""
-    more = len(names) - _FEW
-    return ", ".join(names[:_FEW]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -76,7 +76,7 @@ class Pattern:
     def __init__(self, text: str) -> None:
         self.text = text
         places = re.findall(r"\{(\w+)\}", text)
-        if not places or len(set(places)) < len(places):
+        if not places or len(set(places)) < len(places) or not all(map(str.isidentifier, places)):
             raise UsageError(
                 f"--path {text!r}: name parts of the path in braces, each once, as '{{scale}}/seed{{seed}}.csv'"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,12 @@ class Request:
         )
         if how.format is not None and how.format not in FORMATS:
             raise UsageError(f"unknown format {how.format!r}; known formats: {', '.join(FORMATS)}")
+        if how.delimiter in ("\\t", "tab"):
+            how = replace(how, delimiter="\t")
         if how.decimal not in (None, ".", ",") or len(how.delimiter or ",") != 1:
-            raise UsageError("--delimiter is one character, and --decimal a point or a comma")
+            raise UsageError(
+                "--delimiter is one character (\\t: a tab), and --decimal a point or a comma"
+            )
         if facts is None and mapping is not None and "runs" in said:
             facts = mapping.parent / said["runs"]
         return cls(tuple(sources), chosen, tuple(mappings), how, facts)
@@ -103,6 +107,7 @@ class Request:
             rows = list(read_sources(self.sources, self.how, one, notes, facts))
             _divide(rows, one.percent, notes)
             found += rows
+        _say_equal(found, notes)
         runs = import_traces(found, store, self.suite, notes, facts, choices, progress)
         empty = sum(rows.empty for rows in found)
         if empty:
@@ -122,6 +127,15 @@ class Request:
         )
 
 
+def _say_equal(found: Sequence[Rows], notes: Notes) -> None:
+    """Files with the same bytes: one of them twice, perhaps."""
+    seen: dict[str, str] = {}
+    for rows in found:
+        other = seen.setdefault(rows.sha256, rows.file) if rows.sha256 is not None else rows.file
+        if other != rows.file:
+            notes.add("doubtful", f"{other} and {rows.file} have the same bytes")
+
+
 def _divide(several: Sequence[Rows], percent: Sequence[str], notes: Notes) -> None:
     """Divide the values of these measures by 100, and their errors. Raises `UsageError` for one that is not there."""
     for measure in percent:
@@ -129,6 +143,13 @@ def _divide(several: Sequence[Rows], percent: Sequence[str], notes: Notes) -> No
         for rows in several:
             at = [i for i, name in enumerate(rows.columns.get("measure", ())) if name == measure]
             found = found or bool(at)
+            values = [abs(v) for i in at if isinstance(v := rows.columns["value"][i], int | float)]
+            if values and max(values) <= 1:
+                notes.add(
+                    "doubtful",
+                    f"{measure} is divided by 100, and nowhere above 1 before that",
+                    rows.file,
+                )
             for target in ("value", "stderr"):
                 cells = rows.columns.get(target)
                 for i in at if cells is not None else ():

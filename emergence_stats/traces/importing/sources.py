@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import TraceError, UsageError
-from emergence_stats.traces.importing.columns import Rows
+from emergence_stats.traces.importing.columns import TARGETS, Rows
 from emergence_stats.traces.importing.facts import Facts
 from emergence_stats.traces.importing.mapping import Mapping
-from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 from emergence_stats.traces.importing.paths import Pattern, names, stem
 from emergence_stats.traces.importing.readers import (
     lm_eval,
@@ -24,6 +24,8 @@ from emergence_stats.traces.importing.readers import (
 from emergence_stats.traces.importing.readers.measurements import (
     elsewhere,
     expression,
+    is_value,
+    joined,
     measurements,
     named,
 )
@@ -62,11 +64,17 @@ def read_sources(
 
     Raises `UsageError` for a source that does not exist or is of unknown kind, `TraceError` for a fault in one.
     """
-    kinds = {}
+    kinds, real = {}, dict[Path, Path]()
     for path in dict.fromkeys(paths):
         if not path.exists():
             raise UsageError(f"{path}: there is no such file or folder")
+        other = real.setdefault(path.resolve(), path)
+        if other != path:
+            notes.add("left out", f"{path} is the same as {other}")
+            continue
         kinds[path] = how.format or _guess(path)
+        if path.is_dir() and how.format is None:
+            _say_others(path, kinds[path], notes)
     in_tables = [path for path, kind in kinds.items() if kind in _TABLES]
     called = names(in_tables)
     by_path = [called[path] for path in in_tables if called[path] != stem(path)]
@@ -74,12 +82,12 @@ def read_sources(
         notes.add("renamed", f"runs without a name are called by their paths: {few(by_path)}")
     states = [path for path, kind in kinds.items() if kind == "trainer"]
     if states:
-        yield from _of_tool(trainer.read(states, notes), mapping, facts)
+        yield from _of_tool(trainer.read(states, notes), mapping, facts, notes)
     for path, kind in kinds.items():
         if kind in _TABLES:
             yield _table(path, kind, how, mapping, notes, facts, called[path])
         elif kind != "trainer":
-            yield from _of_tool(_read_tool(path, kind, mapping, notes), mapping, facts)
+            yield from _of_tool(_read_tool(path, kind, mapping, notes), mapping, facts, notes)
 
 
 def _read_tool(path: Path, kind: str, mapping: Mapping, notes: Notes) -> Iterator[Rows]:
@@ -88,6 +96,29 @@ def _read_tool(path: Path, kind: str, mapping: Mapping, notes: Notes) -> Iterato
     if kind == "mlflow":
         return mlflow.read(path, notes)
     return lm_eval.read(path, notes, mapping.constants.get("step_unit"))
+
+
+def _say_others(folder: Path, kind: str, notes: Notes) -> None:
+    """Files of other kinds in a folder that is read as one kind."""
+    tools = {
+        "trainer": trainer.is_source, "tensorboard": tensorboard.is_source, "mlflow": mlflow.is_source,
+        "lm-eval": lm_eval.is_source,
+    }  # fmt: skip
+    others = [name for name, is_source in tools.items() if name != kind and is_source(folder)]
+    if others:
+        notes.add(
+            "left out",
+            f"files of {few(others)}, beside those of {kind}: import them with --format",
+            folder,
+        )
+    ours = ("csv", "parquet", "jsonl") if kind != "lm-eval" else ("csv", "parquet")
+    found = [
+        file.name
+        for file in sorted(folder.iterdir())
+        if file.is_file() and tables.kind_of(file) in ours
+    ]
+    if found:
+        notes.add("left out", f"tables beside files of {kind}: {few(found)}", folder)
 
 
 def _guess(path: Path) -> str:
@@ -143,7 +174,7 @@ def _table(
             mapping, columns={k: v for k, v in mapping.columns.items() if k != "step"}
         )
         found = wandb.read(table, notes, mapping.columns.get("step"))
-        (rows,) = _of_tool(iter([found]), of_chart, facts)
+        (rows,) = _of_tool(iter([found]), of_chart, facts, notes)
     else:
         rows = measurements(table, mapping, notes, beside, facts.names if facts is not None else ())
         rows.config |= {k: v for k, v in beside.items() if k not in rows.columns}
@@ -155,35 +186,97 @@ def _has_runs_in_columns(names_: Sequence[str]) -> bool:
     return any(" - " in name for name in names_)
 
 
-def _of_tool(found: Iterator[Rows], mapping: Mapping, facts: Facts | None) -> Iterator[Rows]:
-    """Rows of a tool that knows its own columns: measures chosen and renamed, constants set."""
+def _of_tool(
+    found: Iterator[Rows], mapping: Mapping, facts: Facts | None, notes: Notes
+) -> Iterator[Rows]:
+    """Rows of a tool that knows its own columns: rows and measures chosen and renamed, constants set.
+
+    Raises `UsageError` for what is said of tables alone.
+    """
+    if mapping.errors:
+        raise UsageError(
+            "--stderr names columns of a table, and here standard errors are the tool's own"
+        )
     pattern = Pattern(mapping.path) if mapping.path else None
-    wanted = {old.rstrip("?"): new.rstrip("?") for new, old in mapping.measures.items()}
+    missing = {
+        source.rstrip("?") for source in mapping.measures.values() if not source.endswith("?")
+    }
+    missing = {one for one in missing if f"{one}?" not in mapping.measures.values()}
     for rows in found:
         of_path: dict[str, Any] = {
             "file": Path(rows.file).stem,
             "folder": Path(rows.file).parent.name,
         }
-        if pattern is not None:
-            of_path |= pattern.read(Path(rows.file))
+        told = pattern.read(Path(rows.file)) if pattern is not None else {}
+        of_path |= told
+        _check_events(mapping, facts)
         columns = _columns(rows, mapping, facts, of_path)
-        if pattern is not None:
-            for target in ("run", "scale", "seed", "n_params", "n_layers"):
-                if target in of_path and target not in mapping.columns:
-                    columns[target] = [of_path[target]] * len(rows)
-        if wanted:
-            keep = [i for i, name in enumerate(columns["measure"]) if name in wanted]
-            if not keep:
-                there = sorted(set(columns["measure"]))
-                raise TraceError(
-                    f"there is no measure {', '.join(wanted)}; it has {', '.join(there[:30])}",
-                    file=rows.file,
-                )
-            columns = {k: [v[i] for i in keep] for k, v in columns.items()}
-            columns["measure"] = [wanted[name] for name in columns["measure"]]
-            rows = replace(rows, numbers=[rows.numbers[i] for i in keep])
-        rows = replace(rows, columns=columns)
+        for target, text in told.items():
+            if target in TARGETS and target not in mapping.columns:
+                columns[target] = [text] * len(rows)
+        config = {**rows.config, **{k: v for k, v in told.items() if k not in TARGETS}}
+        rows = replace(rows, columns=columns, config=config)
+        if mapping.where:
+            rows = _where(rows, mapping.where, of_path, notes)
+        if mapping.measures:
+            missing -= set(rows.columns["measure"])
+            rows = _measures(rows, mapping, notes)
         yield named(rows, mapping.names) if mapping.names else rows
+    if missing:
+        raise TraceError(f"there is no measure {few(sorted(missing))} in what was read")
+
+
+def _check_events(mapping: Mapping, facts: Facts | None) -> None:
+    for event, source in mapping.events.items():
+        if facts is None or source not in facts.names:
+            raise UsageError(
+                f"--event {event}={source}: beside the files of a tool, events come from a column of the table of runs (--runs)"
+            )
+
+
+def _where(rows: Rows, where: dict[str, str], of_path: dict[str, Any], notes: Notes) -> Rows:
+    """The rows that have these values. Raises `TraceError` for a column that is not there."""
+    keep = list(range(len(rows)))
+    for name, value in where.items():
+        cells = rows.columns.get(name) or ([of_path[name]] * len(rows) if name in of_path else None)
+        if cells is None:
+            there = few([*rows.columns, *of_path], COLUMNS)
+            raise TraceError(
+                f"there is no column {name!r} for --where; it has {there}", file=rows.file
+            )
+        keep = [i for i in keep if is_value(cells[i], value)]
+    wanted = " and ".join(f"{name} = {value}" for name, value in where.items())
+    if len(keep) < len(rows):
+        notes.add("left out", f"{len(rows) - len(keep):,} rows without {wanted}", rows.file)
+    return _kept(rows, keep)
+
+
+def _kept(rows: Rows, keep: Sequence[int]) -> Rows:
+    columns = {target: [cells[i] for i in keep] for target, cells in rows.columns.items()}
+    return replace(rows, columns=columns, numbers=[rows.numbers[i] for i in keep])
+
+
+def _measures(rows: Rows, mapping: Mapping, notes: Notes) -> Rows:
+    """The measures that are asked for, by their new names; one that is asked for twice is there twice."""
+    parts = []
+    for new, source in mapping.measures.items():
+        old = source.rstrip("?")
+        part = _kept(rows, [i for i, name in enumerate(rows.columns["measure"]) if name == old])
+        part.columns["measure"] = [new.rstrip("?")] * len(part)
+        parts.append(part)
+    there = dict.fromkeys(rows.columns["measure"])
+    wanted = {source.rstrip("?") for source in mapping.measures.values()}
+    if there and not wanted & there.keys():
+        raise TraceError(
+            f"there is no measure {few(sorted(wanted))}; it has {few(sorted(there), COLUMNS)}",
+            file=rows.file,
+        )
+    others = [name for name in there if name not in wanted]
+    if others:
+        notes.add(
+            "left out", f"measures that were not asked for: {few(others, COLUMNS)}", rows.file
+        )
+    return joined(parts)
 
 
 def _columns(

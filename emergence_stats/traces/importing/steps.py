@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 OPTIMISER, TOKENS = "optimiser steps", "tokens"
+UNITS = (OPTIMISER, TOKENS, "samples", "epochs", "seconds")
 _FACTOR = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
 _NUMBER = r"(?P<{0}>[0-9]+(?:\.[0-9]+)?)(?P<{0}_factor>[kmbgt]?)"
-_END = r"(?![A-Za-z0-9])"
+# Not cut at what separates thousands: step1,000 is not step 1, and whether step1_000 is step 1 nobody knows.
+_END = r"(?![A-Za-z0-9])(?![,_'][0-9]{3}(?![0-9]))"
 _IN_TEXT = re.compile(
     r"(?<![A-Za-z])(?:(?:global[-_]?)?steps?|checkpoint|ckpt|iter(?:ation)?)[-_=]?"
     + _NUMBER.format("step")
@@ -29,6 +33,7 @@ _TOKENS = re.compile(
 _CELL = re.compile(_NUMBER.format("step"), re.IGNORECASE)
 _BY_NAME = (
     ("token", TOKENS),
+    ("timestep", "samples"),  # of an environment
     ("epoch", "epochs"),
     ("sample", "samples"),
     ("example", "samples"),
@@ -47,10 +52,11 @@ class Found:
     rest: str
 
     def of(self, unit: str | None) -> tuple[int, str]:
-        """Number and unit; `unit`: which of the two is wanted, if both are there."""
+        """Number and unit; `unit`: which of the two is wanted, if both are there. Raises `ValueError` if tokens are wanted, and not told."""
         if self.tokens is not None and (unit == TOKENS or self.step is None):
             return self.tokens, TOKENS
-        assert self.step is not None
+        if self.step is None or unit == TOKENS:
+            raise ValueError("it tells no tokens")
         return self.step, OPTIMISER
 
 
@@ -95,16 +101,20 @@ def _without(text: str, start: int, end: int) -> str:
 
 def times(number: str, factor: str) -> int:
     """A number and its factor (k, m, b, t). Raises `ValueError` if that is not whole."""
-    value = float(number) * _FACTOR[factor.lower()]
-    if abs(value - round(value)) > 1e-6 * max(value, 1.0):
-        raise ValueError(number)
-    return int(number) if factor == "" and "." not in number else round(value)
+    try:
+        value = Decimal(number) * _FACTOR[factor.lower()]
+        if not value.is_finite() or value != value.to_integral_value() or value.adjusted() > 30:
+            raise ValueError(number)
+    except InvalidOperation:
+        raise ValueError(number) from None
+    return int(value)
 
 
-def read(cell: Any, unit: str | None = None) -> tuple[int, str | None]:
+def read(cell: Any, unit: str | None = None, decimal: str = ".") -> tuple[int, str | None]:
     """A cell of a step column: a whole number (10, 1e5, 50K, 1.4M), or a name with one (step50000-tokens210B).
 
-    With it what it counts where the cell tells: billions are tokens. Raises `ValueError` for anything else.
+    With it what it counts where the cell tells: billions are tokens. `decimal`: the point of numbers. Raises `ValueError` for
+    anything else.
     """
     if isinstance(cell, bool):
         raise ValueError(cell)
@@ -113,6 +123,10 @@ def read(cell: Any, unit: str | None = None) -> tuple[int, str | None]:
     if isinstance(cell, float):
         return _whole(cell), None
     text = str(cell).strip()
+    if decimal == "," and re.fullmatch(r"[+-]?[0-9][0-9.,]*", text):
+        if "." in text:  # of thousands, perhaps
+            raise ValueError(cell)
+        text = text.replace(",", ".")
     try:
         return (int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else _whole(float(text))), None
     except ValueError:
@@ -137,3 +151,23 @@ def unit_of(name: str) -> str | None:
     """What a column counts, by its name; None for one that does not tell."""
     lowered = name.lower()
     return next((unit for word, unit in _BY_NAME if word in lowered), None)
+
+
+def unit_of_cells(cells: Sequence[Any], decimal: str = ".") -> str | None:
+    """What steps count by what their cells say: None if none says anything.
+
+    Raises `ValueError` with the two cells where some are of steps and some of tokens, unless those of steps tell tokens too.
+    """
+    steps_alone = tokens = None
+    for cell in cells:
+        try:
+            told = read(cell, None, decimal)[1]
+        except (ValueError, TypeError, OverflowError):
+            continue  # said with its row where it is converted
+        if told == TOKENS:
+            tokens = cell if tokens is None else tokens
+        elif told == OPTIMISER:
+            steps_alone = cell if steps_alone is None else steps_alone
+    if steps_alone is not None and tokens is not None:
+        raise ValueError(f"{steps_alone!r} is of steps, and {tokens!r} of tokens")
+    return TOKENS if tokens is not None else OPTIMISER if steps_alone is not None else None

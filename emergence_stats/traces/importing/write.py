@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.support.progress import Progress
@@ -23,12 +25,13 @@ from emergence_stats.traces.importing.gather import (
     name_seeds,
     number_seeds,
     run_id,
+    say_alike,
     step_unit,
 )
-from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 from emergence_stats.traces.importing.steps import OPTIMISER
 from emergence_stats.traces.places import locate, there
-from emergence_stats.traces.remote import SentRun
+from emergence_stats.traces.remote import KEY, SentRun
 from emergence_stats.traces.store import Store
 from emergence_stats.traces.write import NO_FILE_YET, PreparedRun, StagedRun, prepare_run, recover
 
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 
 
 _ROUNDING = 1e-6
+_NAME = "run_name"  # of a manifest: what the run was called, where its id is another
+_ACCURACY = re.compile(r"(?:.*[/_.-])?acc(?:uracy)?(?:_norm)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,7 @@ def import_traces(
     if not found:
         raise TraceError("no measurement", file=", ".join(rows.file for rows in sources))
     old = _manifests(store, suite)
+    _check_names(found, old, choices, notes)
     if choices.add:
         _add_to(found, store, old, notes)
     for run in found.values():
@@ -112,6 +118,9 @@ def import_traces(
             )
     name_seeds(list(found.values()), notes)
     number_seeds(list(found.values()), old, notes)
+    say_alike(list(found.values()), notes)
+    if facts is not None and facts.key == "run":
+        _say_no_run(facts, found, notes)
     described = [_describe(run, suite) for run in found.values()]
     _check_ids(described)
     _check_there(described, store, suite, choices)
@@ -127,21 +136,31 @@ def import_traces(
     return described
 
 
+def _say_no_run(facts: Facts, found: Mapping[str, RunRows], notes: Notes) -> None:
+    """Rows of the table of runs that no run has."""
+    used = {facts.row_of(name, Notes()) for name in found}
+    others = [name for name in facts.rows if name not in used]
+    if others:
+        notes.add("left out", f"rows for which there is no run: {few(others, COLUMNS)}", facts.file)
+
+
 def _say_shares(found: Mapping[str, RunRows], notes: Notes) -> None:
     """An accuracy that is no share: claims take chance and 1 for its ends."""
-    most: dict[str, float] = {}
+    most: dict[str, dict[str, float]] = {}
     for run in found.values():
         pairs = zip(run.columns["measure"], run.columns["value"], strict=True)
-        beyond = [v for m, v in pairs if m == "accuracy" and v is not None and not _is_share(v)]
-        if beyond:
-            most[run.name] = max(beyond, key=abs)
-    if most:
-        name, value = next(iter(most.items()))
+        for measure, value in pairs:
+            if value is None or not _ACCURACY.fullmatch(measure) or _is_share(value):
+                continue
+            runs = most.setdefault(measure, {})
+            runs[run.name] = max(runs.get(run.name, value), value, key=abs)
+    for measure, runs in most.items():
+        name, value = next(iter(runs.items()))
         notes.add(
             "doubtful",
-            f"accuracy is a share, from 0 to 1, and reaches {value:g} in {name}"
-            + (f" and beyond 1 in {len(most) - 1} more runs" if len(most) > 1 else "")
-            + ": if it is in percent, say --percent accuracy, else give it another name",
+            f"{measure} is a share, from 0 to 1, and reaches {value:g} in {name}"
+            + (f" and beyond 1 in {len(runs) - 1} more runs" if len(runs) > 1 else "")
+            + f": if it is in percent, say --percent {measure}, else give it another name",
         )
 
 
@@ -177,7 +196,11 @@ def _add_to(
     for run in found.values():
         manifest = there.get(run_id(run.name))
         if manifest is None:
-            continue
+            close = difflib.get_close_matches(run_id(run.name), there, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise UsageError(
+                f"--add adds measures to runs that are there, and {run.name} is not{hint} New runs are imported without --add"
+            )
         rows = opened.read(files[manifest.run_id])
         old = {target: rows.column(target).to_pylist() for target in ROW_TARGETS}
         shared = set(old["measure"]) & set(run.columns["measure"])
@@ -192,17 +215,29 @@ def _add_to(
         run.places = [
             (f"{store}/{manifest.suite}/{manifest.run_id}.parquet", i) for i in range(n)
         ] + run.places
-        known = {
-            "scale": manifest.scale,
-            "seed": manifest.seed,
-            "n_params": manifest.n_params,
-            "created": manifest.created,
-            "step_unit": manifest.step_unit,
-        }
-        run.facts = {**known, **run.facts}
+        run.before = manifest
         run.config = {**manifest.config, **run.config}
         before = manifest.further.get("imported")
         run.files = {**(before if isinstance(before, dict) else {}), **run.files}
+
+
+def _check_names(
+    found: Mapping[str, RunRows], there: Mapping[str, Manifest], choices: Choices, notes: Notes
+) -> None:
+    """Say what runs are called whose names no file can have. Raises `UsageError` if one would take the place of another run."""
+    called = {name: run_id(name) for name in found if run_id(name) != name}
+    if called:
+        said = [f"{name!r} is {its}" for name, its in called.items()]
+        notes.add("renamed", f"runs, since files cannot be called so: {few(said)}")
+    for name in found:
+        manifest = there.get(run_id(name))
+        if manifest is None or not (choices.replace_runs or choices.add):
+            continue
+        other = str(manifest.further.get(_NAME, manifest.run_id))
+        if other != name:
+            raise UsageError(
+                f"run {name!r} would be called {run_id(name)}, as is another of the suite, {other!r}: give them other names with --column run"
+            )
 
 
 def _check_there(described: Sequence[Imported], store: str, suite: str, choices: Choices) -> None:
@@ -234,16 +269,24 @@ def _write_all(prepared: Sequence[PreparedRun], progress: Progress | None) -> No
 
 
 def _manifest(run: RunRows, described: Imported) -> Manifest:
-    further: dict[str, object] = {
-        "imported": {Path(f).name: digest for f, digest in run.files.items() if digest is not None}
+    before = run.before
+    further: dict[str, Any] = (
+        {k: v for k, v in before.further.items() if k != KEY} if before else {}
+    )
+    further["imported"] = {
+        Path(f).name: digest for f, digest in run.files.items() if digest is not None
     }
+    if run.name != described.run_id:
+        further[_NAME] = run.name
     if step_unit(run) != OPTIMISER:
         further["step_unit"] = step_unit(run)
     if run.events:
-        further["events"] = {
+        dated = {
             name: [{"task": t, "level": v, "step": step} for (t, v), step in steps.items()]
             for name, steps in run.events.items()
         }
+        further["events"] = {**further.get("events", {}), **dated}
+    ours = {"imported by": f"emergence-stats {version('emergence-stats')}"}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Manifest(
         run_id=described.run_id,
@@ -254,8 +297,8 @@ def _manifest(run: RunRows, described: Imported) -> Manifest:
         seed=described.seed,
         created=run.facts.get("created", now),
         config=run.config,
-        software={"imported by": f"emergence-stats {version('emergence-stats')}"},
-        device="not known",
+        software={**before.software, **ours} if before else ours,
+        device=before.device if before else "not known",
         rows=described.rows,
         sha256=NO_FILE_YET,
         further=further,
@@ -305,6 +348,6 @@ def _check_ids(described: Sequence[Imported]) -> None:
     for one in described:
         if one.run_id.casefold() in seen:
             raise TraceError(
-                f"two runs would be called {one.run_id!r}: their names differ only in punctuation or capitals"
+                f"two runs would be called {one.run_id!r}: their names differ only in punctuation or capitals, or in what no file can be called"
             )
         seen.add(one.run_id.casefold())

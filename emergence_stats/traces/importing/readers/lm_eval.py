@@ -7,7 +7,6 @@ before version 0.4 ``acc`` and ``acc_stderr``), and ``config`` with what was eva
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,11 +16,13 @@ from typing import Any
 
 from emergence_stats.errors import TraceError
 from emergence_stats.traces.importing import steps
-from emergence_stats.traces.importing.columns import Rows
-from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.columns import Rows, typed
+from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 from emergence_stats.traces.importing.paths import differing
+from emergence_stats.traces.importing.readers.tables import parse_json
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9-]+(?:\.[0-9]+)?")  # in the file's name
+_MILLISECONDS = 1e11  # seconds would be of the year 5138
 _MODEL = (
     "pretrained",
     "path",
@@ -44,6 +45,9 @@ class _Checkpoint:
     sha256: str
 
 
+_NO_METRICS = frozenset(("alias", "name", "samples", "sample_len"))
+
+
 def is_source(path: Path) -> bool:
     files = [path] if path.is_file() else sorted(path.rglob("*.json"))
     return any(_is_result(_document(file)[0]) for file in files if file.suffix.lower() == ".json")
@@ -59,10 +63,9 @@ def read(path: Path, notes: Notes, unit: str | None = None) -> Iterator[Rows]:
     found = []
     for file in files:
         document, data, why = _document(file)
-        if not _is_result(document):
+        if document is None or not _is_result(document):
             notes.add("left out", why or "no result file of lm-evaluation-harness", file)
             continue
-        assert document is not None
         found.append(_checkpoint(document, data, file, path, unit))
     if not found:
         raise TraceError("no result file of lm-evaluation-harness", file=path)
@@ -70,24 +73,50 @@ def read(path: Path, notes: Notes, unit: str | None = None) -> Iterator[Rows]:
     found.sort(
         key=lambda one: one.evaluated
     )  # the harness adds a file and overwrites none: the newer one counts
+    _check_shots(
+        found,
+        {
+            (one.model, one.folder): names[
+                one.model, one.folder if (one.model, "") not in names else ""
+            ]
+            for one in found
+        },
+    )
     for one in found:
         yield _rows(
             one, names[one.model, one.folder if (one.model, "") not in names else ""], notes
         )
 
 
+def _check_shots(found: Sequence[_Checkpoint], called: dict[tuple[str, str], str]) -> None:
+    """Raise `TraceError` where a task was evaluated with different numbers of examples at one step of a run."""
+    seen: dict[tuple[str, int, str], tuple[Any, Path]] = {}
+    for one in found:
+        shots: Any = one.document.get("n-shot")
+        for task in one.document["results"] if isinstance(shots, dict) else ():
+            key = called[one.model, one.folder], one.step, task
+            n, file = seen.setdefault(key, (shots.get(task), one.file))
+            if n != shots.get(task):
+                raise TraceError(
+                    f"{task} was evaluated with {n} examples in {file}, and with {shots.get(task)} here, at step {one.step}",
+                    file=one.file,
+                    fix="Put the files of each into a folder of their own, and import one after the other.",
+                )
+
+
 def _document(file: Path) -> tuple[dict[str, Any] | None, bytes, str]:
     """What a file holds, its bytes, and why it cannot be read."""
     try:
         data = file.read_bytes()
-        return json.loads(data.decode("utf-8")), data, ""
+        return parse_json(data.decode("utf-8")), data, ""
     except (ValueError, OSError, UnicodeDecodeError):
         return None, b"", "not valid JSON; is it cut off?"
 
 
 def _is_result(found: Any) -> bool:
-    whole = isinstance(found, dict) and isinstance(found.get("results"), dict)
-    return whole and ("config" in found or "versions" in found)
+    if not isinstance(found, dict) or not isinstance(found.get("results"), dict):
+        return False
+    return "config" in found or "versions" in found
 
 
 def _checkpoint(
@@ -113,7 +142,10 @@ def _checkpoint(
             file=file,
             fix="Put the file into a folder with the step in its name, such as step1000.",
         )
-    number, counts = step.of(unit)
+    try:
+        number, counts = step.of(unit)
+    except ValueError as error:
+        raise TraceError(f"steps are to be {unit}: {error}", file=file) from None
     in_model, in_folder = (
         steps.in_text(model),
         steps.in_text(PurePosixPath(below).parent.as_posix()),
@@ -122,8 +154,9 @@ def _checkpoint(
     date = document.get("date")
     written = _TIME.search(file.name)
     evaluated = written[0] if written else ""
-    if not evaluated and isinstance(date, int | float):
-        evaluated = datetime.fromtimestamp(date, UTC).strftime("%Y-%m-%dT%H-%M-%S")
+    moment = _moment(date)
+    if not evaluated and moment is not None:
+        evaluated = moment.strftime("%Y-%m-%dT%H-%M-%S")
     return _Checkpoint(
         file,
         document,
@@ -134,6 +167,16 @@ def _checkpoint(
         evaluated,
         hashlib.sha256(data).hexdigest(),
     )
+
+
+def _moment(date: Any) -> datetime | None:
+    """When a file says that it was written: seconds, or milliseconds, since 1970; None for anything else."""
+    if not isinstance(date, int | float) or isinstance(date, bool):
+        return None
+    try:
+        return datetime.fromtimestamp(date / 1000 if date > _MILLISECONDS else date, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _arguments(given: Any) -> dict[str, str]:
@@ -198,6 +241,7 @@ def _rows(one: _Checkpoint, run: str, notes: Notes) -> Rows:
             "left out", f"groups {few(groups)}: means of tasks that are imported too", one.file
         )
     columns: dict[str, list[Any]] = {name: [] for name in ("task", "measure", "value", "stderr")}
+    no_numbers: list[str] = []
     for task, metrics in results.items():
         if task in groups:
             continue
@@ -207,26 +251,35 @@ def _rows(one: _Checkpoint, run: str, notes: Notes) -> Rows:
         for name, value in metrics.items():
             metric, _, filter_ = name.partition(",")
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if metric.endswith("_stderr") or not number or (filtered and not filter_):
+            if metric.endswith("_stderr") or (filtered and not filter_):
+                continue
+            if not number:
+                if metric not in _NO_METRICS:
+                    no_numbers.append(f"{metric} of {task}")
                 continue
             error = metrics.get(f"{metric}_stderr,{filter_}" if filter_ else f"{metric}_stderr")
             columns["task"].append(task)
             columns["measure"].append(metric if filter_ in ("", "none") else f"{metric},{filter_}")
-            columns["value"].append(float(value))
-            columns["stderr"].append(float(error) if isinstance(error, int | float) else None)
+            columns["value"].append(value)
+            is_number = isinstance(error, int | float) and not isinstance(error, bool)
+            columns["stderr"].append(error if is_number else None)
+    if no_numbers:
+        notes.add("left out", f"{few(no_numbers, COLUMNS)}: no number", one.file)
     n = len(columns["task"])
+    for target in ("value", "stderr"):
+        columns[target] = typed(target, columns[target], str(one.file), list(range(n)))
     if not n:
         raise TraceError("the results hold no number", file=one.file)
-    columns |= {"run": [run] * n, "scale": [run] * n, "step": [one.step] * n}
+    columns |= {"run": [run] * n, "step": [one.step] * n}
     if one.unit != steps.OPTIMISER:
         columns["step_unit"] = [one.unit] * n
     config = document["config"] if isinstance(document.get("config"), dict) else {}
     parameters = config.get("model_num_parameters")
     if isinstance(parameters, int) and parameters > 0:
         columns["n_params"] = [parameters] * n
-    date = document.get("date")
-    if isinstance(date, int | float):
-        columns["created"] = [datetime.fromtimestamp(date, UTC).isoformat(timespec="seconds")] * n
+    moment = _moment(document.get("date"))
+    if moment is not None:
+        columns["created"] = [moment.isoformat(timespec="seconds")] * n
     kept = {k: v for k, v in config.items() if isinstance(v, str | int | float | bool)}
     kept.pop("model_args", None)  # it has the revision, which differs between checkpoints
     return Rows(
@@ -249,5 +302,11 @@ def _groups(document: dict[str, Any]) -> list[str]:
         name
         for name in results
         if any(task in results for task in inside.get(name) or [])
-        or (name in (document.get("groups") or {}) and not inside.get(name))
+        or (
+            name in (document.get("groups") or {})
+            and not inside.get(name)
+            and any(
+                task.startswith(f"{name}_") for task in results
+            )  # as versions name them that list none
+        )
     ]

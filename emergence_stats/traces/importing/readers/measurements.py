@@ -22,7 +22,7 @@ from emergence_stats.traces.importing.columns import (
     typed,
 )
 from emergence_stats.traces.importing.mapping import Mapping
-from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 from emergence_stats.traces.importing.paths import stem
 from emergence_stats.traces.importing.readers.tables import Table
 
@@ -106,10 +106,15 @@ def measurements(
     of_path = {"file": stem(path), "folder": path.parent.name, **(beside or {})}
     view = _View(table, {**of_path, **table.head}, notes)
     keep = _kept(view, mapping.where)
+    view.used.update(source for source in mapping.events.values() if source in table.columns)
     targets, unit = _targets(view, mapping, keep, facts, beside or {})
     if mapping.measures or not {"measure", "value"} & targets.keys():
         rows = _wide(view, targets, mapping, keep)
     elif {"measure", "value"} <= targets.keys():
+        if mapping.errors:
+            raise UsageError(
+                "--stderr names a column for a measure; where measures are rows, say --column stderr=NAME"
+            )
         rows = gathered(targets, keep, table, notes)
         _say_unused(view, "is none of the columns that an import knows")
     else:
@@ -125,7 +130,7 @@ def measurements(
     rows.config = {
         name: plain(value) for name, value in table.head.items() if not isinstance(value, list)
     }
-    rows.events = _events(view, mapping.events, rows, facts)
+    rows.events = _events(view, mapping.events, rows, facts, unit or steps.OPTIMISER)
     return named(rows, mapping.names) if mapping.names else rows
 
 
@@ -144,7 +149,7 @@ def _kept(view: _View, where: dict[str, str]) -> list[int]:
     keep = [
         i
         for i in range(len(view.table))
-        if all(as_text(view.cells(name)[i]) == value for name, value in where.items())
+        if all(is_value(view.cells(name)[i], value) for name, value in where.items())
     ]
     if not keep:
         wanted = " and ".join(f"{name} = {value}" for name, value in where.items())
@@ -155,6 +160,19 @@ def _kept(view: _View, where: dict[str, str]) -> list[int]:
         text = f"{n:,} rows where {wanted.replace(' and ', ' or ')}"
         view.notes.add("left out", text, view.table.file)
     return keep
+
+
+def is_value(cell: Any, value: str) -> bool:
+    """Whether a cell is what a user wrote: as text, as a number, or as true and false."""
+    if isinstance(cell, bool):
+        return str(cell).lower() == value.lower()
+    text = as_text(cell).strip()
+    if text == value:
+        return True
+    try:
+        return float(text) == float(value)
+    except ValueError:
+        return False
 
 
 def _targets(
@@ -182,6 +200,8 @@ def _targets(
                 usual = ()
             there = [name for name in usual if name in view.table.columns]
             source = there[0] if there else (target if target in beside else None)
+            if there and target in beside:
+                _check_beside(view, target, there[0], beside[target], keep)
             if target == "step" and source is not None:
                 _say_step(view, source, there)
         if source is None:
@@ -189,7 +209,7 @@ def _targets(
         targets[target] = expression(source, view.cells, keep)
         if target == "step":
             unit = unit or _unit(view, source, targets[target])
-            targets["step"] = [_step(cell, unit) for cell in targets["step"]]
+            targets["step"] = _steps(view, source, targets["step"], unit, keep)
     if "step" not in targets:
         raise TraceError(
             f"no column for the step; it has {', '.join(view.table.names[:30])}",
@@ -197,6 +217,22 @@ def _targets(
             fix="Say which with --column step=NAME.",
         )
     return targets, unit
+
+
+def _check_beside(view: _View, target: str, column: str, of_path: Any, keep: Sequence[int]) -> None:
+    """Raise `TraceError` where a column says something else than the path does."""
+    (theirs,) = typed(target, [of_path], view.table.file, [0])
+    cells = view.cells(column)
+    for i in keep:
+        (ours,) = typed(target, [cells[i]], view.table.file, [i])
+        if ours is not None and ours != theirs:
+            raise TraceError(
+                f"{target} is {ours!r} here, and {theirs!r} by the path",
+                file=view.table.file,
+                column=column,
+                row=i,
+                fix=f"Say which counts, with --column {target}={column}, or leave the place out of --path.",
+            )
 
 
 def _say_step(view: _View, chosen: str, there: Sequence[str]) -> None:
@@ -215,27 +251,46 @@ def _say_step(view: _View, chosen: str, there: Sequence[str]) -> None:
 
 
 def _unit(view: _View, source: str, cells: Sequence[Any]) -> str | None:
-    """What steps count, by the name of their column or by their cells; None: optimiser steps, as nothing else is said."""
-    unit = steps.unit_of(source)
-    if unit is None:
-        for cell in cells:
-            try:
-                unit = None if is_empty(cell) else steps.read(cell)[1]
-            except ValueError:
-                break
-            if unit is not None:
-                break
+    """What steps count, by the name of their column or by their cells; None: optimiser steps, as nothing else is said.
+
+    Raises `TraceError` where cells count one thing and others another.
+    """
+    try:
+        told = steps.unit_of_cells(cells, view.table.decimal)
+    except ValueError as error:
+        raise TraceError(
+            f"steps count two things: {error}",
+            file=view.table.file,
+            column=source,
+            fix="Select rows with --where, or import them as two runs.",
+        ) from None
+    unit = told or steps.unit_of(source)
     if unit is not None and unit != steps.OPTIMISER:
         view.notes.add("guessed", f"steps of column {source!r} are {unit}", view.table.file)
     return unit
 
 
-def _step(cell: Any, unit: str | None) -> Any:
-    """The number of a cell, or the cell as it is if it holds none: that is said with its row later."""
-    try:
-        return cell if is_empty(cell) else steps.read(cell, unit)[0]
-    except ValueError:
-        return cell
+def _steps(
+    view: _View, source: str, cells: Sequence[Any], unit: str | None, keep: Sequence[int]
+) -> list[Any]:
+    """The numbers of cells; a cell that holds none stays as it is, and is said with its row later.
+
+    Raises `TraceError` for a name without tokens where tokens are wanted.
+    """
+    found = []
+    for cell, row in zip(cells, keep, strict=True):
+        try:
+            found.append(cell if is_empty(cell) else steps.read(cell, unit, view.table.decimal)[0])
+        except (ValueError, TypeError, OverflowError):
+            if unit == steps.TOKENS and steps.in_text(str(cell)) is not None:
+                raise TraceError(
+                    f"{cell!r} tells no tokens, and steps are to be tokens",
+                    file=view.table.file,
+                    column=source,
+                    row=row,
+                ) from None
+            found.append(cell)
+    return found
 
 
 # --- a column per measure ---------------------------------------------------------------------
@@ -336,7 +391,8 @@ def _matching(
 def _numeric(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, Any]]]:
     """Without a word every column of numbers that is no other target is a measure, and the others are named."""
     errors = {f"{name}{end}" for name in view.table.names for end in ERRORS}
-    measures, left = [], []
+    measures = []
+    bad: list[str] = []
     for name, cells in view.table.columns.items():
         if name in view.used:
             continue
@@ -346,19 +402,31 @@ def _numeric(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, An
             name in errors
             or name in USUAL["step"]  # steps of another unit than those that were taken
             or _OF_LOGGERS.fullmatch(name)
-            or not are_numbers(cells, view.table.decimal)
         ):
-            left.append(name)
-        else:
+            continue
+        if are_numbers(cells, view.table.decimal):
             measures.append(name)
+        elif (why := _why_no_numbers(cells, view.table.decimal)) is not None:
+            bad.append(f"{name!r} ({why})")
     if not measures:
         raise TraceError(
             f"no column for measure and value, and no column of numbers that can be one; it has "
-            f"{', '.join(view.table.names[:30])}",
+            f"{', '.join(view.table.names[:30])}" + (f". No numbers: {few(bad)}" if bad else ""),
             file=view.table.file,
             fix="Say which columns are measures with --measure NAME=COLUMN.",
         )
-    view.notes.add("measures", f"every column of numbers: {few(measures)}", view.table.file)
+    view.notes.add(
+        "measures", f"every column of numbers: {few(measures, COLUMNS)}", view.table.file
+    )
+    if bad:
+        view.notes.add(
+            "left out",
+            f"columns with some cells that are no numbers: {few(bad, COLUMNS)}",
+            view.table.file,
+        )
+        view.used.update(
+            name for name in view.table.names if any(one.startswith(f"{name!r} (") for one in bad)
+        )
     return [(name, name, {}) for name in measures]
 
 
@@ -379,6 +447,22 @@ def are_numbers(cells: Sequence[Any], decimal: str = ".") -> bool:
             return False
         some = True
     return some
+
+
+def _why_no_numbers(cells: Sequence[Any], decimal: str) -> str | None:
+    """The first cell that is no number of a column that has some; None of one that has none."""
+    found, numbers = None, 0
+    for i, cell in enumerate(cells):
+        if is_empty(cell) or isinstance(cell, bool | list | tuple):
+            continue
+        try:
+            number_in(cell, decimal)
+            numbers += 1
+        except (TypeError, ValueError):
+            looks = isinstance(cell, str) and cell.strip().lstrip("+-")[:1].isdigit()
+            numbers += looks  # as 1,234.5
+            found = found or f"{cell!r} in row {i}"
+    return found if numbers else None
 
 
 def _errors(source: str, view: _View, keep: Sequence[int]) -> list[Any]:
@@ -411,7 +495,7 @@ def _errors(source: str, view: _View, keep: Sequence[int]) -> list[Any]:
 def _say_unused(view: _View, why: str | None) -> None:
     left = [name for name in (*view.table.names, *view.table.doubled) if name not in view.used]
     if left:
-        text = f"column{'s' if len(left) > 1 else ''} {few([repr(name) for name in left])}"
+        text = f"column{'s' if len(left) > 1 else ''} {few([repr(name) for name in left], COLUMNS)}"
         why = f", which {why}" if why and len(left) == 1 else ""
         view.notes.add("left out", text + why, view.table.file)
 
@@ -423,9 +507,16 @@ def gathered(
     targets: dict[str, list[Any]], numbers: Sequence[int], table: Table, notes: Notes
 ) -> Rows:
     """Columns of the right types, without the rows whose value is empty; lists as mean and standard error."""
-    targets = _of_lists(targets, table.file, notes)
+    cells = targets["value"]
+    if any(isinstance(cell, bool) for cell in cells):
+        notes.add("converted", "true and false are 1 and 0", table.file)
+    if any(isinstance(cell, str) and cell.strip().endswith("%") for cell in cells):
+        notes.add("converted", "percentages, as 45%, are shares of 1", table.file)
+    targets = _of_lists(targets, table, notes)
     values = typed("value", targets["value"], table.file, numbers, table.decimal)
     there = [i for i, value in enumerate(values) if value is not None]
+    if len(there) < len(values):
+        _say_without_values(targets, there, table, notes)
     numbers = [numbers[i] for i in there]
     columns = {
         target: typed(target, [cells[i] for i in there], table.file, numbers, table.decimal)
@@ -436,18 +527,41 @@ def gathered(
     )
 
 
-def _of_lists(targets: dict[str, list[Any]], file: str, notes: Notes) -> dict[str, list[Any]]:
+def _say_without_values(
+    targets: dict[str, list[Any]], there: Sequence[int], table: Table, notes: Notes
+) -> None:
+    """Runs and tasks that the file has, and no value of a measure."""
+    for target in ("run", "task"):
+        cells = targets.get(target)
+        if cells is None:
+            continue
+        known = {cells[i] for i in there}
+        gone = [
+            str(cell)
+            for cell in dict.fromkeys(cells)
+            if cell not in known and not is_empty(cell, target)
+        ]
+        if gone:
+            measure = next(iter(targets.get("measure", ())), None)
+            alone = len(set(targets.get("measure", ()))) == 1
+            of = f" of {measure}" if alone else ""
+            notes.add("left out", f"{target}s without any value{of}: {few(gone)}", table.file)
+    if not there:
+        notes.add("left out", "a measure without any value", table.file)
+
+
+def _of_lists(targets: dict[str, list[Any]], table: Table, notes: Notes) -> dict[str, list[Any]]:
     lists = {
         i: numbers
         for i, cell in enumerate(targets["value"])
-        if (numbers := listed(cell)) is not None
+        if (numbers := listed(cell, table.decimal)) is not None
     }
     if not lists:
         return targets
     notes.add(
         "converted",
         "cells that are lists: their mean, and its standard error where nothing else is given",
-        file,
+        table.file,
     )
     values = list(targets["value"])
     errors = list(targets.get("stderr") or [None] * len(values))
@@ -474,7 +588,10 @@ def joined(parts: Sequence[Rows]) -> Rows:
 
 
 def named(rows: Rows, pattern: str) -> Rows:
-    """Task, level, layer and measure read from each measure's name; a name without match stays."""
+    """Task, level, layer and measure read from each measure's name; a name without match stays.
+
+    Raises `TraceError` where two names become the same.
+    """
     compiled = re.compile(pattern)
     columns = {k: list(v) for k, v in rows.columns.items()}
     for target in ("task", "level", "layer"):
@@ -487,13 +604,32 @@ def named(rows: Rows, pattern: str) -> Rows:
         for target, text in found.groupdict().items():
             if text is not None:
                 (columns[target][i],) = typed(target, [text], rows.file, [rows.numbers[i]])
+    _check_apart(rows, columns)
     return replace(rows, columns=columns)
 
 
+def _check_apart(rows: Rows, columns: dict[str, list[Any]]) -> None:
+    keys = [columns.get(target) for target in ("measure", "task", "level", "layer")]
+    old = [rows.columns.get(target) for target in ("measure", "task", "level", "layer")]
+    seen: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for i in range(len(rows)):
+        key = tuple(cells[i] if cells is not None else None for cells in keys)
+        before = tuple(cells[i] if cells is not None else None for cells in old)
+        if seen.setdefault(key, before) != before:
+            raise TraceError(
+                f"--names makes one trace of {seen[key][0]!r} and {before[0]!r}",
+                file=rows.file,
+                fix="Let a group (task, level, layer or measure) hold what tells them apart.",
+            )
+
+
 def _events(
-    view: _View, wanted: dict[str, str], rows: Rows, facts: Collection[str]
+    view: _View, wanted: dict[str, str], rows: Rows, facts: Collection[str], unit: str
 ) -> dict[str, Any]:
-    """Recorded events of each run: the one step that the rows of a run (and task-level) have in a column."""
+    """Recorded events of each run: the one step that the rows of a run (and task-level) have in a column.
+
+    `unit`: what the run's steps count. Raises `TraceError` for an event in another.
+    """
     found: dict[str, Any] = {}
     for name, source in wanted.items():
         if not view.has(source) and source in facts:
@@ -505,7 +641,7 @@ def _events(
         whole = source in view.beside
         for i, number in enumerate(rows.numbers):
             key = (None, None) if whole else (tasks[i], levels[i])
-            step = event_step(cells[number], rows.file, source, number)
+            step = event_step(cells[number], rows.file, source, number, unit, view.table.decimal)
             of_run = found.setdefault(names[i] or "", {}).setdefault(name, {})
             if of_run.setdefault(key, step) != step:
                 raise TraceError(
@@ -517,8 +653,13 @@ def _events(
     return found
 
 
-def event_step(cell: Any, file: str, column: str, row: int) -> int | None:
-    """The step of a recorded event; None for an empty cell, NaN, -1 or infinity: it never came."""
+def event_step(
+    cell: Any, file: str, column: str, row: int, unit: str | None = None, decimal: str = "."
+) -> int | None:
+    """The step of a recorded event; None for an empty cell, NaN, -1 or infinity: it never came.
+
+    `unit`: what the run's steps count, if that is known. Raises `TraceError` for one in another unit.
+    """
     if is_empty(cell) or str(cell).strip().lower() in (
         "nan",
         "inf",
@@ -529,9 +670,17 @@ def event_step(cell: Any, file: str, column: str, row: int) -> int | None:
     ):
         return None
     try:
-        return steps.read(cell)[0]
-    except ValueError:
+        step, told = steps.read(cell, unit if unit == steps.TOKENS else None, decimal)
+        if not 0 <= step < 2**63:
+            raise ValueError(cell)
+    except (ValueError, TypeError, OverflowError):
         raise TraceError(f"{cell!r} is not a step", file=file, column=column, row=row) from None
+    told = told or steps.unit_of(column)
+    if unit is not None and told is not None and told != unit:
+        raise TraceError(
+            f"the event is in {told}, and steps are {unit}", file=file, column=column, row=row
+        )
+    return step
 
 
 def expression(source: str, column: Callable[[str], list[Any]], keep: Sequence[int]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import TraceError
-from emergence_stats.traces.importing.columns import Rows
+from emergence_stats.traces.importing.columns import Rows, number_in
 from emergence_stats.traces.importing.notes import Notes
 
 _LINE = re.compile(r"[0-9]+ \S+( -?[0-9]+)?")
@@ -25,16 +26,24 @@ def read(path: Path, notes: Notes) -> Iterator[Rows]:
     Raises `TraceError` for a line of another form.
     """
     for folder in _folders(path):
+        meta = _meta(folder.resolve().parent, "lifecycle_stage")
+        if meta == "deleted":
+            notes.add("left out", "a run that was deleted", folder.parent)
+            continue
         yield _run(folder, notes)
 
 
 def _folders(path: Path) -> Iterator[Path]:
     """Folders called metrics with at least one file of metrics."""
     candidates = [path] if path.name == "metrics" else sorted(path.rglob("metrics"))
+    found: list[Path] = []
     for folder in candidates:
+        if found and folder.is_relative_to(found[-1]):
+            continue  # a metric whose name begins with metrics/
         if folder.is_dir() and any(
             _is_metric(file) for file in folder.rglob("*") if file.is_file()
         ):
+            found.append(folder)
             yield folder
 
 
@@ -48,46 +57,81 @@ def _is_metric(file: Path) -> bool:
 
 def _run(folder: Path, notes: Notes) -> Rows:
     columns: dict[str, list[Any]] = {"step": [], "measure": [], "value": []}
-    numbers, first = [], None
+    numbers, first, digest = [], None, hashlib.sha256()
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):
         if not _is_metric(file):
             notes.add("left out", "no file of metrics", file)
             continue
         metric = file.relative_to(folder).as_posix()
-        for number, line in enumerate(file.read_text("utf-8").splitlines()):
-            if not _LINE.fullmatch(line.strip()):
-                raise TraceError(f"{line!r} is not 'timestamp value step'", file=file, row=number)
-            time, value, *step = line.split()
-            first = min(first or int(time), int(time))
-            columns["step"].append(int(step[0]) if step else 0)
+        digest.update(file.read_bytes())
+        lines = [_line(line, file, number) for number, line in enumerate(_text(file).splitlines())]
+        if lines != sorted(lines, key=lambda one: one[0]):
+            notes.add(
+                "steps",
+                f"{metric} was not logged in the order of its timestamps, which counts",
+                folder.parent,
+            )
+        for time, value, step, number in sorted(lines, key=lambda one: one[0]):
+            first = time if first is None else min(first, time)
+            columns["step"].append(step)
             columns["measure"].append(metric)
-            columns["value"].append(float(value))
+            columns["value"].append(value)
             numbers.append(number)
     run = folder.resolve().parent
     assert first is not None
-    created = datetime.fromtimestamp(first / 1000, UTC).isoformat(timespec="seconds")
-    columns |= {"run": [_called(run, notes)] * len(numbers), "created": [created] * len(numbers)}
+    columns["run"] = [_called(run, notes)] * len(numbers)
+    try:
+        created = datetime.fromtimestamp(first / 1000, UTC).isoformat(timespec="seconds")
+        columns["created"] = [created] * len(numbers)
+    except (ValueError, OverflowError, OSError):
+        notes.add("left out", f"the timestamp {first} is none in milliseconds", folder.parent)
     config = {
-        file.name: file.read_text("utf-8").strip()
-        for file in sorted(run.glob("params/*"))
-        if file.is_file()
+        file.name: _text(file).strip() for file in sorted(run.glob("params/*")) if file.is_file()
     }
     seed = config.get("seed", "")
     if re.fullmatch(r"[0-9]{1,9}", seed):
         columns["seed"] = [int(config.pop("seed"))] * len(numbers)
-    return Rows(str(folder), columns, numbers, config=dict(config), later="restart")
+    return Rows(
+        str(folder),
+        columns,
+        numbers,
+        config=dict(config),
+        later="restart",
+        sha256=digest.hexdigest(),
+    )
+
+
+def _line(line: str, file: Path, number: int) -> tuple[int, float, int, int]:
+    """Timestamp, value and step of a line, and its number. Raises `TraceError` for one of another form."""
+    parts = line.split()
+    try:
+        if not _LINE.fullmatch(line.strip()):
+            raise ValueError
+        return int(parts[0]), number_in(parts[1]), int(parts[2]) if len(parts) > 2 else 0, number
+    except ValueError:
+        raise TraceError(f"{line!r} is not 'timestamp value step'", file=file, row=number) from None
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise TraceError("not UTF-8", file=file) from None
+
+
+def _meta(run: Path, name: str) -> str | None:
+    """A value of a run's ``meta.yaml``."""
+    meta = run / "meta.yaml"
+    if not meta.is_file():
+        return None
+    found = re.search(rf"^{name}:\s*['\"]?(.+?)['\"]?\s*$", _text(meta), re.MULTILINE)
+    return found[1] if found and found[1] not in ("''", "null") else None
 
 
 def _called(run: Path, notes: Notes) -> str:
     """The run's name in its ``meta.yaml``, with its id where there is none; names are not unique, so both."""
-    meta = run / "meta.yaml"
-    if meta.is_file():
-        found = re.search(
-            r"^run_name:\s*['\"]?(.+?)['\"]?\s*$", meta.read_text("utf-8"), re.MULTILINE
-        )
-        if found and found[1] not in ("''", "null"):
-            notes.add(
-                "renamed", f"run {run.name} is {found[1]}-{run.name[:6]}, by its name in meta.yaml"
-            )
-            return f"{found[1]}-{run.name[:6]}"
-    return run.name
+    name = _meta(run, "run_name")
+    if name is None:
+        return run.name
+    notes.add("renamed", f"run {run.name} is {name}-{run.name[:6]}, by its name in meta.yaml")
+    return f"{name}-{run.name[:6]}"

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -37,6 +38,10 @@ KINDS = {
 }
 _DELIMITERS = ",;\t|"
 _LONGEST_CELL = 2**31 - 1
+_OF_A_ROW = frozenset(
+    ("step", "_step", "global_step", "iteration", "epoch")
+)  # none of which is of a whole run
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 _INDEX = "Unnamed: "  # what pandas calls the column of an index that it wrote without a name
 
 
@@ -92,6 +97,8 @@ def read(
             names, columns = _csv(text, separator, path, notes)
             if decimal is None and separator == ";":
                 decimal = _decimal(columns, path, notes)
+            elif decimal == ",":
+                notes.add("converted", "the comma in numbers is the decimal point", path)
         else:
             reader = {"jsonl": _jsonl, "json": _json}[kind]
             names, columns, head = reader(text, path)
@@ -134,6 +141,8 @@ def _decompressed(data: bytes, path: Path) -> bytes:
                 zlib.error,
                 lzma.LZMAError,
                 zipfile.BadZipFile,
+                RuntimeError,  # a password
+                NotImplementedError,  # an unknown method
             ) as error:
                 raise TraceError(f"cannot be decompressed ({error})", file=path) from None
             MAX_FILE_BYTES.check("unpacked, the file has at least", len(unpacked), path)
@@ -199,7 +208,7 @@ def _csv(text: str, delimiter: str, path: Path, notes: Notes) -> tuple[list[str]
         for cells in reader:
             if not any(cells):
                 continue
-            if cells[0].startswith("#") and (names is None or len(cells) != len(names)):
+            if cells[0].startswith("#") and (names is None or len(_filled(cells)) != len(names)):
                 comments += 1
             elif names is None:
                 names, columns = cells, [[] for _ in cells]
@@ -222,23 +231,38 @@ def _csv(text: str, delimiter: str, path: Path, notes: Notes) -> tuple[list[str]
     return names or [], columns
 
 
+def _filled(cells: list[str]) -> list[str]:
+    """Cells without the empty ones at the end."""
+    last = max((i for i, cell in enumerate(cells) if cell), default=-1)
+    return cells[: last + 1]
+
+
 def _decimal(columns: Sequence[Sequence[Any]], path: Path, notes: Notes) -> str:
     """The decimal point of numbers between semicolons: a comma, if some have one and none a point.
 
-    Raises `TraceError` if some have the one and some the other: 1.234 is then one number or another.
+    Raises `TraceError` if some have the one and some the other, or if all points could be those of thousands: 1.234 is then one
+    number or another.
     """
     commas = points = False
+    pointed: list[str] = []
     for column in columns:
         for cell in column:
             if isinstance(cell, str) and cell.strip().lstrip("+-")[:1].isdigit():
                 digits = cell.strip().lstrip("+-").lower().replace("e-", "e").replace("e+", "e")
                 commas |= digits.count(",") == 1 and digits.replace(",", "").isalnum()
                 points |= digits.count(".") == 1 and digits.replace(".", "").isalnum()
+                pointed += [digits] if "." in digits else []
     if commas and points:
         raise TraceError(
             "some numbers have a comma and some a point, so it is not clear which is the decimal point",
             file=path,
             fix="Say it with --decimal . or --decimal ,",
+        )
+    if pointed and all(_THOUSANDS.fullmatch(digits) for digits in pointed):
+        raise TraceError(
+            f"the point of {pointed[0]} may be a decimal point, or one of thousands",
+            file=path,
+            fix="If it is a decimal point, say --decimal . else write numbers without it.",
         )
     if commas:
         notes.add("converted", "the comma in numbers is the decimal point", path)
@@ -248,44 +272,95 @@ def _decimal(columns: Sequence[Sequence[Any]], path: Path, notes: Notes) -> str:
 # --- JSON and Parquet -------------------------------------------------------------------------
 
 
+def parse_json(text: str) -> Any:
+    """What a text holds as JSON. Raises `ValueError` for anything else, also where an object has a name twice."""
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice!r} appears twice in one object")
+    return found
+
+
 def _jsonl(text: str, path: Path) -> tuple[list[str], list[list[Any]], dict[str, Any]]:
     """A row a line; a line of names that begin with _ and hold objects (_meta, _summary) is about all rows."""
-    rows, head = [], {}
+    rows: list[dict[str, Any]] = []
+    head: dict[str, Any] = {}
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            row = parse_json(line)
+        except ValueError as error:
             raise TraceError(f"not valid jsonl (line {number}: {error})", file=path) from None
         if not isinstance(row, dict):
             raise TraceError(f"line {number} is no object", file=path)
-        if row and all(k.startswith("_") and isinstance(v, dict) for k, v in row.items()):
-            head.update(_flat(row))
-        else:
-            rows.append(_flat(row))
+        flat = _flat(row, path)
+        if not _is_head(row, flat):
+            rows.append(flat)
+            continue
+        other = next((name for name in flat if name in head and head[name] != flat[name]), None)
+        if other is not None:
+            raise TraceError(
+                f"line {number} says {other} = {flat[other]!r}, and a line before it {head[other]!r}: does the file hold two runs?",
+                file=path,
+                fix="Import each from a file of its own.",
+            )
+        head.update(flat)
     return (*_of_records(rows), head)
+
+
+def _is_head(row: dict[str, Any], flat: dict[str, Any]) -> bool:
+    """Whether a line is about the run: its names begin with _ and hold objects, none of which has a step."""
+    named = bool(row) and all(k.startswith("_") and isinstance(v, dict) for k, v in row.items())
+    return named and not any(name.rpartition(".")[2] in _OF_A_ROW for name in flat)
 
 
 def _json(text: str, path: Path) -> tuple[list[str], list[list[Any]], dict[str, Any]]:
     """Records, or columns: what pandas writes with orient records, list, split or columns."""
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise TraceError(f"not valid json ({error})", file=path) from None
+        found = parse_json(text)
+    except ValueError as error:
+        lines = (
+            " Are these JSON Lines? Then call the file .jsonl" if "Extra data" in str(error) else ""
+        )
+        raise TraceError(f"not valid json ({error}).{lines}", file=path) from None
     if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
-        return (*_of_records([_flat(row) for row in found]), {})
+        return (*_of_records([_flat(row, path) for row in found]), {})
     if isinstance(found, dict) and {"columns", "data"} <= found.keys():
-        names = [str(name) for name in found["columns"]]
-        rows = [dict(zip(names, row, strict=False)) for row in found["data"]]
-        return (*_of_records(rows), {})
+        return (*_split(found, path), {})
     if isinstance(found, dict) and found:
         values = list(found.values())
         if all(isinstance(v, list) for v in values) and len({len(v) for v in values}) == 1:
             return list(found), values, {}
         if _are_columns(values):
-            return list(found), [list(v.values()) for v in values], {}
+            return list(found), [[v[row] for row in values[0]] for v in values], {}
     raise TraceError("neither a list of records nor a table of columns", file=path)
+
+
+def _split(found: dict[str, Any], path: Path) -> tuple[list[str], list[list[Any]]]:
+    """Names of columns, and rows as lists. Raises `TraceError` for a row of another length."""
+    if not isinstance(found["columns"], list) or not isinstance(found["data"], list):
+        raise TraceError("columns and data are not lists", file=path)
+    names = [str(name) for name in found["columns"]]
+    for number, row in enumerate(found["data"]):
+        if not isinstance(row, list) or len(row) != len(names):
+            cells = len(row) if isinstance(row, list) else "no"
+            raise TraceError(
+                f"the row has {cells} cells, and there are {len(names)} columns",
+                file=path,
+                row=number,
+            )
+    return names, [list(column) for column in zip(*found["data"], strict=True)] or [
+        [] for _ in names
+    ]
 
 
 def _are_columns(values: Sequence[Any]) -> bool:
@@ -300,14 +375,18 @@ def _of_records(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[An
     return names, [[row.get(name) for row in rows] for name in names]
 
 
-def _flat(row: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested objects as columns with a dot in their names."""
+def _flat(row: dict[str, Any], path: Path, before: str = "") -> dict[str, Any]:
+    """Nested objects as columns with a dot in their names. Raises `TraceError` where that makes one name of two."""
     found: dict[str, Any] = {}
     for name, value in row.items():
-        if isinstance(value, dict):
-            found.update(_flat(value, f"{before}{name}."))
-        else:
-            found[f"{before}{name}"] = value
+        whole = f"{before}{name}"
+        parts = _flat(value, path, f"{whole}.") if isinstance(value, dict) else {whole: value}
+        twice = found.keys() & parts.keys()
+        if twice:
+            raise TraceError(
+                f"{min(twice)!r} is a name and an object with a part of that name", file=path
+            )
+        found |= parts
     return found
 
 

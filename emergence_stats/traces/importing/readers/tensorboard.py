@@ -12,9 +12,10 @@ from typing import Any
 
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.traces.importing.columns import Rows
-from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 
 _MARK = "tfevents"
+_SCALARS = ("scalars", "tensors")  # as TensorBoard calls them; what has no kind may be a number
 # Folders in which Keras and Lightning keep the parts of one training.
 _PARTS = frozenset(
     ("train", "training", "val", "valid", "validation", "eval", "evaluation", "test", "testing")
@@ -28,6 +29,9 @@ class _Folder:
     path: Path
     points: list[tuple[str, int, float]] = field(default_factory=list)
     created: float = float("inf")
+    kinds: dict[str, str] = field(
+        default_factory=dict
+    )  # of each tag, which its first event alone tells
 
     @property
     def tags(self) -> set[str]:
@@ -113,49 +117,72 @@ def _read(path: Path, notes: Notes) -> _Folder:
     """The scalars of one event file, or of those in one folder in the order in which they were begun."""
     files = [path] if path.is_file() else [file for file in _files(path) if file.parent == path]
     parts = [_Folder(file) for file in files]
-    others = {kind for part in parts for kind in _read_file(part, part.path)}
+    others = {kind for part in parts for kind in _read_file(part, part.path, notes)}
     parts.sort(key=lambda part: part.created)
     found = _Folder(path)
     for part in parts:
         found.points += part.points
         found.created = min(found.created, part.created)
     if others and found.points:
-        notes.add("left out", f"{few(sorted(others))}: only scalars are measurements", path)
+        notes.add(
+            "left out", f"{few(sorted(others), COLUMNS)}: only scalars are measurements", path
+        )
     return found
 
 
-def _read_file(found: _Folder, file: Path) -> set[str]:
-    """Add the scalars of a file, and return what else it holds."""
-    from tensorboard.backend.event_processing.event_accumulator import (
-        SCALARS,
-        TENSORS,
-        EventAccumulator,
-    )
+def _read_file(found: _Folder, file: Path, notes: Notes) -> dict[str, int]:
+    """Add the scalars of a file, and return what else it holds, by kind.
+
+    Every event is read, where TensorBoard itself shows a sample. Raises `TraceError` for a file that is damaged.
+    """
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
     from tensorboard.util import tensor_util
 
-    # 0: keep every event, where TensorBoard itself shows a sample. Without its purge of what a restart left, which
-    # says nothing and needs a mark in the file: going back tells as much.
-    events = EventAccumulator(
-        str(file), size_guidance={SCALARS: 0, TENSORS: 0}, purge_orphaned_data=False
-    )
-    events.Reload()
-    tags = events.Tags()
-    for tag in tags["scalars"]:
-        _add(found, tag, [(e.step, float(e.value), e.wall_time) for e in events.Scalars(tag)])
-    for tag in tags["tensors"]:  # scalars of TensorFlow 2
-        points = []
-        for tensor in events.Tensors(tag):
-            value = tensor_util.make_ndarray(tensor.tensor_proto)
-            if value.ndim == 0 and value.dtype.kind == "f":
-                points.append((tensor.step, float(value), tensor.wall_time))
-        _add(found, tag, points)
-    return {kind for kind in ("histograms", "images", "audio") if tags.get(kind)}
+    others: dict[str, int] = {}
+    read = 0
+    for event in EventFileLoader(str(file)).Load():
+        read += 1
+        for value in event.summary.value:
+            kind = value.metadata.plugin_data.plugin_name or found.kinds.get(value.tag, "tensors")
+            found.kinds[value.tag] = kind
+            number = tensor_util.make_ndarray(value.tensor) if value.HasField("tensor") else None
+            if (
+                kind in _SCALARS
+                and number is not None
+                and number.ndim == 0
+                and number.dtype.kind in "fiub"
+            ):
+                found.points.append((value.tag, event.step, float(number)))
+                found.created = min(found.created, event.wall_time)
+            else:
+                others[f"{kind} {value.tag}"] = others.get(f"{kind} {value.tag}", 0) + 1
+    whole, cut = _records(file)
+    if read < whole:
+        raise TraceError(f"the file is damaged after {read} events", file=file, fix="Restore it.")
+    if cut:
+        notes.add(
+            "left out",
+            f"the end of a file that is cut off, or still written, after {read} events",
+            file,
+        )
+    return others
 
 
-def _add(folder: _Folder, tag: str, points: Sequence[tuple[int, float, float]]) -> None:
-    for step, value, time in points:
-        folder.points.append((tag, step, value))
-        folder.created = min(folder.created, time)
+def _records(file: Path) -> tuple[int, bool]:
+    """How many whole records a file of TensorFlow's record format holds, and whether something is left behind them.
+
+    A record is its length (8 bytes), a checksum (4), its data, and a checksum (4).
+    """
+    n, size = 0, file.stat().st_size
+    with file.open("rb") as stream:
+        while (at := stream.tell()) < size:
+            head = stream.read(12)
+            end = at + 16 + int.from_bytes(head[:8], "little")
+            if len(head) < 12 or end > size:
+                return n, True
+            stream.seek(end)
+            n += 1
+    return n, False
 
 
 def _rows(run: Path, parts: Sequence[tuple[str, _Folder]], top: Path) -> Rows:

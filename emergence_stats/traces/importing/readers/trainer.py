@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import TraceError
 from emergence_stats.traces.importing import steps
-from emergence_stats.traces.importing.columns import Rows
-from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.columns import Rows, typed
+from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 from emergence_stats.traces.importing.paths import names
+from emergence_stats.traces.importing.readers.tables import parse_json
 
 FILE = "trainer_state.json"
 _NO_MEASURE = frozenset({"step", "epoch"})
@@ -23,7 +23,7 @@ def is_source(path: Path) -> bool:
 
 
 def read(paths: Sequence[Path], notes: Notes) -> Iterator[Rows]:
-    """The metrics of each training below `paths`; of several checkpoints of one, those of the last.
+    """The metrics of each training below `paths`; of several checkpoints of one, those of the last and what it lacks.
 
     A training is called as the folder that holds its checkpoints. Raises `TraceError` for a file without history.
     """
@@ -34,32 +34,59 @@ def read(paths: Sequence[Path], notes: Notes) -> Iterator[Rows]:
         folder = file.resolve().parent
         if steps.in_text(folder.name) is not None:
             folder = folder.parent
-        trainings.setdefault(folder, []).append((int(state.get("global_step") or 0), file, state))
+        trainings.setdefault(folder, []).append((_global_step(state, file), file, state))
     # names() names a file by its folder where its own name is that of a logger
     called = names([folder / FILE for folder in trainings])
     for folder, states in trainings.items():
         states.sort(key=lambda one: one[0])
-        step, file, state = states[-1]
-        if len(states) > 1:
-            others = few([str(other) for _, other, _ in states[:-1]])
-            notes.add("left out", f"{others}: the history of step {step} holds theirs", file)
-        yield _rows(state, file, called[folder / FILE], notes)
+        yield _rows(states, called[folder / FILE], notes)
 
 
 def _state(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_text("utf-8"))
+        found = parse_json(file.read_text("utf-8"))
     except (ValueError, UnicodeDecodeError) as error:
         raise TraceError(f"not valid json ({error}); is it cut off?", file=file) from None
     if not isinstance(found, dict) or not isinstance(found.get("log_history"), list):
         raise TraceError("there is no log_history", file=file)
+    for number, entry in enumerate(found["log_history"]):
+        if not isinstance(entry, dict):
+            raise TraceError(f"{entry!r} in log_history is no object", file=file, row=number)
     return found
 
 
-def _rows(state: dict[str, Any], file: Path, name: str, notes: Notes) -> Rows:
+def _global_step(state: dict[str, Any], file: Path) -> int:
+    step = state.get("global_step") or 0
+    if not isinstance(step, int):
+        raise TraceError(f"global_step is {step!r}", file=file)
+    return step
+
+
+def _rows(states: Sequence[tuple[int, Path, dict[str, Any]]], name: str, notes: Notes) -> Rows:
+    """The metrics of a training's checkpoints: the history of the last, and what of the others is not in it."""
+    last, file, state = states[-1]
+    entries = [(number, entry) for number, entry in enumerate(state["log_history"])]
+    there = {entry.get("step") for _, entry in entries}
+    for _, other, earlier in reversed(states[:-1]):
+        lost = [
+            (number, entry)
+            for number, entry in enumerate(earlier["log_history"])
+            if entry.get("step") not in there
+        ]
+        there |= {entry.get("step") for _, entry in lost}
+        entries = [*lost, *entries]
+        if lost:
+            steps_ = [entry.get("step") for _, entry in lost]
+            notes.add(
+                "joined",
+                f"steps {steps_[0]} to {steps_[-1]} of {other}, which the history of step {last} lacks",
+                file,
+            )
+        else:
+            notes.add("left out", f"{other}: the history of step {last} holds its steps", file)
     columns: dict[str, list[Any]] = {"step": [], "measure": [], "value": []}
-    numbers, left = [], set()
-    for number, entry in enumerate(state["log_history"]):
+    numbers, left, text = [], set(), dict[str, int]()
+    for number, entry in entries:
         for key, value in entry.items():
             if (
                 isinstance(value, int | float)
@@ -68,14 +95,19 @@ def _rows(state: dict[str, Any], file: Path, name: str, notes: Notes) -> Rows:
             ):
                 columns["step"].append(entry.get("step"))
                 columns["measure"].append(key)
-                columns["value"].append(float(value))
+                columns["value"].append(value)
                 numbers.append(number)
             elif key != "step":
                 left.add(key)
+                text[key] = text.get(key, 0) + 1
     if not numbers:
         raise TraceError("log_history holds no metric", file=file)
-    if left:
-        notes.add("left out", few(sorted(left)), file)
+    measured = set(columns["measure"])
+    for key in sorted(left & measured):
+        notes.add("left out", f"{text[key]} entries of {key} that are no number", file)
+    if left - measured:
+        notes.add("left out", few(sorted(left - measured), COLUMNS), file)
+    columns["value"] = typed("value", columns["value"], str(file), numbers)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return Rows(
         str(file), columns, numbers, name=name, sha256=digest, checkpoints=True, later="restart"

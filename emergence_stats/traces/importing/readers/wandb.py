@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from emergence_stats.errors import TraceError
 from emergence_stats.traces.importing import steps
 from emergence_stats.traces.importing.columns import Rows
-from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 from emergence_stats.traces.importing.readers.measurements import are_numbers, gathered, joined
 from emergence_stats.traces.importing.readers.tables import Table
 
@@ -46,13 +46,24 @@ def read(table: Table, notes: Notes, step: str | None = None) -> Rows:
     axis = step or _axis(table, charted)
     if axis not in table.columns:
         raise TraceError(f"there is no column {axis!r}; it has {few(table.names)}", file=table.file)
-    unit = steps.unit_of(axis)
+    try:
+        unit = steps.unit_of_cells(table.columns[axis], table.decimal) or steps.unit_of(axis)
+    except ValueError as error:
+        raise TraceError(f"steps count two things: {error}", file=table.file, column=axis) from None
     notes.add("steps", f"the x axis {axis!r}: {unit or steps.OPTIMISER}", table.file)
     parts, left = [], []
+    several = [name for name in charted if name.count(_BETWEEN) > 1]
+    if several:
+        run, _, metric = several[0].rpartition(_BETWEEN)
+        notes.add(
+            "guessed",
+            f"{several[0]!r} is metric {metric!r} of run {run!r}: what follows the last ' - '",
+            table.file,
+        )
     for name in charted:
         run, _, metric = name.rpartition(_BETWEEN)
         cells = table.columns[name]
-        if metric == "_step" or not are_numbers(cells):
+        if metric == "_step" or not are_numbers(cells, table.decimal):
             left.append(name)
             continue
         n = len(table)
@@ -71,7 +82,7 @@ def read(table: Table, notes: Notes, step: str | None = None) -> Rows:
         if name not in charted and name != axis and not name.endswith(_RANGE)
     ]
     if left:
-        notes.add("left out", f"columns {few(list(map(repr, left)))}", table.file)
+        notes.add("left out", f"columns {few(list(map(repr, left)), COLUMNS)}", table.file)
     if any(name.endswith(_RANGE) for name in table.names):
         notes.add("left out", "__MIN and __MAX of points that the chart drew as one", table.file)
     rows = joined(parts)
