@@ -236,6 +236,8 @@ class Project:
                 f"{self.shown(path)} is no claim, by its name: so are named tests, helpers and files of other programs"
             )
         hint = f"; did you mean {close[0]!r}?" if close else ""
+        if not self.sources:
+            hint = f": {self.folder} holds none. Of those that come with the package, did you mean {close[0]!r}?"
         raise UsageError(f"there is no hypothesis {name!r}{hint}")
 
     def shown(self, path: Path) -> str:

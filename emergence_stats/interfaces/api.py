@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 
 from emergence_stats.claims.project import Project
 from emergence_stats.evaluation.evaluate import evaluate
-from emergence_stats.evaluation.watching.notes import with_notes
+from emergence_stats.evaluation.watching.notes import check_suite, with_notes
 from emergence_stats.evaluation.watching.shown import in_units
 from emergence_stats.interfaces.notebook import (
     ShownMultiverse,
@@ -58,7 +58,9 @@ def test(
     here = _project(project)
     names = [name] if isinstance(name, str) else list(name)
     store = Store.open(traces or here.traces)
-    results = evaluate([here.load(one) for one in names], store, suite=suite)
+    loaded = [here.load(one) for one in names]
+    check_suite(suite, store, loaded)
+    results = evaluate(loaded, store, suite=suite)
     results = in_units(with_notes(results, here, store), here)
     shown = ShownReport(ShownResult.of(result) for result in results)
     return shown[0] if isinstance(name, str) else shown

@@ -22,7 +22,7 @@ import emergence_stats as es
 
 
 def final_value(run, last=3):
-    """Mean of {measure} over its traces, at the last checkpoints."""
+    """Template of `new`: mean of {measure} over its traces, at the last checkpoints."""
     # One number per run. Keyword defaults are choices: they are registered, and a multiverse varies them.
     # A run without a value raises es.Undefined("why"), and the report lists it.
     traces = run.traces({measure!r})  # .values (traces, checkpoints); .task, .level, .layer, .steps

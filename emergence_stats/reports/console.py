@@ -39,8 +39,20 @@ _ELSEWHERE = ("other suite", "not in the plan")  # runs whose names say nothing
 _NAMES_SHOWN = 5  # names of runs that are alike, shortened
 
 
+_LAST = 20  # characters that the last column of a table needs, whose text may be wrapped
+
+
 def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A rich table on a terminal; in a pipe, aligned columns without lines or wrapping."""
+    """A rich table on a terminal, or a block a row where it is too narrow; in a pipe, aligned columns without lines or wrapping."""
+    if console.is_terminal and _is_narrow(console.width, columns, rows):
+        for row in rows:
+            print_line(console, row[0], style="bold")
+            cells = [
+                f"{name} {cell}" for name, cell in zip(columns[1:], row[1:], strict=True) if cell
+            ]
+            for line in _filled(cells, console.width - 2):
+                print_line(console, f"  {line}")
+        return
     if console.is_terminal:
         from rich.table import Table
         from rich.text import Text
@@ -62,6 +74,23 @@ def print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
         return
     for line in aligned(columns, rows):
         print_line(console, line)
+
+
+def _is_narrow(width: int, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether cells other than those of the last column would have to be cut or wrapped."""
+    widest = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    return len(columns) > 2 and sum(widest[:-1]) + len(widest) - 1 + min(widest[-1], _LAST) > width
+
+
+def _filled(cells: Sequence[str], width: int) -> list[str]:
+    """Cells on as few lines as hold them, none divided."""
+    lines: list[str] = []
+    for cell in map(visible, cells):
+        if lines and len(lines[-1]) + 3 + len(cell) <= width:
+            lines[-1] += f"   {cell}"
+        else:
+            lines.append(cell)
+    return lines
 
 
 def aligned(

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from emergence_stats.claims.project import Project
+from emergence_stats.claims.backend import trainable_suites
+from emergence_stats.claims.project import Loaded, Project
 from emergence_stats.core.plan import Hypothesis, keyword_defaults
+from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.results import Result
 from emergence_stats.support.words import listed, ranges
 from emergence_stats.traces.store import RunFile, Store
@@ -18,7 +20,22 @@ from emergence_stats.traces.store import RunFile, Store
 _MOST = 3  # reasons that are told; `test -v` has all
 _NAMES = 4  # runs that are named with a reason
 _ROUNDING = 1e-6
+_TEMPLATE = "Template of `new`"  # how the docstring of its estimate begins
 _SEEN_BY = 3  # checkpoints, by which a fall and its floor can be seen
+
+
+def check_suite(suite: str | None, store: Store, loaded: Sequence[Loaded]) -> None:
+    """Raise `UsageError` for a suite that is named, and that neither the store, nor the backend, nor a plan knows."""
+    if suite is None:
+        return
+    there = {file.manifest.suite for file in store.runs}
+    planned = {one.hypothesis.design.suite for one in loaded if one.hypothesis.design is not None}
+    if suite in there | planned or suite in trainable_suites():
+        return
+    known = ", ".join(sorted(there)) or "no suite"
+    raise UsageError(
+        f"--suite {suite}: {store.uri} has no run of it{_near(suite, there)}; it has {known}"
+    )
 
 
 def with_notes(results: Sequence[Result], project: Project, store: Store) -> list[Result]:
@@ -49,8 +66,32 @@ def with_notes(results: Sequence[Result], project: Project, store: Store) -> lis
             notes += [note for note in said if note]
         if not counted:
             notes += _unknown(result, wanted, store, files, known)
+        result = _with_other_suite(result, hypothesis)
+        if any((p.estimate.__doc__ or "").startswith(_TEMPLATE) for p in hypothesis.predictions):
+            result = _departing(
+                result,
+                "an estimate is still the template of `new`, which knows nothing of this claim",
+            )
         found.append(replace(result, notes=(*result.notes, *notes)) if notes else result)
     return found
+
+
+def _with_other_suite(result: Result, hypothesis: Hypothesis) -> Result:
+    """Of a claim that is not registered, and so has no other deviations: that its plan is about other runs."""
+    design, suite = hypothesis.design, result.evidence.suite
+    if (
+        result.registration != "unregistered"
+        or design is None
+        or not result.counted
+        or suite == design.suite
+    ):
+        return result
+    text = f"the runs are of suite {suite}, and the plan is for suite {design.suite}, so the result says nothing of that suite"
+    return _departing(result, text)
+
+
+def _departing(result: Result, text: str) -> Result:
+    return replace(result, plan=replace(result.plan, deviations=(*result.plan.deviations, text)))
 
 
 def _refused(result: Result) -> Iterator[str]:

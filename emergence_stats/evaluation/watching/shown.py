@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emergence_stats.errors import UsageError
-from emergence_stats.evaluation.results import SHOWN_AS, Result
+from emergence_stats.evaluation.results import SHOWN_AS, PredictionResult, Result
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Project
@@ -37,9 +37,20 @@ def in_units(results: Sequence[Result], project: Project) -> list[Result]:
             _check_claims(tables[folder], [*project.sources, *project.shipped], folder / FILE)
         names = [p.name for p in result.predictions]
         units = _by_name(tables[folder].get(result.name, {}), names, folder / FILE, result.name)
+        for p in result.predictions:
+            if units.get(p.name) == "percent" and not _is_share(p):
+                raise UsageError(
+                    f"{folder / FILE}: {result.name}: {p.name!r} is no share, from 0 to 1 (or a difference of two), and no percentage"
+                )
         shown = (replace(p, shown_as=units.get(p.name)) for p in result.predictions)
         found.append(replace(result, predictions=tuple(shown)) if units else result)
     return found
+
+
+def _is_share(p: PredictionResult) -> bool:
+    """Whether a prediction's values and region can be shares, or differences of shares."""
+    numbers = [p.region.lo, p.region.hi, *(v.value for v in p.values)]
+    return all(number is None or -1.0 <= number <= 1.0 for number in numbers)
 
 
 def read(file: Path) -> Mapping[str, Mapping[str, str]]:

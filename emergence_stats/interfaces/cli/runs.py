@@ -268,5 +268,5 @@ def collect(
     if as_json:
         print_json({"schema_version": 1, "collected": done, "store": folder})
     else:
-        typer.echo(f"{done} runs collected into {folder}")
+        typer.echo(f"{done} run{'s' if done != 1 else ''} collected into {folder}")
     session.end()

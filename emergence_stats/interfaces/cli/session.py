@@ -151,10 +151,11 @@ class Session:
     ) -> list[Result]:
         """The same of hypotheses that are loaded. `beside_others`: half of the runs in another process."""
         from emergence_stats.evaluation.evaluate import evaluate
-        from emergence_stats.evaluation.watching.notes import with_notes
+        from emergence_stats.evaluation.watching.notes import check_suite, with_notes
         from emergence_stats.evaluation.watching.shown import in_units
 
         store = self.store(traces)
+        check_suite(suite, store, loaded)
         with self.progress("reading runs") as progress:
             results = evaluate(
                 loaded,

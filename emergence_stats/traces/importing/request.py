@@ -111,7 +111,7 @@ class Request:
         runs = import_traces(found, store, self.suite, notes, facts, choices, progress)
         empty = sum(rows.empty for rows in found)
         if empty:
-            notes.add("left out", f"{empty:,} cells are empty")
+            notes.add("left out", f"{empty:,} cells are empty" if empty > 1 else "1 cell is empty")
         for name in sorted({name for one in runs for name in one.empty}):
             ids = [one.run_id for one in runs if name in one.empty]
             notes.add(
