@@ -133,7 +133,8 @@ def _guess(path: Path) -> str:
         return "mlflow"
     if lm_eval.is_source(path):
         return "lm-eval"
-    if kind == "json" and tables.is_table(path):
+    if kind == "json" and path.is_file():
+        tables.check_json(path)
         return kind
     inside = (
         [file.name for file in sorted(path.iterdir()) if tables.kind_of(file)]

@@ -108,13 +108,9 @@ def read(
     return Table(str(path), kept, digest, head, decimal or ".", doubled)
 
 
-def is_table(path: Path) -> bool:
-    """Whether a JSON file is a table (records or columns), as far as its content tells."""
-    try:
-        _json(_text(_decompressed(path.read_bytes(), path), path), path)
-    except (TraceError, OSError):
-        return False
-    return True
+def check_json(path: Path) -> None:
+    """Raise `TraceError` with the reason why a JSON file is no table (records or columns), as far as its content tells."""
+    _json(_text(_decompressed(path.read_bytes(), path), path), path)
 
 
 # --- bytes and text ---------------------------------------------------------------------------
@@ -342,7 +338,10 @@ def _json(text: str, path: Path) -> tuple[list[str], list[list[Any]], dict[str, 
             return list(found), values, {}
         if _are_columns(values):
             return list(found), [[v[row] for row in values[0]] for v in values], {}
-    raise TraceError("neither a list of records nor a table of columns", file=path)
+    raise TraceError(
+        "neither a list of records nor a table of columns, and no results of lm-evaluation-harness",
+        file=path,
+    )
 
 
 def _split(found: dict[str, Any], path: Path) -> tuple[list[str], list[list[Any]]]:
