@@ -53,8 +53,20 @@ def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
         "confirmatory": design == loaded.hypothesis.design,
         "store": uri,
         "runs": runs,
+        "controls": _of_controls(loaded, manifests, design.suite),
         **({"published": published} if published else {}),
     }
+
+
+def _of_controls(loaded: Loaded, manifests: Sequence[Manifest], own: str) -> list[dict[str, Any]]:
+    """The suites that controls are of, and how many runs of each are there."""
+    suites = dict.fromkeys(
+        control.suite
+        for control in loaded.hypothesis.controls
+        if control.suite is not None and control.suite != own
+    )
+    there = Counter(m.suite for m in manifests)
+    return [{"suite": suite, "there": there[suite]} for suite in suites]
 
 
 def _cost(runs: list[Manifest]) -> tuple[float | None, dict[str, float]]:
@@ -90,6 +102,14 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
         looks = plan["looks"]
         kind = "confirmatory" if looks["confirmatory"] else "exploratory"
         yield f"so far {looks['verdict']} ({kind}): {looks['reason']}"
+    for control in plan.get("controls", ()):
+        suite, n = control["suite"], control["there"]
+        how = (
+            f": emergence-stats collect --suite {suite}"
+            if not n and suite in trainable_suites()
+            else ""
+        )
+        yield f"  for a control: suite {suite}, {n} runs there{how}"
     missing = [run for run in runs if run["state"] == "missing"]
     found = Counter(run["state"] for run in runs)
     if len(found) > 1:

@@ -78,7 +78,7 @@ def test_a_report_of_everything_has_every_claim(planted):
     done = es("report", "--all", "--traces", planted, "--json", cwd=ROOT)
     names = {result["name"] for result in json.loads(done.stdout)["results"]}
     assert names == {p.stem for p in (ROOT / "hypotheses").glob("*/*.py") if p.stem[0] != "_"}
-    assert len(names) == 18
+    assert len(names) == 24
     assert done.returncode in (1, 3)
 
 
@@ -695,6 +695,8 @@ def test_plan_of_another_suite_has_the_runs_that_can_be_used(tmp_path):
     assert "d16L4" in done.stdout
     assert "d8L2" not in done.stdout  # two blocks show no order
     assert "emergence-stats collect top_down --suite smoke" in done.stdout
+    control = "suite pocket_long_shuffled, 0 runs there: emergence-stats collect --suite pocket_long_shuffled"
+    assert f"for a control: {control}" in done.stdout
 
 
 def test_a_hypothesis_without_design_has_no_plan_but_that_of_a_suite(project):
