@@ -33,8 +33,8 @@ def main() -> int:
 
 
 def _verdict(loaded: Loaded, entry: Mapping[str, Any]) -> str:
-    """With what qualifies it; of a claim without runs, that."""
-    if not entry["runs"]:
+    """With what qualifies it; of a claim without runs of its plan, that."""
+    if entry["basis"] != "confirmatory":
         registered = loaded.source.lock.exists()
         return "runs are being collected" if registered else "not registered, and without runs here"
     kinds = ", ".join(entry["qualifiers"])
