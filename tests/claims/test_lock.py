@@ -25,9 +25,9 @@ def outcome(project):
 
 def test_shipped_locks_of_the_first_study_are_whole_and_closed():
     locks = sorted((ROOT / "hypotheses" / "billa_2026").glob("*.lock"))
-    assert len(locks) == 10
-    for path in locks:
-        study = read_lock(path).studies()[0]
+    first = [studies[0] for path in locks if len(studies := read_lock(path).studies()) > 1]
+    assert len(first) == 10
+    for study in first:
         assert study[-1]["closed"] == "superseded by the second study"
         assert "emergence_stats/hypothesis.py" in study[-1]["code"]
         assert "read" not in study[-1]
