@@ -228,3 +228,17 @@ def test_sizes_that_learn_nothing_on_text_decide_nothing(project):
     arms = {"text": "other", "tasks": "own", "mixed": "own"}
     runs = texts(np.random.default_rng(7), arms, quiet={("d16L4", "text")})
     assert judge(project, "alignment_makes_precursors", runs)[0] == "inconclusive"
+
+
+def test_nine_probes_agree_by_accident_as_often_as_the_page_says():
+    """Fixed effects of probes, and smaller ones of levels, in recovery and in emergence, which know nothing of one another."""
+    rng, (i, j) = np.random.default_rng(1), np.triu_indices(27, 1)
+    apart = i // 3 != j // 3
+    found = []
+    for _ in range(2000):
+        emerges, recovers = (
+            np.repeat(rng.normal(0, sd, 9), 3) + rng.normal(0, 0.25, 27) for sd in (0.6, 0.5)
+        )
+        found.append(((emerges[i] < emerges[j]) == (recovers[i] < recovers[j]))[apart].mean())
+    share = np.mean(np.array(found) > 0.6)
+    assert 0.15 < share < 0.20

@@ -227,6 +227,11 @@ def test_true_and_percentages_are_said_to_be_converted(tmp_path):
     assert "45%" in said(tmp_path, "p.csv", *SIZE)
 
 
+def test_percentages_beside_numbers_without_the_sign_are_refused(tmp_path):
+    write(tmp_path, {"t.csv": "step,acc\n0,50%\n10,60\n"})
+    assert "'60' has no percent sign" in refused(tmp_path, "t.csv", *SIZE, *SUITE)
+
+
 # --- tables -----------------------------------------------------------------------------------
 
 

@@ -510,7 +510,8 @@ def gathered(
     cells = targets["value"]
     if any(isinstance(cell, bool) for cell in cells):
         notes.add("converted", "true and false are 1 and 0", table.file)
-    if any(isinstance(cell, str) and cell.strip().endswith("%") for cell in cells):
+    if any(map(_is_percentage, cells)):
+        _check_percentages(cells, numbers, table)
         notes.add("converted", "percentages, as 45%, are shares of 1", table.file)
     targets = _of_lists(targets, table, notes)
     values = typed("value", targets["value"], table.file, numbers, table.decimal)
@@ -525,6 +526,23 @@ def gathered(
     return Rows(
         table.file, columns, list(numbers), empty=len(values) - len(there), sha256=table.sha256
     )
+
+
+def _is_percentage(cell: Any) -> bool:
+    return isinstance(cell, str) and cell.strip().endswith("%")
+
+
+def _check_percentages(cells: Sequence[Any], numbers: Sequence[int], table: Table) -> None:
+    """Raise `TraceError` where a column has percentages and, without the sign, numbers that may be some too."""
+    for cell, row in zip(cells, numbers, strict=True):
+        if not is_empty(cell) and not _is_percentage(cell):
+            raise TraceError(
+                f"{cell!r} has no percent sign, and other cells have one",
+                file=table.file,
+                column="value",
+                row=row,
+                fix="Write all with the sign, or none and say --percent MEASURE.",
+            )
 
 
 def _say_without_values(
