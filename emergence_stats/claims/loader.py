@@ -60,13 +60,18 @@ def says_hypothesis(path: Path) -> bool:
     return _contains(path, b"Hypothesis(")
 
 
-def first_line(path: Path | None) -> str:
-    """What a module says of itself in one line, without importing it; "" if it says nothing."""
+def claim_text(path: Path | None) -> str:
+    """What a module claims, without importing it: the text of its `Claim`, else its docstring's first line, else ""."""
     try:
-        text = ast.get_docstring(ast.parse(path.read_bytes())) if path is not None else None
+        tree = ast.parse(path.read_bytes()) if path is not None else ast.Module([], [])
     except (OSError, SyntaxError, ValueError):
         return ""
-    return (text or "").partition("\n")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Claim":
+            texts = [*node.args[:1], *(k.value for k in node.keywords if k.arg == "text")]
+            if texts and isinstance(texts[0], ast.Constant) and isinstance(texts[0].value, str):
+                return texts[0].value
+    return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
 def _contains(path: Path, text: bytes) -> bool:

@@ -11,8 +11,15 @@ def test_list_offers_the_shipped_claims_in_words(project):
     assert "learns" in shown
     assert "shipped with emergence-stats" in shown
     assert "top_down" in shown
-    assert "The collapse reaches output-side layers first" in shown
+    assert "The rank collapse reaches output-side layers first" in shown
     assert "top_down" in json.loads(es("list", "--json").stdout)["shipped"]
+
+
+def test_claims_are_offered_in_their_own_words(tmp_path):
+    offered = es("list", cwd=tmp_path).stdout
+    for row in json.loads(es("list", "--json", cwd=ROOT).stdout)["hypotheses"]:
+        assert f"{row['name']} " in offered
+        assert row["claim"] in offered
 
 
 def test_a_folder_without_claims_lists_the_shipped_ones(tmp_path):

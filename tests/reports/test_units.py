@@ -7,7 +7,7 @@ import re
 import pytest
 
 import emergence_stats as es_package
-from tests.support import es, failed, fill
+from tests.support import edit, es, failed, fill
 
 
 @pytest.fixture
@@ -63,3 +63,18 @@ def test_a_unit_changes_no_plan(claim):
 def test_what_the_file_has_wrong_is_an_error(claim, text, words):
     shown(claim, text)
     failed(es("report", cwd=claim), "shown.toml", *words)
+
+
+def test_a_share_is_no_factor(claim):
+    module = claim / "hypotheses" / "learns.py"
+    edit(module, "import Claim, ", "import Claim, Count, Share, ")
+    edit(
+        module,
+        'return run.traces("accuracy").values[:, -last:].mean()',
+        'return Count(int((run.traces("accuracy").values[:, -1] > 0.5).sum()), 6)',
+    )
+    edit(module, "Region.at_least(0.5))", "Region.at_least(0.2), Share())")
+    shown(claim, '[learns]\n"*" = "percent"\n')
+    assert es("report", cwd=claim).returncode == 0
+    shown(claim, '[learns]\n"*" = "factor"\n')
+    failed(es("report", cwd=claim), "shown.toml", "'final accuracy' is a share")

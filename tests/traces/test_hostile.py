@@ -133,6 +133,9 @@ def test_runs_that_are_called_by_seeds_alone_have_one_scale(tmp_path):
     [
         ('ckpt,acc\n"step1,000",0.1\n"step2,000",0.2\n', ("--column", "step=ckpt")),
         ("step,acc\nstep1_000,0.1\nstep20_000,0.2\n", ()),
+        ("step,acc\n1_000,0.1\n20_000,0.2\n", ()),
+        ("step,acc\n\u0661\u0660,0.1\n", ()),
+        ("step,level,acc\n1,1_0,0.1\n", ()),
         ("step;acc\n1.000;0,1\n20.000;0,2\n", ("--decimal", ",")),
         ("step;n\n1.000;5\n20.000;6\n", ()),
         ("step;ppl\n0;1.234\n10;56,7\n", ("--decimal", ",")),
@@ -245,6 +248,13 @@ def test_names_that_become_one_are_refused(tmp_path):
 def test_runs_without_any_value_are_named(tmp_path):
     write(tmp_path, {"t.csv": "run,step,acc\na,0,.1\nb,0,\n"})
     assert "runs without any value of acc: b" in said(tmp_path, "t.csv", *SIZE)
+
+
+@pytest.mark.parametrize("cell", ["0.1_5", "1_0", "\u0661\u0660", "\uff11"])
+def test_numbers_that_python_alone_reads_are_none(tmp_path, cell):
+    write(tmp_path, {"t.csv": f"step,acc,loss\n0,.1,1\n1,{cell},2\n"})
+    refused(tmp_path, "t.csv", *SIZE, *SUITE, "--measure", "acc")
+    assert f"'acc' ({cell!r} in row 1)" in said(tmp_path, "t.csv", *SIZE)
 
 
 def test_lists_know_the_decimal_comma(tmp_path):

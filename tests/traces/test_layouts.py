@@ -170,7 +170,7 @@ def test_of_steps_and_tokens_in_a_name_the_wanted_one_counts():
 
 def test_the_unit_of_steps_is_kept_and_a_claim_that_needs_another_leaves_the_run_out(tmp_path):
     (tmp_path / "t.csv").write_text("run,tokens,acc\nr,10B,.1\nr,20B,.2\n")
-    assert "tokens in 1 runs" in said(tmp_path, "t.csv", *SIZE, "--dry-run")
+    assert "tokens in 1 run" in said(tmp_path, "t.csv", *SIZE, "--dry-run")
     run = imported(tmp_path, "t.csv", *SIZE)["r"]
     assert (run.manifest.step_unit, list(values(run, "acc"))) == ("tokens", [10**10, 2 * 10**10])
     (tmp_path / "hypotheses").mkdir()
@@ -196,7 +196,7 @@ def test_step_of_wandb_is_not_taken_where_a_better_column_is_there(tmp_path):
 
 def test_a_first_checkpoint_that_is_not_step_0_is_said(tmp_path):
     (tmp_path / "t.csv").write_text("run,step,acc\nr,100,.1\n")
-    assert "not step 0 in 1 runs: r at 100" in said(tmp_path, "t.csv", *SIZE)
+    assert "not step 0 in 1 run: r at 100" in said(tmp_path, "t.csv", *SIZE)
 
 
 # --- restarts ---------------------------------------------------------------------------------

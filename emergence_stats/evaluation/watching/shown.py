@@ -42,6 +42,10 @@ def in_units(results: Sequence[Result], project: Project) -> list[Result]:
                 raise UsageError(
                     f"{folder / FILE}: {result.name}: {p.name!r} is no share, from 0 to 1 (or a difference of two), and no percentage"
                 )
+            if units.get(p.name) == "factor" and any(v.trials is not None for v in p.values):
+                raise UsageError(
+                    f"{folder / FILE}: {result.name}: {p.name!r} is a share of counted cases, and no logarithm that a factor could be of"
+                )
         shown = (replace(p, shown_as=units.get(p.name)) for p in result.predictions)
         found.append(replace(result, predictions=tuple(shown)) if units else result)
     return found

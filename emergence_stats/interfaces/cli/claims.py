@@ -43,7 +43,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """Hypotheses: claim, registration, last recorded verdict."""
-    from emergence_stats.claims.loader import first_line
+    from emergence_stats.claims.loader import claim_text
     from emergence_stats.claims.registration import state_of
     from emergence_stats.evaluation import recorded
     from emergence_stats.reports.console import print_table
@@ -79,7 +79,7 @@ def list_(
         )
         width = max(map(len, shipped))
         for name, source in shipped.items():
-            typer.echo(f"  {name.ljust(width)}  {first_line(source.path)}")
+            typer.echo(f"  {name.ljust(width)}  {claim_text(source.path)}")
         typer.echo("the runs of their study are not in the package, but in data/ of its repository")
     session.end()
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from emergence_stats.traces.importing import Summary
 
 Texts = list[str] | None
+_IN_ROW = 4  # measures that a row of the summary names
 
 
 @traces_app.command("import")
@@ -166,12 +167,12 @@ def _show(session: Session, summary: Summary, folder: str) -> None:
             f"{one.rows:,}",
             f"{one.steps[0]}-{one.steps[1]}",
             str(len(one.tasks)),
-            ", ".join(one.measures),
+            ", ".join(one.measures) if len(one.measures) <= _IN_ROW else str(len(one.measures)),
         )
         for one in summary.runs
     ]
     print_table(session.console(), columns, cells)
-    lines = summary.notes.lines()
+    lines = [*_many_measures(summary), *summary.notes.lines()]
     width = max((len(kind) for kind, _ in lines), default=0)
     for kind, text in lines:
         typer.echo(visible(f"{kind.ljust(width)}  {text}"))
@@ -181,3 +182,18 @@ def _show(session: Session, summary: Summary, folder: str) -> None:
     typer.echo(
         f"{n} run{'s' if n != 1 else ''}, {total:,} rows {what} to {folder}, suite {summary.suite}"
     )
+
+
+def _many_measures(summary: Summary) -> list[tuple[str, str]]:
+    """The measures of runs whose rows have only their number, once for all runs that have the same."""
+    from emergence_stats.traces.importing.notes import few
+
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for one in summary.runs:
+        if len(one.measures) > _IN_ROW:
+            groups.setdefault(tuple(one.measures), []).append(one.run_id)
+    alone = len(groups) == 1 and len(next(iter(groups.values()))) == len(summary.runs)
+    return [
+        ("measures", ", ".join(measures) + ("" if alone else f" ({few(runs)})"))
+        for measures, runs in groups.items()
+    ]

@@ -54,7 +54,7 @@ def _forest_of(axes: Axes, group: Sequence[PredictionResult]) -> None:
             axes.plot([e.value], [row], MARKER[p.verdict], color=colour, markersize=5)
         axes.annotate(
             p.name if e.n_runs else f"{p.name}: no value",
-            (0.0, row - 0.28),
+            (0.01, row - 0.28),
             xycoords=("axes fraction", "data"),
             fontsize=SMALL,
             va="center",

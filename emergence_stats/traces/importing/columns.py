@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emergence_stats.errors import TraceError
+from emergence_stats.support.numerals import decimal_number
 from emergence_stats.traces.importing import steps
 
 ROW_TARGETS = ("step", "task", "level", "layer", "measure", "value", "stderr")
@@ -96,6 +97,10 @@ def _perhaps(cell: Any, decimal: str) -> str:
         return ": the comma is the decimal point, so that a point would be one of thousands; write the number without"
     if decimal == "." and re.fullmatch(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", cell.strip()):
         return ": write it without commas between thousands"
+    if re.fullmatch(r"[+-]?[0-9]+(?:_[0-9]+)+(?:\.[0-9]+)?", cell.strip()):
+        return ": write it without underscores"
+    if not cell.isascii() and re.fullmatch(r"\s*[+-]?\d+(?:\.\d+)?\s*", cell):
+        return ": write it with the digits 0 to 9"
     return ""
 
 
@@ -140,7 +145,7 @@ def _whole(cell: Any) -> int:
         raise TypeError
     if isinstance(cell, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", cell):
         return int(cell)  # which a float rounds beyond 2**53
-    number = float(cell)
+    number = decimal_number(cell) if isinstance(cell, str) else float(cell)
     if not number.is_integer():
         raise ValueError
     return int(cell) if isinstance(cell, int) else int(number)
@@ -158,9 +163,7 @@ def number_in(cell: Any, decimal: str = ".") -> float:
             if "." in text:  # of thousands, perhaps
                 raise ValueError(cell)
             text = text.replace(",", ".")
-        if "_" in text:  # which Python takes for a digit separator
-            raise ValueError(cell)
-        return float(text)
+        return decimal_number(text)
     try:
         return float(cell)
     except OverflowError:
@@ -202,7 +205,7 @@ def count(cell: Any) -> int:
         number = float(cell)
     else:
         found = _COUNT.fullmatch(str(cell).strip())
-        number = float(cell) if found is None else steps.times(found[1], found[2])
+        number = decimal_number(str(cell)) if found is None else steps.times(found[1], found[2])
     if not math.isfinite(number) or number <= 0 or abs(number - round(number)) > 1e-6 * number:
         raise ValueError(cell)
     return round(number)

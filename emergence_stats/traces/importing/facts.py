@@ -12,15 +12,10 @@ from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.traces.importing.columns import RUN_TARGETS, number_in, typed
 from emergence_stats.traces.importing.mapping import Mapping
 from emergence_stats.traces.importing.notes import Notes
-from emergence_stats.traces.importing.readers.measurements import (
-    USUAL,
-    are_numbers,
-    doubled,
-    elsewhere,
-    event_step,
-    expression,
-    plain,
-)
+from emergence_stats.traces.importing.readers.cells import are_numbers, plain
+from emergence_stats.traces.importing.readers.measurements import USUAL, doubled, elsewhere
+from emergence_stats.traces.importing.readers.names import expression
+from emergence_stats.traces.importing.readers.recorded import event_step
 from emergence_stats.traces.importing.readers.tables import kind_of, read
 
 _VERSION = re.compile(r"v?[0-9]+\.[0-9.]+|v[0-9]+")

@@ -21,14 +21,9 @@ from emergence_stats.traces.importing.readers import (
     trainer,
     wandb,
 )
-from emergence_stats.traces.importing.readers.measurements import (
-    elsewhere,
-    expression,
-    is_value,
-    joined,
-    measurements,
-    named,
-)
+from emergence_stats.traces.importing.readers.cells import joined
+from emergence_stats.traces.importing.readers.measurements import elsewhere, is_value, measurements
+from emergence_stats.traces.importing.readers.names import expression, named
 
 FORMATS = (
     "csv",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from emergence_stats.support.numerals import decimal_number
+
 OPTIMISER, TOKENS = "optimiser steps", "tokens"
 UNITS = (OPTIMISER, TOKENS, "samples", "epochs", "seconds")
 _FACTOR = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
@@ -128,7 +130,9 @@ def read(cell: Any, unit: str | None = None, decimal: str = ".") -> tuple[int, s
             raise ValueError(cell)
         text = text.replace(",", ".")
     try:
-        return (int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else _whole(float(text))), None
+        return (
+            int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else _whole(decimal_number(text))
+        ), None
     except ValueError:
         pass
     match = _CELL.fullmatch(text)

@@ -175,7 +175,7 @@ def _say_steps(found: Mapping[str, RunRows], notes: Notes) -> None:
         units[step_unit(run)] = units.get(step_unit(run), 0) + 1
     for unit, n in units.items():
         if unit != OPTIMISER or len(units) > 1:
-            notes.add("steps", f"{unit} in {n} runs")
+            notes.add("steps", f"{unit} in {n} run{'s' if n > 1 else ''}")
     late = {
         run.name: min(run.columns["step"]) for run in found.values() if min(run.columns["step"])
     }
@@ -183,7 +183,7 @@ def _say_steps(found: Mapping[str, RunRows], notes: Notes) -> None:
         first = ", ".join(f"{name} at {step:,}" for name, step in list(late.items())[:3])
         notes.add(
             "missing",
-            f"the first checkpoint is not step 0 in {len(late)} runs: {first}{', ...' if len(late) > 3 else ''}",
+            f"the first checkpoint is not step 0 in {len(late)} run{'s' if len(late) > 1 else ''}: {first}{', ...' if len(late) > 3 else ''}",
         )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
@@ -17,13 +17,28 @@ from emergence_stats.traces.importing.columns import (
     TARGETS,
     Rows,
     is_empty,
-    listed,
     number_in,
     typed,
 )
 from emergence_stats.traces.importing.mapping import Mapping
 from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 from emergence_stats.traces.importing.paths import stem
+from emergence_stats.traces.importing.readers.cells import (
+    are_numbers,
+    as_text,
+    gathered,
+    joined,
+    plain,
+    why_no_numbers,
+)
+from emergence_stats.traces.importing.readers.names import (
+    IN_NAME,
+    PLACE,
+    expression,
+    matching,
+    named,
+)
+from emergence_stats.traces.importing.readers.recorded import event_step
 from emergence_stats.traces.importing.readers.tables import Table
 
 # Names under which a column is found without being told, the better ones first.
@@ -49,8 +64,6 @@ ERRORS = ("_stderr", "_se", "_sem")  # behind a measure's column
 _OF_LOGGERS = re.compile(
     r"_.*|.*(?:^|[/_.])(?:epoch|timestamp|runtime|wall_time|time)$", re.IGNORECASE
 )
-_PLACE = re.compile(r"\{([^{}]*)\}")
-_IN_NAME = re.compile(r"\{(task|level|layer)((?:[+-][0-9]+)?)\}")
 _DEVIATION = re.compile(r"(.+)/sqrt\((.+)\)")
 
 
@@ -140,7 +153,7 @@ def elsewhere(mapping: Mapping, names: Collection[str], facts: Collection[str]) 
         target
         for target, source in mapping.columns.items()
         if target in RUN_TARGETS[1:]
-        for used in [set(_PLACE.findall(source) or [source])]
+        for used in [set(PLACE.findall(source) or [source])]
         if used <= set(facts) and not used <= set(names)
     )
 
@@ -334,8 +347,8 @@ def _chosen(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, Any
     for asked, source in mapping.measures.items():
         optional = source.endswith("?") or asked.endswith("?")
         measure, name = asked.rstrip("?"), source.rstrip("?")
-        if _IN_NAME.search(name) or "*" in name:
-            matches = _matching(view.table.names, measure, name)
+        if IN_NAME.search(name) or "*" in name:
+            matches = matching(view.table.names, measure, name)
         else:
             matches = [(measure, name, {})] if view.has(name) or not optional else []
         if not matches and not optional:
@@ -348,43 +361,6 @@ def _chosen(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, Any
         found += matches
     if not found:
         raise TraceError("none of the measures has a column", file=view.table.file)
-    return found
-
-
-def _matching(
-    names: Sequence[str], measure: str, form: str
-) -> list[tuple[str, str, dict[str, Any]]]:
-    """Columns of a form, as sink_l{layer+1} or eval/*/acc; ``*`` in the measure is what it stands for."""
-    moved: dict[str, int] = {}
-
-    def place(match: re.Match[str]) -> str:
-        moved[match[1]] = int(match[2] or 0)
-        return f"(?P<{match[1]}>{'[0-9]+' if match[1] != 'task' else '.+?'})"
-
-    pieces = re.split(r"(\{[^{}]*\}|\*)", form)
-    pattern = "".join(
-        "(.+)"
-        if piece == "*"
-        else _IN_NAME.sub(place, piece)
-        if piece[:1] == "{"
-        else re.escape(piece)
-        for piece in pieces
-    )
-    found = []
-    for name in names:
-        match = re.fullmatch(pattern, name)
-        if match is None:
-            continue
-        values = {
-            target: text if target == "task" else int(text) + moved[target]
-            for target, text in match.groupdict().items()
-        }
-        stars = [
-            text
-            for i, text in enumerate(match.groups(), 1)
-            if i not in match.re.groupindex.values()
-        ]
-        found.append((measure.replace("*", stars[0]) if stars else measure, name, values))
     return found
 
 
@@ -406,7 +382,7 @@ def _numeric(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, An
             continue
         if are_numbers(cells, view.table.decimal):
             measures.append(name)
-        elif (why := _why_no_numbers(cells, view.table.decimal)) is not None:
+        elif (why := why_no_numbers(cells, view.table.decimal)) is not None:
             bad.append(f"{name!r} ({why})")
     if not measures:
         raise TraceError(
@@ -428,41 +404,6 @@ def _numeric(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, An
             name for name in view.table.names if any(one.startswith(f"{name!r} (") for one in bad)
         )
     return [(name, name, {}) for name in measures]
-
-
-def are_numbers(cells: Sequence[Any], decimal: str = ".") -> bool:
-    """Whether a column has a number in every cell that is not empty, and in one at least.
-
-    Lists are none: a histogram is one too. Who wants their mean asks for the column.
-    """
-    some = False
-    for cell in cells:
-        if is_empty(cell):
-            continue
-        if isinstance(cell, bool | list | tuple):
-            return False
-        try:
-            number_in(cell, decimal)
-        except (TypeError, ValueError):
-            return False
-        some = True
-    return some
-
-
-def _why_no_numbers(cells: Sequence[Any], decimal: str) -> str | None:
-    """The first cell that is no number of a column that has some; None of one that has none."""
-    found, numbers = None, 0
-    for i, cell in enumerate(cells):
-        if is_empty(cell) or isinstance(cell, bool | list | tuple):
-            continue
-        try:
-            number_in(cell, decimal)
-            numbers += 1
-        except (TypeError, ValueError):
-            looks = isinstance(cell, str) and cell.strip().lstrip("+-")[:1].isdigit()
-            numbers += looks  # as 1,234.5
-            found = found or f"{cell!r} in row {i}"
-    return found if numbers else None
 
 
 def _errors(source: str, view: _View, keep: Sequence[int]) -> list[Any]:
@@ -500,147 +441,6 @@ def _say_unused(view: _View, why: str | None) -> None:
         view.notes.add("left out", text + why, view.table.file)
 
 
-# --- rows -------------------------------------------------------------------------------------
-
-
-def gathered(
-    targets: dict[str, list[Any]], numbers: Sequence[int], table: Table, notes: Notes
-) -> Rows:
-    """Columns of the right types, without the rows whose value is empty; lists as mean and standard error."""
-    cells = targets["value"]
-    if any(isinstance(cell, bool) for cell in cells):
-        notes.add("converted", "true and false are 1 and 0", table.file)
-    if any(map(_is_percentage, cells)):
-        _check_percentages(cells, numbers, table)
-        notes.add("converted", "percentages, as 45%, are shares of 1", table.file)
-    targets = _of_lists(targets, table, notes)
-    values = typed("value", targets["value"], table.file, numbers, table.decimal)
-    there = [i for i, value in enumerate(values) if value is not None]
-    if len(there) < len(values):
-        _say_without_values(targets, there, table, notes)
-    numbers = [numbers[i] for i in there]
-    columns = {
-        target: typed(target, [cells[i] for i in there], table.file, numbers, table.decimal)
-        for target, cells in targets.items()
-    }
-    return Rows(
-        table.file, columns, list(numbers), empty=len(values) - len(there), sha256=table.sha256
-    )
-
-
-def _is_percentage(cell: Any) -> bool:
-    return isinstance(cell, str) and cell.strip().endswith("%")
-
-
-def _check_percentages(cells: Sequence[Any], numbers: Sequence[int], table: Table) -> None:
-    """Raise `TraceError` where a column has percentages and, without the sign, numbers that may be some too."""
-    for cell, row in zip(cells, numbers, strict=True):
-        if not is_empty(cell) and not _is_percentage(cell):
-            raise TraceError(
-                f"{cell!r} has no percent sign, and other cells have one",
-                file=table.file,
-                column="value",
-                row=row,
-                fix="Write all with the sign, or none and say --percent MEASURE.",
-            )
-
-
-def _say_without_values(
-    targets: dict[str, list[Any]], there: Sequence[int], table: Table, notes: Notes
-) -> None:
-    """Runs and tasks that the file has, and no value of a measure."""
-    for target in ("run", "task"):
-        cells = targets.get(target)
-        if cells is None:
-            continue
-        known = {cells[i] for i in there}
-        gone = [
-            str(cell)
-            for cell in dict.fromkeys(cells)
-            if cell not in known and not is_empty(cell, target)
-        ]
-        if gone:
-            measure = next(iter(targets.get("measure", ())), None)
-            alone = len(set(targets.get("measure", ()))) == 1
-            of = f" of {measure}" if alone else ""
-            notes.add("left out", f"{target}s without any value{of}: {few(gone)}", table.file)
-    if not there:
-        notes.add("left out", "a measure without any value", table.file)
-
-
-def _of_lists(targets: dict[str, list[Any]], table: Table, notes: Notes) -> dict[str, list[Any]]:
-    lists = {
-        i: numbers
-        for i, cell in enumerate(targets["value"])
-        if (numbers := listed(cell, table.decimal)) is not None
-    }
-    if not lists:
-        return targets
-    notes.add(
-        "converted",
-        "cells that are lists: their mean, and its standard error where nothing else is given",
-        table.file,
-    )
-    values = list(targets["value"])
-    errors = list(targets.get("stderr") or [None] * len(values))
-    for i, numbers in lists.items():
-        n = len(numbers)
-        mean = math.fsum(numbers) / n if n else None
-        values[i] = mean
-        if mean is not None and n > 1 and errors[i] is None:
-            errors[i] = math.sqrt(math.fsum((x - mean) ** 2 for x in numbers) / (n - 1) / n)
-    return {**targets, "value": values, "stderr": errors}
-
-
-def joined(parts: Sequence[Rows]) -> Rows:
-    """Parts of one file, concatenated; a column that a part lacks is empty there."""
-    targets = list(dict.fromkeys(target for part in parts for target in part.columns))
-    columns = {
-        target: [cell for part in parts for cell in part.columns.get(target, [None] * len(part))]
-        for target in targets
-    }
-    numbers = [number for part in parts for number in part.numbers]
-    return replace(
-        parts[0], columns=columns, numbers=numbers, empty=sum(part.empty for part in parts)
-    )
-
-
-def named(rows: Rows, pattern: str) -> Rows:
-    """Task, level, layer and measure read from each measure's name; a name without match stays.
-
-    Raises `TraceError` where two names become the same.
-    """
-    compiled = re.compile(pattern)
-    columns = {k: list(v) for k, v in rows.columns.items()}
-    for target in ("task", "level", "layer"):
-        if target in compiled.groupindex:
-            columns.setdefault(target, [None] * len(rows))
-    for i, name in enumerate(rows.columns["measure"]):
-        found = compiled.fullmatch(name)
-        if found is None:
-            continue
-        for target, text in found.groupdict().items():
-            if text is not None:
-                (columns[target][i],) = typed(target, [text], rows.file, [rows.numbers[i]])
-    _check_apart(rows, columns)
-    return replace(rows, columns=columns)
-
-
-def _check_apart(rows: Rows, columns: dict[str, list[Any]]) -> None:
-    keys = [columns.get(target) for target in ("measure", "task", "level", "layer")]
-    old = [rows.columns.get(target) for target in ("measure", "task", "level", "layer")]
-    seen: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-    for i in range(len(rows)):
-        key = tuple(cells[i] if cells is not None else None for cells in keys)
-        before = tuple(cells[i] if cells is not None else None for cells in old)
-        if seen.setdefault(key, before) != before:
-            raise TraceError(
-                f"--names makes one trace of {seen[key][0]!r} and {before[0]!r}",
-                file=rows.file,
-                fix="Let a group (task, level, layer or measure) hold what tells them apart.",
-            )
-
-
 def _events(
     view: _View, wanted: dict[str, str], rows: Rows, facts: Collection[str], unit: str
 ) -> dict[str, Any]:
@@ -669,56 +469,3 @@ def _events(
                     row=number,
                 )
     return found
-
-
-def event_step(
-    cell: Any, file: str, column: str, row: int, unit: str | None = None, decimal: str = "."
-) -> int | None:
-    """The step of a recorded event; None for an empty cell, NaN, -1 or infinity: it never came.
-
-    `unit`: what the run's steps count, if that is known. Raises `TraceError` for one in another unit.
-    """
-    if is_empty(cell) or str(cell).strip().lower() in (
-        "nan",
-        "inf",
-        "-1",
-        "-1.0",
-        "never",
-        "infinity",
-    ):
-        return None
-    try:
-        step, told = steps.read(cell, unit if unit == steps.TOKENS else None, decimal)
-        if not 0 <= step < 2**63:
-            raise ValueError(cell)
-    except (ValueError, TypeError, OverflowError):
-        raise TraceError(f"{cell!r} is not a step", file=file, column=column, row=row) from None
-    told = told or steps.unit_of(column)
-    if unit is not None and told is not None and told != unit:
-        raise TraceError(
-            f"the event is in {told}, and steps are {unit}", file=file, column=column, row=row
-        )
-    return step
-
-
-def expression(source: str, column: Callable[[str], list[Any]], keep: Sequence[int]) -> list[Any]:
-    """Cells of a column, or of a text with ``{column}`` in it."""
-    places = _PLACE.findall(source)
-    if not places:
-        cells = column(source)
-        return [cells[i] for i in keep]
-    used = {name: column(name) for name in places}
-    return [_PLACE.sub(lambda m: as_text(used[m[1]][i]), source) for i in keep]  # noqa: B023
-
-
-def as_text(cell: Any) -> str:
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return "" if cell is None else str(cell)
-
-
-def plain(value: Any) -> Any:
-    """What a manifest's config can hold; a number that is not finite becomes text."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if value is None or isinstance(value, str | bool | int | float) else str(value)

@@ -11,7 +11,7 @@ from emergence_stats.errors import TraceError
 from emergence_stats.traces.importing import steps
 from emergence_stats.traces.importing.columns import Rows
 from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
-from emergence_stats.traces.importing.readers.measurements import are_numbers, gathered, joined
+from emergence_stats.traces.importing.readers.cells import are_numbers, gathered, joined
 from emergence_stats.traces.importing.readers.tables import Table
 
 _BETWEEN = " - "
