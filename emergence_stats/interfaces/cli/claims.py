@@ -29,6 +29,7 @@ from emergence_stats.interfaces.cli.session import (
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Loaded
+    from emergence_stats.claims.registration import Registration
     from emergence_stats.claims.registration.seen import Sketch
     from emergence_stats.core.plan import Hypothesis
     from emergence_stats.traces.format import Manifest
@@ -301,8 +302,12 @@ def _register(session: Session, loaded: Loaded, traces: str | None) -> dict[str,
         shown = Path(uri).resolve().relative_to(root).as_posix()
     before = locks.read_lock(loaded.source.lock)
     after = locks.register(loaded, seen, shown, values)
+    return _row(loaded.name, before, after)
+
+
+def _row(name: str, before: Registration | None, after: Registration) -> dict[str, Any]:
     return {
-        "name": loaded.name,
+        "name": name,
         "plan": after.latest["plan"],
         "registered": after.latest["registered"],
         "runs_seen": len(after.latest["runs"]),
@@ -329,14 +334,7 @@ def _recompute(session: Session, loaded: Loaded, traces: str | None) -> dict[str
 
     before = locks.read_lock(loaded.source.lock)
     after = locks.recompute(loaded, same)
-    return {
-        "name": loaded.name,
-        "plan": after.latest["plan"],
-        "registered": after.latest["registered"],
-        "runs_seen": len(after.latest["runs"]),
-        "entries": len(after.entries),
-        "new": before is None or len(after.entries) > len(before.entries),
-    }
+    return _row(loaded.name, before, after)
 
 
 def _lacking(loaded: Loaded, uri: str, store: Store | None) -> Iterator[str]:
