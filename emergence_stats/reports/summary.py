@@ -168,9 +168,12 @@ def _notes(results: Sequence[Result], letters: bool, verbose: bool, errors: int)
     if kinds:
         said = ", ".join(f"{_LETTERS[kind]} {kind}" for kind in kinds) if letters else ""
         yield f"* with reservations{f' ({said})' if said else ''}, which `emergence-stats test NAME` spells out"
-    more = [f"{len(multiplicity_rows(results))} p-values, adjusted over the claims"]
     if len(results) > _FEW and not verbose:
-        yield f"-v shows why, every prediction, and {more[0]}"
+        n = len(multiplicity_rows(results))
+        if n > 1:
+            yield f"-v shows why, every prediction, and {n} p-values, adjusted over the claims"
+        else:
+            yield "-v shows why, and every prediction"
     yield tally(results, errors)
 
 
