@@ -12,6 +12,7 @@ emergence; what did not come by the end stands at the right or upper edge. C is 
 import argparse
 import sys
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
@@ -93,6 +94,7 @@ def main():
     parser.add_argument("-o", dest="file", required=True)
     parser.add_argument("--steps", action="store_true")
     given = parser.parse_args()
+    mpl.rcParams["svg.hashsalt"] = "alignment"  # the same file for the same runs
     runs = {}
     for run in es.load_runs(suite="text"):
         size, _, arm = run.scale.rpartition("-")
