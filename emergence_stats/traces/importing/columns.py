@@ -27,6 +27,7 @@ _IN_WORDS = {
     "n_params": "a number of parameters (as 405632 or 1.4b)",
     "step_unit": f"one of {', '.join(steps.UNITS)}",
 }
+TRUTH = {"true": 1.0, "false": 0.0}
 EMPTY = frozenset({"", "n/a", "na", "null", "none"})  # NaN is a value that is not finite
 
 # Of one run: by event, for each (task, level) the recorded step, None where it never came.
@@ -158,7 +159,11 @@ def number_in(cell: Any, decimal: str = ".") -> float:
     if isinstance(cell, str):
         text = cell.strip()
         if text.endswith("%"):
+            if text[:-1].rstrip().endswith("%"):
+                raise ValueError(cell)
             return number_in(text[:-1], decimal) / 100
+        if text.lower() in TRUTH:
+            return TRUTH[text.lower()]
         if decimal == ",":
             if "." in text:  # of thousands, perhaps
                 raise ValueError(cell)
@@ -201,6 +206,8 @@ def _text(cell: Any) -> str:
 
 def count(cell: Any) -> int:
     """A number of parameters: 70426624, "70m", "1.4B". Raises `ValueError` for anything else."""
+    if re.fullmatch(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+", str(cell).strip()):  # of thousands, perhaps
+        raise ValueError(cell)
     if isinstance(cell, int | float) and not isinstance(cell, bool):
         number = float(cell)
     else:

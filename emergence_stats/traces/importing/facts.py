@@ -16,7 +16,7 @@ from emergence_stats.traces.importing.readers.cells import are_numbers, plain
 from emergence_stats.traces.importing.readers.measurements import USUAL, doubled, elsewhere
 from emergence_stats.traces.importing.readers.names import expression
 from emergence_stats.traces.importing.readers.recorded import event_step
-from emergence_stats.traces.importing.readers.tables import kind_of, read
+from emergence_stats.traces.importing.readers.tables import UnclearPoint, kind_of, read
 
 _VERSION = re.compile(r"v?[0-9]+\.[0-9.]+|v[0-9]+")
 
@@ -50,9 +50,10 @@ class Facts:
         raise TraceError(f"there is no row for {self.key} {name!r}; it has {there}", file=self.file)
 
 
-def read_facts(path: Path, mapping: Mapping, notes: Notes) -> Facts:
+def read_facts(path: Path, mapping: Mapping, notes: Notes, decimal: str | None = None) -> Facts:
     """A table with one row per run (column run or run_id) or per scale (scale or model).
 
+    `decimal`: the point of numbers in the measurements, which counts here where the table itself does not tell.
     Targets and events that the mapping reads from columns of this table are added to its rows.
     """
     if not path.is_file():
@@ -60,7 +61,12 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes) -> Facts:
     kind = kind_of(path)
     if kind is None:
         raise UsageError(f"{path}: a table ends in .csv, .tsv, .parquet, .jsonl or .json")
-    table = read(path, kind, notes)
+    try:
+        table = read(path, kind, notes)
+    except UnclearPoint:
+        if decimal is None:
+            raise
+        table = read(path, kind, notes, decimal=decimal)
     names = tuple(table.names)
     if table.doubled:
         raise doubled(table.doubled[0], table.file)

@@ -103,7 +103,8 @@ class Request:
         found = []
         facts = None
         for one in self.mappings:
-            facts = read_facts(self.facts, one, notes) if self.facts is not None else None
+            if self.facts is not None:
+                facts = read_facts(self.facts, one, notes, self.how.decimal)
             rows = list(read_sources(self.sources, self.how, one, notes, facts))
             _divide(rows, one.percent, notes)
             found += rows

@@ -13,9 +13,20 @@ from emergence_stats.support.numerals import decimal_number
 OPTIMISER, TOKENS = "optimiser steps", "tokens"
 UNITS = (OPTIMISER, TOKENS, "samples", "epochs", "seconds")
 _FACTOR = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
-_NUMBER = r"(?P<{0}>[0-9]+(?:\.[0-9]+)?)(?P<{0}_factor>[kmbgt]?)"
+# Names under which a column of steps is found, the better ones first.
+NAMES = (
+    "step", "global_step", "trainer/global_step", "train/global_step", "optimizer_step", "iteration", "iter", "Step",
+    "_step", "tokens", "tokens_seen", "num_tokens", "n_tokens", "epoch",
+)  # fmt: skip
+_NUMBER = r"(?P<{0}>[0-9]+(?:\.[0-9]+(?=[kmbgt]))?)(?P<{0}_factor>[kmbgt]?)"
+# Not cut at a point: step1.000 may be 1 or 1,000, and step1.5 is no step. What follows a name may be a date.
+_END = r"(?![A-Za-z0-9])(?!\.[0-9](?![0-9]{3}-))"
 # Not cut at what separates thousands: step1,000 is not step 1, and whether step1_000 is step 1 nobody knows.
-_END = r"(?![A-Za-z0-9])(?![,_'][0-9]{3}(?![0-9]))"
+_THOUSANDS = re.compile(r"(?:[,_'\u2019]|\s)[0-9]{3}(?![A-Za-z0-9])")
+_FACTOR_IN_NAME = re.compile(
+    r"[(\[]\s*(?:in\s+)?(?:[kmbgt]|thousands?|millions?|billions?|[x\u00d7*]?\s*1(?:0+|0\^[0-9]+|e[0-9]+))\s*[)\]]",
+    re.IGNORECASE,
+)
 _IN_TEXT = re.compile(
     r"(?<![A-Za-z])(?:(?:global[-_]?)?steps?|checkpoint|ckpt|iter(?:ation)?)[-_=]?"
     + _NUMBER.format("step")
@@ -32,7 +43,7 @@ _TOKENS = re.compile(
     + r"[-_]?tokens?)" + _END,
     re.IGNORECASE,
 )  # fmt: skip
-_CELL = re.compile(_NUMBER.format("step"), re.IGNORECASE)
+_CELL = re.compile(r"(?P<step>[0-9]+(?:\.[0-9]+)?)(?P<step_factor>[kmbgt]?)", re.IGNORECASE)
 _BY_NAME = (
     ("token", TOKENS),
     ("timestep", "samples"),  # of an environment
@@ -67,10 +78,12 @@ def in_text(text: str) -> Found | None:
     found = list(_IN_TEXT.finditer(text))
     if found:
         match = found[-1]
+        if _is_cut(text, match):
+            return None
         tokens = match["tokens"]
-        # A second number that is no count of tokens, as in step100-2, is not part of the step.
+        # A second number that is no count of tokens, as in step100-2 or step1000_410m, is not part of the step.
         counts = tokens is not None and (
-            match["tokens_factor"] != "" or "token" in match[0].lower()
+            match["tokens_factor"].lower() in ("b", "g", "t") or "token" in match[0].lower()
         )
         end = match.end() if counts or tokens is None else match.start() + _length(match)
         return Found(
@@ -85,6 +98,27 @@ def in_text(text: str) -> Found | None:
     which = "a" if match["a"] is not None else "b"
     tokens = times(match[which], match[f"{which}_factor"])
     return Found(None, tokens, _without(text, match.start(), match.end()))
+
+
+def _is_cut(text: str, match: re.Match[str]) -> bool:
+    """Whether the number goes on behind what separates thousands, or is the first of a range (steps100-200)."""
+    for part in ("step", "tokens"):
+        end = match.end(f"{part}_factor")
+        if match[part] and len(match[part]) <= 3 and _THOUSANDS.match(text, end):
+            return True
+    tokens = match["tokens"]
+    return (
+        tokens is not None
+        and match[0].lower().startswith("steps")
+        and not match["tokens_factor"]
+        and "token" not in match[0].lower()
+    )
+
+
+def factor_in(name: str) -> str | None:
+    """What a column's name says that its cells are to be multiplied by, as (B) or [x1000]; None if it says nothing."""
+    found = _FACTOR_IN_NAME.search(name)
+    return found[0] if found else None
 
 
 def _length(match: re.Match[str]) -> int:
@@ -140,7 +174,7 @@ def read(cell: Any, unit: str | None = None, decimal: str = ".") -> tuple[int, s
         billions = match["step_factor"].lower() in ("b", "g", "t")
         return times(match["step"], match["step_factor"]), TOKENS if billions else None
     found = in_text(text)
-    if found is None:
+    if found is None or re.search(r"[0-9]/[0-9]+$", text):  # step10/100 is one of a hundred
         raise ValueError(cell)
     return found.of(unit)
 

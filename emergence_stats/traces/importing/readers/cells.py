@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from emergence_stats.errors import TraceError
-from emergence_stats.traces.importing.columns import Rows, is_empty, listed, number_in, typed
+from emergence_stats.traces.importing.columns import TRUTH, Rows, is_empty, listed, number_in, typed
 from emergence_stats.traces.importing.notes import Notes, few
 from emergence_stats.traces.importing.readers.tables import Table
 
@@ -18,11 +18,11 @@ def gathered(
 ) -> Rows:
     """Columns of the right types, without the rows whose value is empty; lists as mean and standard error."""
     cells = targets["value"]
-    if any(isinstance(cell, bool) for cell in cells):
+    if any(map(_is_truth, cells)):
         notes.add("converted", "true and false are 1 and 0", table.file)
-    if any(map(_is_percentage, cells)):
-        _check_percentages(cells, numbers, table)
+    if _check_percentages(targets, numbers, table):
         notes.add("converted", "percentages, as 45%, are shares of 1", table.file)
+    _say_names(targets, table, notes)
     targets = _of_lists(targets, table, notes)
     values = typed("value", targets["value"], table.file, numbers, table.decimal)
     there = [i for i, value in enumerate(values) if value is not None]
@@ -42,17 +42,45 @@ def _is_percentage(cell: Any) -> bool:
     return isinstance(cell, str) and cell.strip().endswith("%")
 
 
-def _check_percentages(cells: Sequence[Any], numbers: Sequence[int], table: Table) -> None:
-    """Raise `TraceError` where a column has percentages and, without the sign, numbers that may be some too."""
-    for cell, row in zip(cells, numbers, strict=True):
-        if not is_empty(cell) and not _is_percentage(cell):
-            raise TraceError(
-                f"{cell!r} has no percent sign, and other cells have one",
-                file=table.file,
-                column="value",
-                row=row,
-                fix="Write all with the sign, or none and say --percent MEASURE.",
-            )
+def _is_truth(cell: Any) -> bool:
+    return isinstance(cell, bool) or (isinstance(cell, str) and cell.strip().lower() in TRUTH)
+
+
+def _check_percentages(targets: dict[str, list[Any]], numbers: Sequence[int], table: Table) -> bool:
+    """Whether there are percentages.
+
+    Raises `TraceError` where a measure has some and, without the sign, numbers that may be some too, or standard errors.
+    """
+    n = len(targets["value"])
+    measures = targets.get("measure") or [None] * n
+    errors = targets.get("stderr") or [None] * n
+    pairs = zip(measures, targets["value"], strict=True)
+    signed = {measure for measure, value in pairs if _is_percentage(value)}
+    for measure, value, error, row in zip(measures, targets["value"], errors, numbers, strict=True):
+        for column, cell in (("value", value), ("stderr", error)):
+            if measure in signed and not is_empty(cell) and not _is_percentage(cell):
+                raise TraceError(
+                    f"{cell!r} has no percent sign, and other cells have one",
+                    file=table.file,
+                    column=column,
+                    row=row,
+                    fix="Write all with the sign, or none and say --percent MEASURE.",
+                )
+    return bool(signed) or any(map(_is_percentage, errors))
+
+
+def _say_names(targets: dict[str, list[Any]], table: Table, notes: Notes) -> None:
+    """Names with spaces around them, and rows without a task where others have one."""
+    for target in ("run", "scale", "task", "measure"):
+        spaced = {c for c in targets.get(target) or () if isinstance(c, str) and c != c.strip()}
+        if spaced:
+            text = f"spaces around names of {target}s: {few(sorted(map(repr, spaced)))}"
+            notes.add("left out", text, table.file)
+    tasks = targets.get("task") or []
+    pairs = zip(tasks, targets["value"], strict=bool(tasks))
+    whole = [task for task, value in pairs if is_empty(task, "task") and not is_empty(value)]
+    if whole and len(whole) < len(tasks):
+        notes.add("guessed", f"{len(whole)} rows without a task are of the whole model", table.file)
 
 
 def _say_without_values(
@@ -86,9 +114,11 @@ def _of_lists(targets: dict[str, list[Any]], table: Table, notes: Notes) -> dict
     }
     if not lists:
         return targets
+    signs = any("%" in str(targets["value"][i]) for i in lists)
     notes.add(
         "converted",
-        "cells that are lists: their mean, and its standard error where nothing else is given",
+        "cells that are lists: their mean, and its standard error where nothing else is given"
+        + ("; percentages in them are shares of 1" if signs else ""),
         table.file,
     )
     values = list(targets["value"])
@@ -124,7 +154,7 @@ def are_numbers(cells: Sequence[Any], decimal: str = ".") -> bool:
     for cell in cells:
         if is_empty(cell):
             continue
-        if isinstance(cell, bool | list | tuple):
+        if isinstance(cell, list | tuple) or _is_truth(cell):
             return False
         try:
             number_in(cell, decimal)
@@ -138,7 +168,7 @@ def why_no_numbers(cells: Sequence[Any], decimal: str) -> str | None:
     """The first cell that is no number of a column that has some; None of one that has none."""
     found, numbers = None, 0
     for i, cell in enumerate(cells):
-        if is_empty(cell) or isinstance(cell, bool | list | tuple):
+        if is_empty(cell) or isinstance(cell, list | tuple) or _is_truth(cell):
             continue
         try:
             number_in(cell, decimal)

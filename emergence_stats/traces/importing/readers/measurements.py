@@ -49,10 +49,7 @@ USUAL = {
     "n_params": ("n_params", "num_params", "parameters"),
     "n_layers": ("n_layers", "num_layers"),
     "created": ("created",),
-    "step": (
-        "step", "global_step", "trainer/global_step", "train/global_step", "optimizer_step", "iteration", "iter", "Step",
-        "_step", "tokens", "tokens_seen", "num_tokens", "n_tokens", "epoch",
-    ),
+    "step": steps.NAMES,
     "task": ("task",),
     "level": ("level",),
     "layer": ("layer",),
@@ -64,6 +61,7 @@ ERRORS = ("_stderr", "_se", "_sem")  # behind a measure's column
 _OF_LOGGERS = re.compile(
     r"_.*|.*(?:^|[/_.])(?:epoch|timestamp|runtime|wall_time|time)$", re.IGNORECASE
 )
+_EPOCH = re.compile(r"epoch[-_=]?[0-9]+", re.IGNORECASE)
 _DEVIATION = re.compile(r"(.+)/sqrt\((.+)\)")
 
 
@@ -118,7 +116,7 @@ def measurements(
     path = PurePath(table.file)
     of_path = {"file": stem(path), "folder": path.parent.name, **(beside or {})}
     view = _View(table, {**of_path, **table.head}, notes)
-    keep = _kept(view, mapping.where)
+    keep = _kept(view, mapping.where, names_in(mapping))
     view.used.update(source for source in mapping.events.values() if source in table.columns)
     targets, unit = _targets(view, mapping, keep, facts, beside or {})
     if mapping.measures or not {"measure", "value"} & targets.keys():
@@ -158,12 +156,13 @@ def elsewhere(mapping: Mapping, names: Collection[str], facts: Collection[str]) 
     )
 
 
-def _kept(view: _View, where: dict[str, str]) -> list[int]:
-    keep = [
-        i
-        for i in range(len(view.table))
-        if all(is_value(view.cells(name)[i], value) for name, value in where.items())
-    ]
+def _kept(view: _View, where: dict[str, str], names: Collection[str]) -> list[int]:
+    """Rows that have these values; `names`: columns of names, in which 1 is not 001."""
+    keep = list(range(len(view.table)))
+    for name, value in where.items():
+        cells = view.cells(name)
+        chosen = values_of(cells, value, name in names)
+        keep = [i for i in keep if chosen[i]]
     if not keep:
         wanted = " and ".join(f"{name} = {value}" for name, value in where.items())
         raise TraceError(f"no row{' with ' + wanted if wanted else ''}", file=view.table.file)
@@ -186,6 +185,20 @@ def is_value(cell: Any, value: str) -> bool:
         return float(text) == float(value)
     except ValueError:
         return False
+
+
+def names_in(mapping: Mapping) -> set[str]:
+    """Columns that hold names of runs, scales, tasks or measures."""
+    called = ("run", "scale", "task", "measure")
+    return {
+        name for target in called for name in (mapping.columns.get(target), *USUAL[target]) if name
+    }
+
+
+def values_of(cells: Sequence[Any], value: str, names: bool) -> list[bool]:
+    """Which cells are what a user wrote: as text where some are, or these are names; else as numbers too."""
+    exact = [as_text(cell).strip() == value for cell in cells]
+    return exact if names or any(exact) else [is_value(cell, value) for cell in cells]
 
 
 def _targets(
@@ -221,6 +234,9 @@ def _targets(
             continue
         targets[target] = expression(source, view.cells, keep)
         if target == "step":
+            if "run" not in mapping.constants:
+                runs = targets.get("run") or targets.get("scale") or [None] * len(keep)
+                _check_rests(view, source, targets[target], runs, keep)
             unit = unit or _unit(view, source, targets[target])
             targets["step"] = _steps(view, source, targets["step"], unit, keep)
     if "step" not in targets:
@@ -252,14 +268,14 @@ def _say_step(view: _View, chosen: str, there: Sequence[str]) -> None:
     for name in USUAL["step"]:
         if name in view.table.columns:
             view.used.add(name)
+    others = f", and not {', '.join(map(repr, there[1:]))}" if len(there) > 1 else ""
     if chosen == "_step":
         view.notes.add(
             "guessed",
-            "steps are those of column '_step', which counts calls of wandb.log",
+            f"steps are those of column '_step', which counts calls of wandb.log{others}",
             view.table.file,
         )
     elif len(there) > 1 or chosen not in ("step", "Step"):
-        others = f", and not {', '.join(map(repr, there[1:]))}" if len(there) > 1 else ""
         view.notes.add("steps", f"column {chosen!r}{others}", view.table.file)
 
 
@@ -290,6 +306,14 @@ def _steps(
 
     Raises `TraceError` for a name without tokens where tokens are wanted.
     """
+    factor = steps.factor_in(source) if source in view.table.columns else None
+    if factor is not None:
+        raise TraceError(
+            f"the name says {factor}, so its cells are no steps as they are",
+            file=view.table.file,
+            column=source,
+            fix="Write steps out in a column whose name says no factor.",
+        )
     found = []
     for cell, row in zip(cells, keep, strict=True):
         try:
@@ -306,6 +330,28 @@ def _steps(
     return found
 
 
+def _check_rests(
+    view: _View, source: str, cells: Sequence[Any], runs: Sequence[Any], keep: Sequence[int]
+) -> None:
+    """Raise `TraceError` where cells name steps of several things in one run, as gpt2/step100 and bert/step100."""
+    rests: dict[Any, dict[str, int]] = {}
+    for cell, run, row in zip(cells, runs, keep, strict=True):
+        found = steps.in_text(cell) if isinstance(cell, str) else None
+        if found is not None:
+            rest = _EPOCH.sub("", found.rest).strip(" -_./=")
+            rests.setdefault(run, {}).setdefault(rest, row)
+    for several in rests.values():
+        if len(several) > 1:
+            first, second = list(several)[:2]
+            raise TraceError(
+                f"steps are told of {first!r} and of {second!r}: are they two trainings?",
+                file=view.table.file,
+                column=source,
+                row=several[second],
+                fix="Then give each row a run, with --column run=NAME, or select with --where; else --set run=NAME.",
+            )
+
+
 # --- a column per measure ---------------------------------------------------------------------
 
 
@@ -313,6 +359,15 @@ def _wide(
     view: _View, targets: dict[str, list[Any]], mapping: Mapping, keep: Sequence[int]
 ) -> Rows:
     chosen = _chosen(view, mapping) if mapping.measures else _numeric(view, mapping)
+    if mapping.errors:
+        targets = {name: cells for name, cells in targets.items() if name != "stderr"}
+    if "stderr" in targets and len(chosen) > 1:
+        raise TraceError(
+            f"there is one column of standard errors and {len(chosen)} measures, {few([one[0] for one in chosen])}",
+            file=view.table.file,
+            column=mapping.columns.get("stderr", "stderr"),
+            fix="Say whose they are with --stderr MEASURE=COLUMN and which columns are measures with --measure.",
+        )
     parts = []
     for measure, column, of_name in chosen:
         cells = view.cells(column)
@@ -348,7 +403,7 @@ def _chosen(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, Any
         optional = source.endswith("?") or asked.endswith("?")
         measure, name = asked.rstrip("?"), source.rstrip("?")
         if IN_NAME.search(name) or "*" in name:
-            matches = matching(view.table.names, measure, name)
+            matches = matching(_but_errors(view, mapping), measure, name)
         else:
             matches = [(measure, name, {})] if view.has(name) or not optional else []
         if not matches and not optional:
@@ -362,6 +417,16 @@ def _chosen(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, Any
     if not found:
         raise TraceError("none of the measures has a column", file=view.table.file)
     return found
+
+
+def _but_errors(view: _View, mapping: Mapping) -> list[str]:
+    """Names of columns without those that are standard errors of another."""
+    errors = {f"{name}{end}" for name in view.table.names for end in ERRORS}
+    return [
+        name
+        for name in view.table.names
+        if name not in errors and name not in mapping.errors.values()
+    ]
 
 
 def _numeric(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, Any]]]:
@@ -417,8 +482,10 @@ def _errors(source: str, view: _View, keep: Sequence[int]) -> list[Any]:
     counts = [count] * len(view.table) if re.fullmatch(r"[0-9]+", count) else view.cells(count)
     view.notes.add("converted", f"standard errors are {source}", view.table.file)
     errors: list[float | None] = []
+    lacking = 0
     for i in keep:
         if is_empty(deviations[i]) or is_empty(counts[i]):
+            lacking += is_empty(deviations[i]) != is_empty(counts[i])
             errors.append(None)
             continue
         try:
@@ -430,6 +497,10 @@ def _errors(source: str, view: _View, keep: Sequence[int]) -> list[Any]:
                 file=view.table.file,
                 row=i,
             ) from None
+    if lacking:
+        view.notes.add(
+            "left out", f"{lacking} of {source}, without a deviation or a count", view.table.file
+        )
     return errors
 
 

@@ -77,8 +77,19 @@ def named(rows: Rows, pattern: str) -> Rows:
         if found is None:
             continue
         for target, text in found.groupdict().items():
-            if text is not None:
-                (columns[target][i],) = typed(target, [text], rows.file, [rows.numbers[i]])
+            if text is None:
+                continue
+            (value,) = typed(target, [text], rows.file, [rows.numbers[i]])
+            before = rows.columns.get(target, [None] * len(rows))[i]
+            if target != "measure" and before not in (None, value):
+                raise TraceError(
+                    f"{target} is {before!r} in its column, and {value!r} by --names",
+                    file=rows.file,
+                    column=target,
+                    row=rows.numbers[i],
+                    fix="Leave the group out of --names, or set the column with --column.",
+                )
+            columns[target][i] = value
     _check_apart(rows, columns)
     return replace(rows, columns=columns)
 

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from emergence_stats.errors import TraceError, UsageError
-from emergence_stats.traces.importing.notes import Notes
+from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 from emergence_stats.traces.importing.paths import COMPRESSED
+from emergence_stats.traces.importing.steps import NAMES
 from emergence_stats.traces.limits import MAX_FILE_BYTES
 
 KINDS = {
@@ -38,10 +39,13 @@ KINDS = {
 }
 _DELIMITERS = ",;\t|"
 _LONGEST_CELL = 2**31 - 1
-_OF_A_ROW = frozenset(
-    ("step", "_step", "global_step", "iteration", "epoch")
-)  # none of which is of a whole run
+_OF_A_ROW = frozenset(NAMES)  # none of which is of a whole run
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]*[.,]?[0-9]+|[0-9]+[.,]|[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?)(?:e[+-]?[0-9]+)?[kmbgt]?\s*%?",
+    re.IGNORECASE,
+)
+_SEPARATOR = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 _INDEX = "Unnamed: "  # what pandas calls the column of an index that it wrote without a name
 
 
@@ -87,10 +91,16 @@ def read(
     data = _decompressed(data, path)
     head: dict[str, Any] = {}
     if kind == "parquet":
-        names, columns = _parquet(data, path)
+        names, columns = _parquet(data, path, notes)
     else:
         text = _text(data, path)
         if kind == "csv":
+            told = _SEPARATOR.match(text)  # as Excel reads it
+            if told is not None:
+                notes.add(
+                    "left out", f"the line {told[0].strip()!r}, which names the separator", path
+                )
+                text, delimiter = text[told.end() :], delimiter or told[1]
             separator = delimiter or _delimiter(text, path)
             if separator != "," and delimiter is None and separator != "\t":
                 notes.add("guessed", f"columns are separated by {separator!r}", path)
@@ -101,7 +111,7 @@ def read(
                 notes.add("converted", "the comma in numbers is the decimal point", path)
         else:
             reader = {"jsonl": _jsonl, "json": _json}[kind]
-            names, columns, head = reader(text, path)
+            names, columns, head = reader(text, path, notes)
     if not columns or not columns[0]:
         raise TraceError("no row", file=path)
     kept, doubled = _named(names, columns, path, notes)
@@ -110,7 +120,7 @@ def read(
 
 def check_json(path: Path) -> None:
     """Raise `TraceError` with the reason why a JSON file is no table (records or columns), as far as its content tells."""
-    _json(_text(_decompressed(path.read_bytes(), path), path), path)
+    _json(_text(_decompressed(path.read_bytes(), path), path), path, Notes())
 
 
 # --- bytes and text ---------------------------------------------------------------------------
@@ -120,8 +130,8 @@ def _decompressed(data: bytes, path: Path) -> bytes:
     """The bytes of a compressed file, by its first bytes and not by its name. No more than the limit is ever unpacked."""
     readers: tuple[tuple[bytes, Callable[[io.BytesIO], Any]], ...] = (
         (b"\x1f\x8b", lambda stream: gzip.GzipFile(fileobj=stream)),
-        (b"BZh", bz2.BZ2File),
-        (b"\xfd7zXZ\x00", lzma.LZMAFile),
+        (b"BZh", lambda stream: _streams(stream, bz2.BZ2Decompressor)),
+        (b"\xfd7zXZ\x00", lambda stream: _streams(stream, lzma.LZMADecompressor)),
         (b"\x28\xb5\x2f\xfd", _zstd),
         (b"PK\x03\x04", _zip),
     )
@@ -146,6 +156,20 @@ def _decompressed(data: bytes, path: Path) -> bytes:
     return data
 
 
+def _streams(data: io.BytesIO, decompressor: Callable[[], Any]) -> io.BytesIO:
+    """What several streams one after the other hold. Python's own readers pass over what follows the first that is damaged."""
+    rest, unpacked = data.getvalue(), bytearray()
+    while rest.strip(b"\0"):  # with which streams may be padded
+        one = decompressor()
+        unpacked += one.decompress(rest, MAX_FILE_BYTES.value + 1 - len(unpacked))
+        if len(unpacked) > MAX_FILE_BYTES.value:
+            break
+        if not one.eof:
+            raise EOFError("it ends early")
+        rest = one.unused_data.lstrip(b"\0")
+    return io.BytesIO(bytes(unpacked))
+
+
 def _zstd(data: io.BytesIO) -> Any:
     import pyarrow as pa
 
@@ -168,6 +192,12 @@ def _text(data: bytes, path: Path) -> str:
             "not UTF-8: it begins as UTF-16 does",
             file=path,
             fix="Convert it with: iconv -f UTF-16 -t UTF-8",
+        )
+    if b"\0" in data[:1000]:
+        raise TraceError(
+            "not text in UTF-8: it holds zero bytes; is it UTF-16?",
+            file=path,
+            fix="Convert it with: iconv -f UTF-16LE -t UTF-8",
         )
     try:
         return data.decode("utf-8-sig")
@@ -199,13 +229,16 @@ def _csv(text: str, delimiter: str, path: Path, notes: Notes) -> tuple[list[str]
     )
     names: list[str] | None = None
     columns: list[list[Any]] = []
-    comments = 0
+    comments = blank = 0
+    first = ""
     try:
         for cells in reader:
             if not any(cells):
+                blank += len(cells) > 1
                 continue
             if cells[0].startswith("#") and (names is None or len(_filled(cells)) != len(names)):
                 comments += 1
+                first = first or delimiter.join(cells)
             elif names is None:
                 names, columns = cells, [[] for _ in cells]
             else:
@@ -223,7 +256,10 @@ def _csv(text: str, delimiter: str, path: Path, notes: Notes) -> tuple[list[str]
     except csv.Error as error:
         raise TraceError(f"not valid csv (line {reader.line_num}: {error})", file=path) from None
     if comments:
-        notes.add("left out", f"{comments} lines that begin with # are comments", path)
+        text = f"{comments} lines that begin with # are comments, the first {first[:40]!r}"
+        notes.add("left out", text, path)
+    if blank:
+        notes.add("left out", f"{blank} rows of empty cells", path)
     return names or [], columns
 
 
@@ -231,6 +267,10 @@ def _filled(cells: list[str]) -> list[str]:
     """Cells without the empty ones at the end."""
     last = max((i for i, cell in enumerate(cells) if cell), default=-1)
     return cells[: last + 1]
+
+
+class UnclearPoint(TraceError):
+    """Nothing in a file tells whether the comma or the point is the decimal point of its numbers."""
 
 
 def _decimal(columns: Sequence[Sequence[Any]], path: Path, notes: Notes) -> str:
@@ -242,20 +282,27 @@ def _decimal(columns: Sequence[Sequence[Any]], path: Path, notes: Notes) -> str:
     commas = points = False
     pointed: list[str] = []
     for column in columns:
-        for cell in column:
-            if isinstance(cell, str) and cell.strip().lstrip("+-")[:1].isdigit():
-                digits = cell.strip().lstrip("+-").lower().replace("e-", "e").replace("e+", "e")
+        some = [cell.strip() for cell in column if isinstance(cell, str) and cell.strip()]
+        if not all(
+            _NUMBER.fullmatch(cell) or cell.lower() in ("nan", "inf", "-inf") for cell in some
+        ):
+            continue  # dates, versions and names
+        for cell in some:
+            if cell.lstrip("+-")[:1].isdigit():
+                digits = (
+                    cell.lstrip("+-").rstrip("% ").lower().replace("e-", "e").replace("e+", "e")
+                )
                 commas |= digits.count(",") == 1 and digits.replace(",", "").isalnum()
                 points |= digits.count(".") == 1 and digits.replace(".", "").isalnum()
                 pointed += [digits] if "." in digits else []
     if commas and points:
-        raise TraceError(
+        raise UnclearPoint(
             "some numbers have a comma and some a point, so it is not clear which is the decimal point",
             file=path,
             fix="Say it with --decimal . or --decimal ,",
         )
     if pointed and all(_THOUSANDS.fullmatch(digits) for digits in pointed):
-        raise TraceError(
+        raise UnclearPoint(
             f"the point of {pointed[0]} may be a decimal point, or one of thousands",
             file=path,
             fix="If it is a decimal point, say --decimal . else write numbers without it.",
@@ -285,7 +332,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _jsonl(text: str, path: Path) -> tuple[list[str], list[list[Any]], dict[str, Any]]:
+def _jsonl(
+    text: str, path: Path, notes: Notes
+) -> tuple[list[str], list[list[Any]], dict[str, Any]]:
     """A row a line; a line of names that begin with _ and hold objects (_meta, _summary) is about all rows."""
     rows: list[dict[str, Any]] = []
     head: dict[str, Any] = {}
@@ -310,6 +359,12 @@ def _jsonl(text: str, path: Path) -> tuple[list[str], list[list[Any]], dict[str,
                 fix="Import each from a file of its own.",
             )
         head.update(flat)
+    if head:
+        lists = [name for name, value in head.items() if isinstance(value, list)]
+        kept = [name for name in head if name not in lists]
+        notes.add("runs", f"of whole runs, kept in their config: {few(kept, COLUMNS)}", path)
+        if lists:
+            notes.add("left out", f"lists of whole runs: {few(lists, COLUMNS)}", path)
     return (*_of_records(rows), head)
 
 
@@ -319,7 +374,7 @@ def _is_head(row: dict[str, Any], flat: dict[str, Any]) -> bool:
     return named and not any(name.rpartition(".")[2] in _OF_A_ROW for name in flat)
 
 
-def _json(text: str, path: Path) -> tuple[list[str], list[list[Any]], dict[str, Any]]:
+def _json(text: str, path: Path, notes: Notes) -> tuple[list[str], list[list[Any]], dict[str, Any]]:
     """Records, or columns: what pandas writes with orient records, list, split or columns."""
     try:
         found = parse_json(text)
@@ -331,17 +386,27 @@ def _json(text: str, path: Path) -> tuple[list[str], list[list[Any]], dict[str, 
     if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
         return (*_of_records([_flat(row, path) for row in found]), {})
     if isinstance(found, dict) and {"columns", "data"} <= found.keys():
+        if isinstance(found.get("index"), list):
+            _say_index(found["index"], path, notes)
         return (*_split(found, path), {})
     if isinstance(found, dict) and found:
         values = list(found.values())
         if all(isinstance(v, list) for v in values) and len({len(v) for v in values}) == 1:
             return list(found), values, {}
         if _are_columns(values):
+            _say_index(list(values[0]), path, notes)
             return list(found), [[v[row] for row in values[0]] for v in values], {}
     raise TraceError(
         "neither a list of records nor a table of columns, and no results of lm-evaluation-harness",
         file=path,
     )
+
+
+def _say_index(index: Sequence[Any], path: Path, notes: Notes) -> None:
+    """An index that is more than a count of rows: nothing says what it is of."""
+    if [str(one) for one in index] != [str(i) for i in range(len(index))]:
+        text = f"the index of its rows, which has no name: {few([repr(one) for one in index])}"
+        notes.add("left out", text, path)
 
 
 def _split(found: dict[str, Any], path: Path) -> tuple[list[str], list[list[Any]]]:
@@ -389,7 +454,7 @@ def _flat(row: dict[str, Any], path: Path, before: str = "") -> dict[str, Any]:
     return found
 
 
-def _parquet(data: bytes, path: Path) -> tuple[list[str], list[list[Any]]]:
+def _parquet(data: bytes, path: Path, notes: Notes) -> tuple[list[str], list[list[Any]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -409,7 +474,24 @@ def _parquet(data: bytes, path: Path) -> tuple[list[str], list[list[Any]]]:
                 column=one.name,
                 fix="Write it as text.",
             )
-    return table.column_names, [column.to_pylist() for column in table.columns]
+    names, columns = table.column_names, [column.to_pylist() for column in table.columns]
+    for index in _ranges(table.schema.pandas_metadata, table.num_rows):
+        if index["name"] is None:
+            _say_index(index["cells"], path, notes)
+        else:
+            names, columns = [str(index["name"]), *names], [index["cells"], *columns]
+    return names, columns
+
+
+def _ranges(metadata: Any, n: int) -> list[dict[str, Any]]:
+    """Indices of pandas that are ranges of numbers, which it writes into the file's metadata alone."""
+    found = []
+    for one in (metadata or {}).get("index_columns", ()):
+        if isinstance(one, dict) and one.get("kind") == "range":
+            cells = list(range(one["start"], one["stop"], one["step"]))
+            if len(cells) == n:
+                found.append({"name": one.get("name"), "cells": cells})
+    return found
 
 
 def _named(
