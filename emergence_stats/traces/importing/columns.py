@@ -41,7 +41,8 @@ class Rows:
     `numbers`: rows in the file, counted from 0. `empty`: cells without a value, which are not measurements.
     `name`: what a run is called that has no name in the file. `sha256` of the file. `checkpoints`: one of many
     files of a training, each with its own steps. `later`: of two values at one step, which counts: "same" the later
-    one, "restart" the later one, and what came before it at later steps does not count either; None: neither.
+    one, "restart" the later one, and what came before it at later steps does not count either; None: neither. `timed`: rows are
+    numbered in the order in which they were written, those of all measures together.
     """
 
     file: str
@@ -53,6 +54,7 @@ class Rows:
     sha256: str | None = None
     checkpoints: bool = False
     later: str | None = None
+    timed: bool = False
     events: dict[str, RecordedEvents] = field(default_factory=dict)
 
     def __len__(self) -> int:

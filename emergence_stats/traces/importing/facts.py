@@ -15,7 +15,7 @@ from emergence_stats.traces.importing.notes import Notes
 from emergence_stats.traces.importing.readers.cells import are_numbers, plain
 from emergence_stats.traces.importing.readers.measurements import USUAL, doubled, elsewhere
 from emergence_stats.traces.importing.readers.names import expression
-from emergence_stats.traces.importing.readers.recorded import event_step
+from emergence_stats.traces.importing.readers.recorded import Read, event_step, unit_of
 from emergence_stats.traces.importing.readers.tables import UnclearPoint, kind_of, read
 
 _VERSION = re.compile(r"v?[0-9]+\.[0-9.]+|v[0-9]+")
@@ -33,6 +33,7 @@ class Facts:
     names: tuple[str, ...]
     rows: dict[str, dict[str, Any]]
     events: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    units: dict[str, str | None] = field(default_factory=dict)  # of events, as their columns say
 
     def row_of(self, name: str, notes: Notes) -> str:
         """The row of a run or scale. A version in its name (pythia-v1.1-70m) need not be in that of the row.
@@ -85,7 +86,8 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes, decimal: str | None =
     for number in range(len(table)):
         row = {name: table.columns[name][number] for name in names}
         (name,) = typed("run", [row[column]], table.file, [number])
-        name = str(name)
+        if name is None:
+            raise TraceError(f"no {key}", file=path, column=column, row=number)
         if name in rows:
             raise TraceError(f"{key} {name!r} appears twice", file=path, column=column, row=number)
         rows[name] = {
@@ -96,10 +98,11 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes, decimal: str | None =
         for target in targets:
             (rows[name][target],) = expression(mapping.columns[target], _cells_of(row), [0])
         events[name] = {
-            event: event_step(row[source], table.file, source, number)
+            event: event_step(row[source], Read(table.file, source, number, decimal=table.decimal))
             for event, source in here.items()
         }
-    return Facts(str(path), key, names, rows, events)
+    units = {event: unit_of(source) for event, source in here.items()}
+    return Facts(str(path), key, names, rows, events, units)
 
 
 def _number(cell: Any, decimal: str) -> Any:

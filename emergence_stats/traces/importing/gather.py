@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from emergence_stats.errors import TraceError
@@ -22,6 +22,7 @@ from emergence_stats.traces.importing.columns import (
 from emergence_stats.traces.importing.facts import Facts
 from emergence_stats.traces.importing.notes import Notes, few
 from emergence_stats.traces.importing.paths import seed_in
+from emergence_stats.traces.importing.readers.recorded import Read, check_unit
 
 _UNSAFE = re.compile(r"-*(?:[^A-Za-z0-9._+=-]+-*)+")  # what a file name cannot contain
 # Limits of the trace format, checked here so that nothing is written if one run does not fit.
@@ -46,6 +47,9 @@ class RunRows:
     checkpoints: bool = True
     events: RecordedEvents = field(default_factory=dict)
     before: Manifest | None = None
+    differ: dict[str, tuple[Any, Any]] = field(default_factory=dict)  # in the config of its files
+    timed: bool = True
+    key: str | None = None  # its row in the table of runs or scales
 
     def traces(self) -> dict[tuple[Any, ...], list[int]]:
         """The rows of each trace (measure, task, level, layer), in their order."""
@@ -81,19 +85,42 @@ def by_run(sources: Sequence[Rows], join: bool = False) -> dict[str, RunRows]:
                 found[name] = run
             if rows.file not in run.files:
                 run.files[rows.file] = rows.sha256
+                run.differ |= {
+                    key: (run.config[key], value)
+                    for key, value in rows.config.items()
+                    if key in run.config and run.config[key] != value and not rows.checkpoints
+                }
                 run.config = {**rows.config, **run.config}
                 run.later = run.later or rows.later
                 run.checkpoints &= rows.checkpoints
+                run.timed &= rows.timed
             _append(run, rows, i)
     for rows in sources:
         for name, events in rows.events.items():
             of_run = found[name or rows.name or ""].events
             for event, dated in events.items():
-                of_run.setdefault(event, {}).update(dated)
+                add_events(of_run.setdefault(event, {}), dated, event, rows.file)
     for run in found.values():
         if not join and not run.checkpoints:
             _check_woven(run)
     return dict(sorted(found.items()))
+
+
+def add_events(
+    there: dict[tuple[str | None, int | None], int | None],
+    more: Mapping[tuple[str | None, int | None], int | None],
+    event: str,
+    file: str,
+) -> None:
+    """Add the steps of an event that another source has. Raises `TraceError` where both have one, and not the same."""
+    for key, step in more.items():
+        before = there.get(key)
+        if before is not None and step is not None and before != step:
+            raise TraceError(
+                f"event {event!r} is at step {step} here, and at {before} in another place",
+                file=file,
+            )
+        there[key] = before if step is None else step
 
 
 def _append(run: RunRows, rows: Rows, i: int) -> None:
@@ -109,7 +136,7 @@ def _append(run: RunRows, rows: Rows, i: int) -> None:
         if cell is None:
             continue
         before = run.facts.setdefault(target, cell)
-        if before == cell:
+        if before == cell or _same_fact(target, before, cell, rows, i):
             continue
         if target == "step_unit":
             raise TraceError(
@@ -119,7 +146,7 @@ def _append(run: RunRows, rows: Rows, i: int) -> None:
                 fix="Import one of the two; if both are the same, say which with --set step_unit=UNIT.",
             )
         if target == "created":  # of its checkpoints, the first
-            run.facts[target] = min(before, cell)
+            run.facts[target] = min(before, cell, key=_moment)
             continue
         raise TraceError(
             f"run {run.name!r} has {target} {before!r} and {cell!r}",
@@ -128,6 +155,21 @@ def _append(run: RunRows, rows: Rows, i: int) -> None:
             row=rows.numbers[i],
             fix="A run has one; perhaps --column run='{...}' should tell them apart.",
         )
+
+
+def _same_fact(target: str, before: Any, cell: Any, rows: Rows, i: int) -> bool:
+    """Whether two cells say one thing, as 1M and 1000000."""
+    first, second = typed(target, [before, cell], rows.file, [rows.numbers[i]] * 2)
+    return bool(first == second)
+
+
+def _moment(text: str) -> tuple[bool, datetime | str]:
+    """A time to order by, of whatever zone; what is none comes first, so that it is said."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return False, text
+    return True, found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _check_woven(run: RunRows) -> None:
@@ -150,7 +192,7 @@ def add_facts(run: RunRows, facts: Facts | None, notes: Notes) -> None:
         key = facts.row_of(
             run.name if facts.key == "run" else str(known.get("scale", run.name)), notes
         )
-        row = list(facts.rows).index(key)
+        run.key, row = key, list(facts.rows).index(key)
         for name, value in facts.rows[key].items():
             if name in RUN_TARGETS:
                 (cell,) = typed(name, [value], facts.file, [row])
@@ -170,9 +212,19 @@ def add_facts(run: RunRows, facts: Facts | None, notes: Notes) -> None:
                         f"{cell} is not a number of layers", file=facts.file, column=name, row=row
                     )
             elif value is not None:
+                held = run.before.config.get(name, value) if run.before is not None else value
+                if held != value:
+                    raise TraceError(
+                        f"run {run.name!r} has {name} {held!r} in the store, and {value!r} here",
+                        file=facts.file,
+                        column=name,
+                        row=row,
+                    )
                 run.config[name] = value
         for event, step in facts.events.get(key, {}).items():
-            run.events.setdefault(event, {})[None, None] = step
+            unit = facts.units.get(event)
+            check_unit(unit, Read(facts.file, event, row, step_unit(run)))
+            add_events(run.events.setdefault(event, {}), {(None, None): step}, event, facts.file)
     run.facts = {name: cell for name, cell in known.items() if cell is not None}
     if run.before is not None:
         _take_over(run, run.before, file)
@@ -239,23 +291,40 @@ def check_values(run: RunRows, drop: bool, later: bool, notes: Notes) -> None:
     file = next(iter(run.files))
     for target in ("step", "level", "layer", "value", "stderr"):
         run.columns[target] = typed(target, run.columns[target], file, [p[1] for p in run.places])
-    keep = []
-    for i in range(len(run.places)):
-        if _is_finite(run, i):
-            keep.append(i)
-        elif not drop:
-            _refuse(run, i)
-    if not keep:
+    _say_errors(run, notes)
+    finite = [_is_finite(run, i) for i in range(len(run.places))]
+    if not drop and not all(finite):
+        _refuse(run, finite.index(False))
+    later_ = "restart" if later else run.later
+    if later_ == "restart":  # also where what came later diverged
+        _settle_repeats(run, later_, notes)
+    _drop_not_finite(run, notes)
+    if not run.places:
         raise TraceError(f"run {run.name!r} has no measurement", file=file)
-    if len(keep) < len(run.places):
-        notes.add("left out", f"{len(run.places) - len(keep)} values of {run.name} are not finite")
-    run.keep(keep)
-    _settle_repeats(run, "restart" if later else run.later, notes)
+    if later_ != "restart":
+        _settle_repeats(run, later_, notes)
     layers = [layer for layer in run.columns["layer"] if layer is not None]
     deepest = max(layers, default=0)
     if run.before is not None:  # which may not have had any layer
         deepest = max(deepest, run.facts.pop("n_layers"))
     run.facts.setdefault("n_layers", deepest)
+
+
+def _say_errors(run: RunRows, notes: Notes) -> None:
+    """Standard errors that are NaN are none: pandas writes a gap so."""
+    errors = run.columns["stderr"]
+    gaps = [i for i, error in enumerate(errors) if error is not None and math.isnan(error)]
+    for i in gaps:
+        errors[i] = None
+    if gaps:
+        notes.add("left out", f"{len(gaps)} standard errors of {run.name} are NaN")
+
+
+def _drop_not_finite(run: RunRows, notes: Notes) -> None:
+    keep = [i for i in range(len(run.places)) if _is_finite(run, i)]
+    if len(keep) < len(run.places):
+        notes.add("left out", f"{len(run.places) - len(keep)} values of {run.name} are not finite")
+    run.keep(keep)
 
 
 def _is_finite(run: RunRows, i: int) -> bool:
@@ -294,11 +363,14 @@ def _settle_repeats(run: RunRows, later: str | None, notes: Notes) -> None:
     """One value at each step of a trace: which of two counts, or an error."""
     gone: set[int] = set()
     dead: set[int] = set()
+    restarts: list[tuple[int, int]] = []  # the row that goes back, and to which step
     for key, rows in run.traces().items():
         at: dict[int, int] = {}
         back, highest = False, -1
         for i in rows:
             step = run.columns["step"][i]
+            if step < highest:
+                restarts.append((i, step))
             if later == "restart" and step <= highest:
                 for other in [s for s in at if s >= step]:
                     (gone if other == step else dead).add(at.pop(other))
@@ -315,6 +387,8 @@ def _settle_repeats(run: RunRows, later: str | None, notes: Notes) -> None:
                 f"{key[0]} of {run.name} goes back in steps, and is taken as one trace; after a restart say "
                 "--later-counts",
             )
+    if later == "restart" and run.timed:
+        dead |= _before_restarts(run, restarts) - gone
     if gone:
         notes.add("left out", f"{len(gone)} values of {run.name} at steps that were written again")
     if dead:
@@ -324,6 +398,22 @@ def _settle_repeats(run: RunRows, later: str | None, notes: Notes) -> None:
             f"{len(dead)} values of {run.name} at steps {min(steps_)} to {max(steps_)}, from before a restart",
         )
     run.keep([i for i in range(len(run.places)) if i not in gone and i not in dead])
+
+
+def _before_restarts(run: RunRows, restarts: Sequence[tuple[int, int]]) -> set[int]:
+    """Rows of any measure, written before a restart, at steps behind the one that training went back to."""
+    files = {file: k for k, file in enumerate(dict.fromkeys(file for file, _ in run.places))}
+    order = [(files[file], number) for file, number in run.places]
+    back = dict[tuple[int, int], int]()  # of each row that goes back, the lowest step
+    for i, step in restarts:
+        back[order[i]] = min(step, back.get(order[i], step))
+    found, waiting, lowest = set(), sorted(back), float("inf")
+    for j in sorted(range(len(order)), key=order.__getitem__, reverse=True):
+        while waiting and waiting[-1] > order[j]:
+            lowest = min(lowest, back[waiting.pop()])
+        if run.columns["step"][j] > lowest:
+            found.add(j)
+    return found
 
 
 def _same(run: RunRows, i: int, j: int) -> bool:
@@ -366,6 +456,13 @@ def name_seeds(runs: Sequence[RunRows], notes: Notes) -> None:
         or run.name
         for run in runs
     }
+    for run in runs:
+        of_run = seed_in(run.name) if "seed" in run.facts else None
+        if of_run is not None and of_run[0] != run.facts["seed"]:
+            notes.add(
+                "doubtful",
+                f"run {run.name} has seed {run.facts['seed']}, and {of_run[0]} in its name",
+            )
     pairs = [(scales[name], seed[0]) for name, seed in found.items() if seed is not None]
     if len(set(pairs)) < len(pairs):  # then that is not what the numbers are
         found, scales = {}, {}

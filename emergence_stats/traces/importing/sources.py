@@ -106,14 +106,21 @@ def _say_others(folder: Path, kind: str, notes: Notes) -> None:
             f"files of {few(others)}, beside those of {kind}: import them with --format",
             folder,
         )
-    ours = ("csv", "parquet", "jsonl") if kind != "lm-eval" else ("csv", "parquet")
+    packed = [file for file in sorted(folder.rglob("*.json.*")) if tables.kind_of(file) == "json"]
+    if packed and kind == "lm-eval":
+        text = f"compressed files, which may be results: {few([_below(f, folder) for f in packed])}; unpack them"
+        notes.add("left out", text, folder)
     found = [
-        file.name
-        for file in sorted(folder.iterdir())
-        if file.is_file() and tables.kind_of(file) in ours
+        _below(file, folder)
+        for file in sorted(folder.rglob("*"))
+        if tables.kind_of(file) in ("csv", "parquet", "jsonl") and file.is_file()
     ]
     if found:
         notes.add("left out", f"tables beside files of {kind}: {few(found)}", folder)
+
+
+def _below(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).as_posix()
 
 
 def _guess(path: Path) -> str:
@@ -132,13 +139,14 @@ def _guess(path: Path) -> str:
         tables.check_json(path)
         return kind
     inside = (
-        [file.name for file in sorted(path.iterdir()) if tables.kind_of(file)]
+        [file for file in sorted(path.rglob("*")) if tables.kind_of(file) and file.is_file()]
         if path.is_dir()
         else []
     )
     if inside:
+        depth = len(inside[0].relative_to(path).parts)
         raise UsageError(
-            f"{path}: a folder; name the tables in it, as {path}/*{Path(inside[0]).suffix}"
+            f"{path}: a folder; name the tables in it, as {path}/{'*/' * (depth - 1)}*{inside[0].suffix}"
         )
     raise UsageError(
         f"{path}: neither a table ({', '.join(tables.KINDS)}, compressed or not) nor event files, trainer_state.json, "

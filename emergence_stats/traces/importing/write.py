@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.support.progress import Progress
 from emergence_stats.traces.format import Manifest, arrow_schema, check_name
-from emergence_stats.traces.importing.columns import ROW_TARGETS, Rows
+from emergence_stats.traces.importing.columns import ROW_TARGETS, RecordedEvents, Rows
 from emergence_stats.traces.importing.facts import Facts
 from emergence_stats.traces.importing.gather import (
     RunRows,
+    add_events,
     add_facts,
     by_run,
     check_values,
@@ -104,7 +105,8 @@ def import_traces(
         recover(store)  # before anything of the store is looked at
     found = by_run(sources, choices.join)
     if not found:
-        raise TraceError("no measurement", file=", ".join(rows.file for rows in sources))
+        files = ", ".join(rows.file for rows in sources)
+        raise TraceError("no measurement", file=files or "in what was named")
     old = _manifests(store, suite)
     _check_names(found, old, choices, notes)
     if choices.add:
@@ -116,10 +118,14 @@ def import_traces(
             notes.add(
                 "joined", f"run {run.name} is in {len(run.files)} files: {few(list(run.files))}"
             )
+    for run in found.values():
+        for key, (first, second) in run.differ.items():
+            text = f"{key} of run {run.name} is {first!r} in one file and {second!r} in another: the first counts"
+            notes.add("doubtful", text)
     name_seeds(list(found.values()), notes)
     number_seeds(list(found.values()), old, notes)
     say_alike(list(found.values()), notes)
-    if facts is not None and facts.key == "run":
+    if facts is not None:
         _say_no_run(facts, found, notes)
     described = [_describe(run, suite) for run in found.values()]
     _check_ids(described)
@@ -137,8 +143,11 @@ def import_traces(
 
 
 def _say_no_run(facts: Facts, found: Mapping[str, RunRows], notes: Notes) -> None:
-    """Rows of the table of runs that no run has."""
-    used = {facts.row_of(name, Notes()) for name in found}
+    """Rows of the table of runs, or of scales, that no run has."""
+    if facts.key == "run":
+        used = {facts.row_of(name, Notes()) for name in found}
+    else:
+        used = {run.key for run in found.values() if run.key is not None}
     others = [name for name in facts.rows if name not in used]
     if others:
         notes.add("left out", f"rows for which there is no run: {few(others, COLUMNS)}", facts.file)
@@ -197,7 +206,7 @@ def _add_to(
         manifest = there.get(run_id(run.name))
         if manifest is None:
             close = difflib.get_close_matches(run_id(run.name), there, 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = f"; did you mean {close[0]}?" if close else "."
             raise UsageError(
                 f"--add adds measures to runs that are there, and {run.name} is not{hint} New runs are imported without --add"
             )
@@ -216,9 +225,28 @@ def _add_to(
             (f"{store}/{manifest.suite}/{manifest.run_id}.parquet", i) for i in range(n)
         ] + run.places
         run.before = manifest
+        for key, value in run.config.items():
+            if key in manifest.config and manifest.config[key] != value:
+                raise UsageError(
+                    f"run {manifest.run_id} has {key} {manifest.config[key]!r} in the store, and {value!r} here"
+                )
         run.config = {**manifest.config, **run.config}
+        for event, dated in _events_of(manifest).items():
+            there_ = run.events.setdefault(event, {})
+            add_events(
+                there_, dated, event, f"{manifest.suite}/{manifest.run_id}.json of the store"
+            )
         before = manifest.further.get("imported")
         run.files = {**(before if isinstance(before, dict) else {}), **run.files}
+
+
+def _events_of(manifest: Manifest) -> RecordedEvents:
+    """The events that a run in the store has."""
+    held: Any = manifest.further.get("events", {})
+    return {
+        event: {(one["task"], one["level"]): one["step"] for one in several}
+        for event, several in held.items()
+    }
 
 
 def _check_names(
@@ -285,7 +313,7 @@ def _manifest(run: RunRows, described: Imported) -> Manifest:
             name: [{"task": t, "level": v, "step": step} for (t, v), step in steps.items()]
             for name, steps in run.events.items()
         }
-        further["events"] = {**further.get("events", {}), **dated}
+        further["events"] = dated
     ours = {"imported by": f"emergence-stats {version('emergence-stats')}"}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Manifest(

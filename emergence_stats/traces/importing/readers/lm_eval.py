@@ -24,10 +24,10 @@ from emergence_stats.traces.importing.readers.tables import parse_json
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9-]+(?:\.[0-9]+)?")  # in the file's name
 _MILLISECONDS = 1e11  # seconds would be of the year 5138
 _MODEL = (
+    "peft",  # of which a base has many
     "pretrained",
     "path",
     "model",
-    "peft",
 )  # arguments that name the model, the better ones first
 
 
@@ -73,7 +73,7 @@ def read(path: Path, notes: Notes, unit: str | None = None) -> Iterator[Rows]:
     found.sort(
         key=lambda one: one.evaluated
     )  # the harness adds a file and overwrites none: the newer one counts
-    _check_shots(
+    _check_alike(
         found,
         {
             (one.model, one.folder): names[
@@ -81,6 +81,7 @@ def read(path: Path, notes: Notes, unit: str | None = None) -> Iterator[Rows]:
             ]
             for one in found
         },
+        notes,
     )
     for one in found:
         yield _rows(
@@ -88,27 +89,43 @@ def read(path: Path, notes: Notes, unit: str | None = None) -> Iterator[Rows]:
         )
 
 
-def _check_shots(found: Sequence[_Checkpoint], called: dict[tuple[str, str], str]) -> None:
-    """Raise `TraceError` where a task was evaluated with different numbers of examples at one step of a run."""
-    seen: dict[tuple[str, int, str], tuple[Any, Path]] = {}
+def _check_alike(
+    found: Sequence[_Checkpoint], called: dict[tuple[str, str], str], notes: Notes
+) -> None:
+    """What differs between the evaluations of a run.
+
+    Raises `TraceError` where a task was evaluated with different numbers of examples, or on parts of it.
+    """
+    seen: dict[tuple[str, str, str], tuple[Any, _Checkpoint]] = {}
     for one in found:
+        run = called[one.model, one.folder]
+        config = one.document["config"] if isinstance(one.document.get("config"), dict) else {}
         shots: Any = one.document.get("n-shot")
-        for task in one.document["results"] if isinstance(shots, dict) else ():
-            key = called[one.model, one.folder], one.step, task
-            n, file = seen.setdefault(key, (shots.get(task), one.file))
-            if n != shots.get(task):
-                raise TraceError(
-                    f"{task} was evaluated with {n} examples in {file}, and with {shots.get(task)} here, at step {one.step}",
-                    file=one.file,
-                    fix="Put the files of each into a folder of their own, and import one after the other.",
-                )
+        for task in one.document["results"]:
+            n = shots.get(task) if isinstance(shots, dict) else config.get("num_fewshot")
+            for what, value in (("examples", n), ("limit", config.get("limit"))):
+                before, other = seen.setdefault((run, task, what), (value, one))
+                if before != value:
+                    raise TraceError(
+                        f"{task} was evaluated with {what} {value} here at step {one.step}, and with {before} in {other.file} at "
+                        f"step {other.step}",
+                        file=one.file,
+                        fix="Put the files of each into a folder of their own, and import one after the other.",
+                    )
+        arguments = _arguments(config.get("model_args"))
+        for name, text in arguments.items():
+            if name in ("revision", *_MODEL):
+                continue
+            before, other = seen.setdefault((run, "", name), (text, one))
+            if before != text:
+                notes.add("doubtful", f"run {run} was evaluated with {name} {before} and {text}")
 
 
 def _document(file: Path) -> tuple[dict[str, Any] | None, bytes, str]:
     """What a file holds, its bytes, and why it cannot be read."""
     try:
         data = file.read_bytes()
-        return parse_json(data.decode("utf-8")), data, ""
+        return parse_json(data.decode("utf-8-sig")), data, ""
     except (ValueError, OSError, UnicodeDecodeError):
         return None, b"", "not valid JSON; is it cut off?"
 
@@ -135,6 +152,17 @@ def _checkpoint(
     ):
         step = steps.in_text(text)
         if step is not None:
+            in_path = steps.in_text(below)
+            if (
+                in_path is not None
+                and None not in (step.step, in_path.step)
+                and in_path.step != step.step
+            ):
+                raise TraceError(
+                    f"the step is {step.step} by {text!r}, and {in_path.step} by the file's path",
+                    file=file,
+                    fix="Correct one of them: rename the folder or file, or the model in the file.",
+                )
             break
     else:
         raise TraceError(
@@ -146,6 +174,9 @@ def _checkpoint(
         number, counts = step.of(unit)
     except ValueError as error:
         raise TraceError(f"steps are to be {unit}: {error}", file=file) from None
+    in_name = steps.in_text(file.stem)
+    if not model and in_name is not None:
+        model = in_name.rest.strip("-_. ")
     in_model, in_folder = (
         steps.in_text(model),
         steps.in_text(PurePosixPath(below).parent.as_posix()),
@@ -230,11 +261,15 @@ def _overlap(checkpoints: Sequence[_Checkpoint]) -> bool:
     return False
 
 
-def _rows(one: _Checkpoint, run: str, notes: Notes) -> Rows:
+def _metrics(one: _Checkpoint, notes: Notes) -> dict[str, list[Any]]:
+    """Task, measure, value and stderr of each metric; what is none is named."""
     document = one.document
     results = {
         task: found for task, found in document["results"].items() if isinstance(found, dict)
     }
+    others = [task for task in document["results"] if task not in results]
+    if others:
+        notes.add("left out", f"results of {few(others)}, which are no objects", one.file)
     groups = _groups(document)
     if groups:
         notes.add(
@@ -242,6 +277,7 @@ def _rows(one: _Checkpoint, run: str, notes: Notes) -> Rows:
         )
     columns: dict[str, list[Any]] = {name: [] for name in ("task", "measure", "value", "stderr")}
     no_numbers: list[str] = []
+    no_filter: list[str] = []
     for task, metrics in results.items():
         if task in groups:
             continue
@@ -251,7 +287,11 @@ def _rows(one: _Checkpoint, run: str, notes: Notes) -> Rows:
         for name, value in metrics.items():
             metric, _, filter_ = name.partition(",")
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if metric.endswith("_stderr") or (filtered and not filter_):
+            if metric.endswith("_stderr"):
+                continue
+            if filtered and not filter_:
+                if number and metric not in _NO_METRICS:
+                    no_filter.append(f"{metric} of {task}")
                 continue
             if not number:
                 if metric not in _NO_METRICS:
@@ -263,8 +303,16 @@ def _rows(one: _Checkpoint, run: str, notes: Notes) -> Rows:
             columns["value"].append(value)
             is_number = isinstance(error, int | float) and not isinstance(error, bool)
             columns["stderr"].append(error if is_number else None)
+    if no_filter:
+        text = f"{few(no_filter, COLUMNS)}: without a filter, beside others that have one"
+        notes.add("left out", text, one.file)
     if no_numbers:
         notes.add("left out", f"{few(no_numbers, COLUMNS)}: no number", one.file)
+    return columns
+
+
+def _rows(one: _Checkpoint, run: str, notes: Notes) -> Rows:
+    document, columns = one.document, _metrics(one, notes)
     n = len(columns["task"])
     for target in ("value", "stderr"):
         columns[target] = typed(target, columns[target], str(one.file), list(range(n)))

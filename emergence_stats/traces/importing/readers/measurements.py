@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -38,7 +38,7 @@ from emergence_stats.traces.importing.readers.names import (
     matching,
     named,
 )
-from emergence_stats.traces.importing.readers.recorded import event_step
+from emergence_stats.traces.importing.readers.recorded import Dates, Read, event_step
 from emergence_stats.traces.importing.readers.tables import Table
 
 # Names under which a column is found without being told, the better ones first.
@@ -73,6 +73,7 @@ class _View:
     beside: dict[str, Any]
     notes: Notes
     used: set[str] = field(default_factory=set)
+    step: str | None = None  # the column of steps
 
     def has(self, name: str) -> bool:
         return name in self.table.columns or name in self.beside
@@ -141,7 +142,7 @@ def measurements(
     rows.config = {
         name: plain(value) for name, value in table.head.items() if not isinstance(value, list)
     }
-    rows.events = _events(view, mapping.events, rows, facts, unit or steps.OPTIMISER)
+    rows.events = _events(view, mapping.events, targets, keep, facts, unit or steps.OPTIMISER)
     return named(rows, mapping.names) if mapping.names else rows
 
 
@@ -234,6 +235,7 @@ def _targets(
             continue
         targets[target] = expression(source, view.cells, keep)
         if target == "step":
+            view.step = source
             if "run" not in mapping.constants:
                 runs = targets.get("run") or targets.get("scale") or [None] * len(keep)
                 _check_rests(view, source, targets[target], runs, keep)
@@ -344,7 +346,7 @@ def _check_rests(
         if len(several) > 1:
             first, second = list(several)[:2]
             raise TraceError(
-                f"steps are told of {first!r} and of {second!r}: are they two trainings?",
+                f"steps are told of {first!r} and of {second!r}, which may be two trainings",
                 file=view.table.file,
                 column=source,
                 row=several[second],
@@ -393,7 +395,7 @@ def _wide(
     if unknown:
         raise UsageError(f"--stderr: there is no measure {sorted(unknown)[0]!r}")
     _say_unused(view, "is not a measure that was asked for" if mapping.measures else None)
-    return joined(parts)
+    return replace(joined(parts), timed=True)
 
 
 def _chosen(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, Any]]]:
@@ -513,30 +515,42 @@ def _say_unused(view: _View, why: str | None) -> None:
 
 
 def _events(
-    view: _View, wanted: dict[str, str], rows: Rows, facts: Collection[str], unit: str
+    view: _View,
+    wanted: dict[str, str],
+    targets: dict[str, list[Any]],
+    keep: Sequence[int],
+    facts: Collection[str],
+    unit: str,
 ) -> dict[str, Any]:
-    """Recorded events of each run: the one step that the rows of a run (and task-level) have in a column.
+    """Recorded events of each run: the one step that its rows, or those of a task-level, have in a column.
 
-    `unit`: what the run's steps count. Raises `TraceError` for an event in another.
+    Also rows without a measurement, as of a summary; an empty cell says nothing where another row has a step. `unit`: what
+    the run's steps count. Raises `TraceError` for an event in another, and for two steps of one.
     """
+    n = len(keep)
+    runs, tasks, levels = (
+        typed(target, targets.get(target, [None] * n), view.table.file, keep)
+        for target in ("run", "task", "level")
+    )
+    named_ = "run" in targets
     found: dict[str, Any] = {}
     for name, source in wanted.items():
         if not view.has(source) and source in facts:
             continue
         cells = view.cells(source)
-        names = rows.columns.get("run") or [""] * len(rows)
-        tasks = rows.columns.get("task") or [None] * len(rows)
-        levels = rows.columns.get("level") or [None] * len(rows)
         whole = source in view.beside
-        for i, number in enumerate(rows.numbers):
-            key = (None, None) if whole else (tasks[i], levels[i])
-            step = event_step(cells[number], rows.file, source, number, unit, view.table.decimal)
-            of_run = found.setdefault(names[i] or "", {}).setdefault(name, {})
-            if of_run.setdefault(key, step) != step:
+        for run, task, level, row in zip(runs, tasks, levels, keep, strict=True):
+            read = Read(view.table.file, source, row, unit, view.step, view.table.decimal)
+            step = event_step(cells[row], read)
+            if named_ and run is None:
+                if is_empty(cells[row]):
+                    continue
                 raise TraceError(
-                    f"event {name!r} has the steps {of_run[key]} and {step}",
-                    file=rows.file,
-                    column=source,
-                    row=number,
+                    "the row has an event and no run", file=read.file, column=source, row=row
                 )
-    return found
+            of_run = found.setdefault(run or "", {}).setdefault(name, Dates())
+            of_run.add((None, None) if whole else (task, level), step, is_empty(cells[row]), read)
+    return {
+        run: {name: dates.settled() for name, dates in events.items()}
+        for run, events in found.items()
+    }

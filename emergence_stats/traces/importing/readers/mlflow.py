@@ -11,7 +11,7 @@ from typing import Any
 
 from emergence_stats.errors import TraceError
 from emergence_stats.traces.importing.columns import Rows, number_in
-from emergence_stats.traces.importing.notes import Notes
+from emergence_stats.traces.importing.notes import Notes, few
 
 _LINE = re.compile(r"[0-9]+ \S+( -?[0-9]+)?")
 
@@ -25,7 +25,18 @@ def read(path: Path, notes: Notes) -> Iterator[Rows]:
 
     Raises `TraceError` for a line of another form.
     """
+    empty = [
+        meta.parent
+        for meta in sorted(path.rglob("meta.yaml"))
+        if _meta(meta.parent, "run_id") is not None
+        and not any((meta.parent / "metrics").rglob("*"))
+    ]
+    if empty:
+        notes.add("left out", f"runs without metrics: {few([run.name for run in empty])}", path)
     for folder in _folders(path):
+        if ".trash" in folder.relative_to(path).parts:
+            notes.add("left out", "a run in the trash", folder.parent)
+            continue
         meta = _meta(folder.resolve().parent, "lifecycle_stage")
         if meta == "deleted":
             notes.add("left out", "a run that was deleted", folder.parent)
@@ -124,8 +135,9 @@ def _meta(run: Path, name: str) -> str | None:
     meta = run / "meta.yaml"
     if not meta.is_file():
         return None
-    found = re.search(rf"^{name}:\s*['\"]?(.+?)['\"]?\s*$", _text(meta), re.MULTILINE)
-    return found[1] if found and found[1] not in ("''", "null") else None
+    found = re.search(rf"^{name}:[ \t]*(.*?)[ \t]*$", _text(meta), re.MULTILINE)
+    value = found[1].strip("'\"") if found else ""
+    return value if value not in ("", "null", "~") else None
 
 
 def _called(run: Path, notes: Notes) -> str:

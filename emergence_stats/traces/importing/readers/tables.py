@@ -195,7 +195,7 @@ def _text(data: bytes, path: Path) -> str:
         )
     if b"\0" in data[:1000]:
         raise TraceError(
-            "not text in UTF-8: it holds zero bytes; is it UTF-16?",
+            "not text in UTF-8: it holds zero bytes, as UTF-16 does",
             file=path,
             fix="Convert it with: iconv -f UTF-16LE -t UTF-8",
         )
@@ -240,6 +240,12 @@ def _csv(text: str, delimiter: str, path: Path, notes: Notes) -> tuple[list[str]
                 comments += 1
                 first = first or delimiter.join(cells)
             elif names is None:
+                if comments and all(_NUMBER.fullmatch(cell.strip()) for cell in cells):
+                    raise TraceError(
+                        f"the first line that is no comment holds numbers, and {first[:40]!r} before it begins with #",
+                        file=path,
+                        fix="If that line has the names of columns, write it without the #.",
+                    )
                 names, columns = cells, [[] for _ in cells]
             else:
                 if len(cells) > len(names) and not any(cells[len(names) :]):

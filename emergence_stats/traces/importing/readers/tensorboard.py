@@ -209,6 +209,7 @@ def _rows(run: Path, parts: Sequence[tuple[str, _Folder]], top: Path) -> Rows:
         },
         list(range(n)),
         later="restart",
+        timed=len(parts) == 1,
         sha256=_digest(folder.path for _, folder in parts),
     )
 

@@ -32,7 +32,8 @@ def read(paths: Sequence[Path], notes: Notes) -> Iterator[Rows]:
     for file in files:
         state = _state(file)
         folder = file.resolve().parent
-        if steps.in_text(folder.name) is not None:
+        step = steps.in_text(folder.name)
+        if step is not None and not step.rest.strip("-_. "):  # not lr1e-3_steps1000
             folder = folder.parent
         trainings.setdefault(folder, []).append((_global_step(state, file), file, state))
     # names() names a file by its folder where its own name is that of a logger
@@ -42,9 +43,14 @@ def read(paths: Sequence[Path], notes: Notes) -> Iterator[Rows]:
         yield _rows(states, called[folder / FILE], notes)
 
 
+def _key(entry: dict[str, Any]) -> tuple[Any, frozenset[str]]:
+    """What an entry is of: its step, and which metrics it has, since training and evaluation have one each."""
+    return entry.get("step"), frozenset(entry)
+
+
 def _state(file: Path) -> dict[str, Any]:
     try:
-        found = parse_json(file.read_text("utf-8"))
+        found = parse_json(file.read_text("utf-8-sig"))
     except (ValueError, UnicodeDecodeError) as error:
         raise TraceError(f"not valid json ({error}); is it cut off?", file=file) from None
     if not isinstance(found, dict) or not isinstance(found.get("log_history"), list):
@@ -66,14 +72,21 @@ def _rows(states: Sequence[tuple[int, Path, dict[str, Any]]], name: str, notes: 
     """The metrics of a training's checkpoints: the history of the last, and what of the others is not in it."""
     last, file, state = states[-1]
     entries = [(number, entry) for number, entry in enumerate(state["log_history"])]
-    there = {entry.get("step") for _, entry in entries}
+    there = {_key(entry): entry for _, entry in entries}
     for _, other, earlier in reversed(states[:-1]):
-        lost = [
-            (number, entry)
-            for number, entry in enumerate(earlier["log_history"])
-            if entry.get("step") not in there
-        ]
-        there |= {entry.get("step") for _, entry in lost}
+        lost = []
+        for number, entry in enumerate(earlier["log_history"]):
+            held = there.get(_key(entry))
+            if held is None:
+                lost.append((number, entry))
+            elif held != entry:
+                raise TraceError(
+                    f"step {entry.get('step')} is another one here than in {file}, and both are of training {name!r}",
+                    file=other,
+                    row=number,
+                    fix="Import one of the two files alone; if they are two trainings, one after the other with --set run=NAME.",
+                )
+        there |= {_key(entry): entry for _, entry in lost}
         entries = [*lost, *entries]
         if lost:
             steps_ = [entry.get("step") for _, entry in lost]
