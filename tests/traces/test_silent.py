@@ -353,3 +353,35 @@ def test_names_of_mlflow_end_with_their_line(tmp_path):
 def test_a_folder_of_tables_deeper_down_says_how_to_name_them(tmp_path):
     write(tmp_path, {"logs/v0/metrics.csv": lines("step,acc", "0,.1")})
     assert "logs/*/*.csv" in refused(tmp_path, "logs", *SIZE, *SUITE)
+
+
+def test_a_table_of_runs_has_the_usual_names_too(tmp_path):
+    write(
+        tmp_path,
+        {
+            "t.csv": lines("run,step,acc", "a,0,.1", "b,0,.2"),
+            "runs.csv": lines("run,model,num_params,num_layers,seed", "a,70m,70M,6,1", "b,70m,70M,6,2"),
+        },
+    )  # fmt: skip
+    assert "column 'num_params' is n_params" in said(tmp_path, "t.csv", "--runs", "runs.csv", "--dry-run")  # fmt: skip
+    run = imported(tmp_path, "t.csv", "--runs", "runs.csv")["b"].manifest
+    assert (run.scale, run.n_params, run.n_layers, run.seed) == ("70m", 70_000_000, 6, 2)
+    assert not {"model", "num_params", "num_layers"} & run.config.keys()
+
+
+def test_a_name_that_cannot_be_printed_is_named_with_its_place(tmp_path):
+    write(tmp_path, {"t.csv": lines("task,step,acc", "add,0,.1", "add\u200b,0,.1")})
+    message = refused(tmp_path, "t.csv", *SIZE, *SUITE)
+    assert "t.csv, column 'task', row 1" in message
+    assert "printed" in message
+
+
+def test_names_that_look_alike_are_said(tmp_path):
+    write(tmp_path, {"t.csv": lines("task,step,acc", "caf\u00e9,0,.1", "cafe\u0301,0,.2")})
+    assert "tasks that look alike" in said(tmp_path, "t.csv", *SIZE)
+
+
+def test_a_column_of_standard_errors_is_no_measure(tmp_path):
+    write(tmp_path, {"t.csv": lines("step,acc,spread", "0,.1,.01")})
+    run = imported(tmp_path, "t.csv", *SIZE, "--stderr", "acc=spread")["t"]
+    assert set(run.measures) == {"acc"}

@@ -23,6 +23,8 @@ _COUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmbgt]?)", re.IGNORECASE)
 _IN_WORDS = {
     **dict.fromkeys(WHOLE, "a whole number"),
     **dict.fromkeys(REAL, "a number"),
+    "task": "a name that can be printed",
+    "measure": "a name that can be printed",
     "step": "a whole number of steps (10, 50K, step1000)",
     "n_params": "a number of parameters (as 405632 or 1.4b)",
     "step_unit": f"one of {', '.join(steps.UNITS)}",
@@ -118,7 +120,7 @@ def _converter(target: str, decimal: str) -> Callable[[Any], Any]:
         return _whole
     if target in REAL:
         return lambda cell: number_in(cell, decimal)
-    return _text
+    return _printed if target in ("task", "measure") else _text
 
 
 def is_empty(cell: Any, target: str = "value") -> bool:
@@ -203,6 +205,13 @@ def _text(cell: Any) -> str:
         return str(int(cell))
     text = str(cell).strip()
     text.encode("utf-8")  # half of a surrogate pair cannot be written
+    return text
+
+
+def _printed(cell: Any) -> str:
+    text = _text(cell)
+    if not text.isprintable():
+        raise ValueError(cell)
     return text
 
 

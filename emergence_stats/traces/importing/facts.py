@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,9 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes, decimal: str | None =
         wanted = ", ".join((*USUAL["run"], *USUAL["scale"]))
         raise TraceError(f"no column {wanted}; it has {', '.join(names[:30])}", file=path)
     targets = elsewhere(mapping, (), names)
+    called = _called(names, column, targets)
+    for target, alias in called.items():
+        notes.add("guessed", f"column {alias!r} is {target}", path)
     here = {event: source for event, source in mapping.events.items() if source in names}
     numeric = {
         name for name in names if kind == "csv" and are_numbers(table.columns[name], table.decimal)
@@ -93,8 +96,9 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes, decimal: str | None =
         rows[name] = {
             k: _number(v, table.decimal) if k in numeric and k not in RUN_TARGETS else plain(v)
             for k, v in row.items()
-            if k != column
+            if k != column and k not in called.values()
         }
+        rows[name] |= {target: plain(row[alias]) for target, alias in called.items()}
         for target in targets:
             (rows[name][target],) = expression(mapping.columns[target], _cells_of(row), [0])
         events[name] = {
@@ -103,6 +107,17 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes, decimal: str | None =
         }
     units = {event: unit_of(source) for event, source in here.items()}
     return Facts(str(path), key, names, rows, events, units)
+
+
+def _called(names: Collection[str], key: str, said: Collection[str]) -> dict[str, str]:
+    """Columns that are targets of a run by another of their usual names."""
+    return {
+        target: alias
+        for target in ("scale", "n_params", "n_layers")
+        if target not in names and target not in said
+        for alias in [next((one for one in USUAL[target] if one in names and one != key), None)]
+        if alias is not None
+    }
 
 
 def _number(cell: Any, decimal: str) -> Any:

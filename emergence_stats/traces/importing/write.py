@@ -11,6 +11,7 @@ from importlib.metadata import version
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.support.progress import Progress
@@ -125,6 +126,7 @@ def import_traces(
     name_seeds(list(found.values()), notes)
     number_seeds(list(found.values()), old, notes)
     say_alike(list(found.values()), notes)
+    _say_lookalikes(found, notes)
     if facts is not None:
         _say_no_run(facts, found, notes)
     described = [_describe(run, suite) for run in found.values()]
@@ -140,6 +142,21 @@ def import_traces(
         _write_all(prepared, progress)
         Store.open(store).refresh_catalogue()
     return described
+
+
+def _say_lookalikes(found: Mapping[str, RunRows], notes: Notes) -> None:
+    """Names that differ in how accents are encoded alone: they look the same, and stay two."""
+    names = {"run": set(found), "scale": {run.facts["scale"] for run in found.values()}}
+    for target in ("task", "measure"):
+        names[target] = {name for run in found.values() for name in run.columns[target]} - {None}
+    for kind, several in names.items():
+        forms: dict[str, list[str]] = {}
+        for name in several:
+            forms.setdefault(normalize("NFC", name), []).append(name)
+        alike = sorted(form for form, those in forms.items() if len(those) > 1)
+        if alike:
+            text = f"{kind}s that look alike and differ in how accents are encoded: {few(alike)}"
+            notes.add("doubtful", text)
 
 
 def _say_no_run(facts: Facts, found: Mapping[str, RunRows], notes: Notes) -> None:

@@ -434,6 +434,7 @@ def _but_errors(view: _View, mapping: Mapping) -> list[str]:
 def _numeric(view: _View, mapping: Mapping) -> list[tuple[str, str, dict[str, Any]]]:
     """Without a word every column of numbers that is no other target is a measure, and the others are named."""
     errors = {f"{name}{end}" for name in view.table.names for end in ERRORS}
+    errors |= {*mapping.errors.values()}
     measures = []
     bad: list[str] = []
     for name, cells in view.table.columns.items():
