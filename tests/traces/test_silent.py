@@ -385,3 +385,9 @@ def test_a_column_of_standard_errors_is_no_measure(tmp_path):
     write(tmp_path, {"t.csv": lines("step,acc,spread", "0,.1,.01")})
     run = imported(tmp_path, "t.csv", *SIZE, "--stderr", "acc=spread")["t"]
     assert set(run.measures) == {"acc"}
+
+
+def test_a_table_that_is_sorted_down_has_no_restarts(tmp_path):
+    write(tmp_path, {"t.csv": lines("step,acc", "40,.5", "30,.4", "20,.3", "10,.2", "0,.1")})
+    run = imported(tmp_path, "t.csv", *SIZE, "--later-counts")["t"]
+    assert values(run, "acc") == {0: 0.1, 10: 0.2, 20: 0.3, 30: 0.4, 40: 0.5}

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from emergence_stats.errors import TraceError
@@ -25,6 +26,7 @@ from emergence_stats.traces.importing.paths import seed_in
 from emergence_stats.traces.importing.readers.recorded import Read, check_unit
 
 _UNSAFE = re.compile(r"-*(?:[^A-Za-z0-9._+=-]+-*)+")  # what a file name cannot contain
+_RESTARTS = 3  # one after the other, from step to step back: more is a table in another order
 # Limits of the trace format, checked here so that nothing is written if one run does not fit.
 _RANGES = {"step": 2**63 - 1, "level": 2**15 - 1, "layer": 2**15 - 1}
 
@@ -365,6 +367,9 @@ def _settle_repeats(run: RunRows, later: str | None, notes: Notes) -> None:
     dead: set[int] = set()
     restarts: list[tuple[int, int]] = []  # the row that goes back, and to which step
     for key, rows in run.traces().items():
+        if later == "restart" and _is_sorted_down(run, rows):
+            notes.add("steps", f"{run.name} is sorted by step from the last to the first")
+            continue
         at: dict[int, int] = {}
         back, highest = False, -1
         for i in rows:
@@ -418,6 +423,12 @@ def _before_restarts(run: RunRows, restarts: Sequence[tuple[int, int]]) -> set[i
 
 def _same(run: RunRows, i: int, j: int) -> bool:
     return all(run.columns[t][i] == run.columns[t][j] for t in ("value", "stderr"))
+
+
+def _is_sorted_down(run: RunRows, rows: Sequence[int]) -> bool:
+    """Whether no step of a trace comes after a smaller one: that many restarts there are not."""
+    found = [run.columns["step"][i] for i in rows]
+    return len(found) > _RESTARTS and all(a > b for a, b in pairwise(found))
 
 
 def _descends(run: RunRows, rows: Sequence[int]) -> bool:
