@@ -391,3 +391,19 @@ def test_a_table_that_is_sorted_down_has_no_restarts(tmp_path):
     write(tmp_path, {"t.csv": lines("step,acc", "40,.5", "30,.4", "20,.3", "10,.2", "0,.1")})
     run = imported(tmp_path, "t.csv", *SIZE, "--later-counts")["t"]
     assert values(run, "acc") == {0: 0.1, 10: 0.2, 20: 0.3, 30: 0.4, 40: 0.5}
+
+
+def test_a_restart_in_one_file_says_nothing_of_another(tmp_path):
+    write(
+        tmp_path,
+        {
+            "a_val.csv": lines("run,step,val", "r,0,5", "r,100,4", "r,200,3"),
+            "b_train.csv": lines("run,step,loss", "r,0,5", "r,100,4", "r,200,3", "r,50,4", "r,200,2"),
+        },
+    )  # fmt: skip
+    run = imported(tmp_path, "a_val.csv", "b_train.csv", *SIZE, "--later-counts")["r"]
+    assert values(run, "val") == {0: 5.0, 100: 4.0, 200: 3.0}
+    assert values(run, "loss") == {0: 5.0, 50: 4.0, 200: 2.0}
+    write(tmp_path, {"more.csv": lines("run,step,acc", "r,0,.5", "r,100,.4", "r,50,.3")})
+    run = imported(tmp_path, "more.csv", "--add", "--later-counts")["r"]
+    assert values(run, "val") == {0: 5.0, 100: 4.0, 200: 3.0}

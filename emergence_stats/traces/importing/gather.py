@@ -406,15 +406,17 @@ def _settle_repeats(run: RunRows, later: str | None, notes: Notes) -> None:
 
 
 def _before_restarts(run: RunRows, restarts: Sequence[tuple[int, int]]) -> set[int]:
-    """Rows of any measure, written before a restart, at steps behind the one that training went back to."""
-    files = {file: k for k, file in enumerate(dict.fromkeys(file for file, _ in run.places))}
-    order = [(files[file], number) for file, number in run.places]
-    back = dict[tuple[int, int], int]()  # of each row that goes back, the lowest step
+    """Rows of any measure of a file, written before a restart in it, at steps behind the one that training went back to."""
+    back: dict[tuple[str, int], int] = {}  # of each row that goes back, the lowest step
     for i, step in restarts:
-        back[order[i]] = min(step, back.get(order[i], step))
-    found, waiting, lowest = set(), sorted(back), float("inf")
-    for j in sorted(range(len(order)), key=order.__getitem__, reverse=True):
-        while waiting and waiting[-1] > order[j]:
+        back[run.places[i]] = min(step, back.get(run.places[i], step))
+    found: set[int] = set()
+    lowest, waiting, current = math.inf, list[tuple[str, int]](), None
+    for j in sorted(range(len(run.places)), key=run.places.__getitem__, reverse=True):
+        if run.places[j][0] != current:
+            current, lowest = run.places[j][0], math.inf
+            waiting = sorted(place for place in back if place[0] == current)
+        while waiting and waiting[-1] > run.places[j]:
             lowest = min(lowest, back[waiting.pop()])
         if run.columns["step"][j] > lowest:
             found.add(j)
