@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from emergence_stats.errors import UsageError
-from emergence_stats.traces.places import is_uri, locate, there
+from emergence_stats.traces.places import check_bucket, is_uri, locate, there
 from emergence_stats.traces.store import Store
 
 from .engines.bars import Bars
@@ -79,6 +79,7 @@ def collect(
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise UsageError(f"unknown device {device!r}; known devices: cpu, cuda and cuda:N")
     work = Workplace.of(store, scratch)
+    check_bucket(os.fspath(store))
     missing = missing_runs(store, suite, scales, seeds)
     left = work.send_what_is_left()
     if left:

@@ -96,7 +96,9 @@ def costs_on_gpu(suite: str, memory_gb: float | None) -> tuple[str, list[dict[st
         raise UsageError(
             f"what a GPU would take is known for models of the tasks, and suite {suite} has language models"
         )
-    basis = f"{costs.DEVICE}, {memory:g} GB, products in float32"
+    basis = f"{costs.DEVICE}, {memory:g} GB, timed with products in float32"
+    if declared.precision is not None:
+        basis += f" (the suite trains in {declared.precision}, which was not timed)"
     if declared.deep is not None or declared.log_spaced is not None:
         basis += "; without the measures of log-spaced checkpoints, which were not timed there"
     return basis, [asdict(cost) for cost in costs.costs(declared, memory)]

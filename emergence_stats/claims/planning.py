@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -126,8 +127,9 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
     if plan["suite"] not in trainable_suites():
         yield f"suite {plan['suite']} cannot be trained by `collect`: train its runs yourself, and import them"
         return
-    suite = "" if plan["confirmatory"] else f" --suite {plan['suite']}"
-    yield f"make them with: emergence-stats collect {plan['name']}{suite}"
+    options = "" if plan["confirmatory"] else f" --suite {plan['suite']}"
+    options += f" --traces {shlex.quote(plan['traces'])}" if "traces" in plan else ""
+    yield f"make them with: emergence-stats collect {plan['name']}{options}"
 
 
 def published_text(cost: dict[str, Any]) -> str:

@@ -93,6 +93,24 @@ def there(place: Place, files: Sequence[tuple[str, str]]) -> list[tuple[str, str
     ]
 
 
+def check_bucket(uri: str) -> None:
+    """Raise `TraceError` for a bucket that is not there: it is not made by writing into it."""
+    import pyarrow.fs as pafs
+
+    place = locate(uri)
+    if not isinstance(place.filesystem, pafs.S3FileSystem):
+        return
+    bucket = place.base.partition("/")[0]
+    try:
+        (info,) = place.filesystem.get_file_info([bucket])
+    except OSError as error:
+        raise _cannot_open(uri, error) from None
+    if info.type == pafs.FileType.NotFound:
+        raise TraceError(
+            f"there is no bucket {bucket!r}", file=uri.partition("?")[0], fix="Make it first."
+        )
+
+
 def locate(uri: str | os.PathLike[str]) -> Place:
     """The place of a store, which may not be there yet. Raises `TraceError` for a URI that nothing opens."""
     import pyarrow as pa

@@ -137,7 +137,11 @@ def _run(
         if parquet in names or _came_meanwhile(place, parquet):
             found.entries[name] = Entry(its.size, its.mtime_ns or 0, text)
             return RunFile(manifest, place.path(parquet), elsewhere=elsewhere)
-    raise TraceError("there is no Parquet file beside the manifest", file=place.shown(name))
+    raise TraceError(
+        "there is no Parquet file beside the manifest",
+        file=place.shown(name),
+        fix=f"Restore it, or remove the run with `emergence-stats traces rm {name.rpartition('/')[2].removesuffix('.json')}`.",
+    )
 
 
 def _parquet_of(place: Place, name: str, manifest: Manifest) -> str:

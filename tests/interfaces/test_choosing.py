@@ -146,3 +146,13 @@ def test_a_claim_without_enough_pilots_ends_no_other(three):
     assert done.returncode == 2
     assert "slow_lags: as 4 pilot runs show it" in done.stdout
     assert "learns" in done.stderr
+
+
+def test_a_store_of_an_empty_name_is_none(project):
+    failed(es("traces", "ls", "--traces", "", cwd=project), "--traces is empty")
+    failed(es("report", "--traces", " ", cwd=project), "--traces is empty")
+
+
+def test_a_command_that_is_proposed_names_the_store(project):
+    done = es("plan", "top_down", "--traces", "my runs", cwd=project)
+    assert "collect top_down --traces 'my runs'" in done.stdout

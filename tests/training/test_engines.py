@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import socket
 import threading
 import time
 
@@ -10,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from emergence_stats.errors import CollectError, UsageError  # noqa: E402
+from emergence_stats.errors import CollectError, TraceError, UsageError  # noqa: E402
 from emergence_stats.traces import remote  # noqa: E402
 from emergence_stats.traces.store import Store  # noqa: E402
 from emergence_training import loop  # noqa: E402
@@ -60,6 +61,17 @@ def test_runs_reach_a_store_elsewhere_and_leave_nothing_here(place, tmp_path):
     assert str(work.scratch).startswith(str(tmp_path / "state"))
     assert not [path for path in work.scratch.rglob("*") if path.is_file()]
     assert missing_runs(place, TINY, None, [0, 1]) == [(SCALE, 1)]
+
+
+def test_a_bucket_that_is_not_there_is_an_error_before_anything_is_trained(monkeypatch, tmp_path):
+    pytest.importorskip("moto")
+    for key, value in s3.KEYS.items():
+        monkeypatch.setenv(key, value)
+    with s3.server() as port:
+        place = s3.store_uri(port, "there").replace("there", "elsewhere")
+        with pytest.raises(TraceError, match="there is no bucket"):
+            collect(place, TINY, None, [0], scratch=str(tmp_path / "scratch"))
+    assert not list(tmp_path.rglob("*.parquet"))
 
 
 def test_a_store_that_is_away_loses_no_run(monkeypatch, tmp_path):
@@ -185,11 +197,32 @@ def test_a_job_that_fails_names_its_logs(tmp_path):
         collect(tmp_path / "queue", suite, None, [0], engine="slurm", options=options)
 
 
-def test_a_parameter_that_slurm_does_not_have_is_an_error(tmp_path):
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"cluster": "nowhere"}, "one of slurm, local, debug"),
+        ({"cluster": "local", "timeout_min": "soon"}, "number of minutes"),
+        ({"cluster": "local", "timeout_min": "0"}, "number of minutes"),
+        ({}, "no sbatch on this machine"),
+    ],
+)
+def test_what_slurm_cannot_do_is_an_error_before_anything_is_trained(
+    tmp_path, monkeypatch, parameters, words
+):
     pytest.importorskip("submitit")
-    options = Options(slurm={"cluster": "nowhere"})
-    with pytest.raises(UsageError, match="--engine slurm"):
-        collect(tmp_path, TINY, None, [0], engine="slurm", options=options)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match=f"--engine slurm: .*{words}"):
+        collect(tmp_path, TINY, None, [0], engine="slurm", options=Options(slurm=parameters))
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_an_address_where_nothing_listens_is_an_error_at_once(tmp_path):
+    pytest.importorskip("ray")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    options = Options(address=f"127.0.0.1:{port}")
+    with pytest.raises(UsageError, match=f"127.0.0.1:{port}: nothing answers"):
+        collect(tmp_path, TINY, None, [0], engine="ray", options=options)
 
 
 NOTICES_SOON = {

@@ -56,11 +56,11 @@ class Bars:
             self._going[run_id] = _Going(bar, time.monotonic())
             self._places = max(self._places, len(self._going))
 
-    def show(self, run_id: str, step: int, loss: float) -> None:
-        """A run has passed the checkpoint of a step."""
+    def show(self, run_id: str, step: int, loss: float, *, each: bool = True) -> None:
+        """A run has passed the checkpoint of a step. `each`: all are shown, so that one whose first is a later one goes on."""
         self.start(run_id)
         run = self._going[run_id]
-        if not run.passed and step > self._schedule[0]:
+        if each and not run.passed and step > self._schedule[0]:
             self.say(f"{run_id} goes on at step {step:,}")
         if not run.passed or step > run.passed[-1][0]:
             run.passed.append((step, time.monotonic()))

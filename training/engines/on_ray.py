@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,8 @@ from emergence_stats.errors import UsageError
 
 from .bars import Bars
 from .task import Options, Task, failure_of
+
+_PATIENCE = 10.0  # seconds for a cluster to answer
 
 
 def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
@@ -37,7 +40,7 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
                 going = {task.run_id for task in running.values()}
                 for run_id, step, loss in ray.get(board.take.remote()):
                     if run_id in going:  # a last word may come after the end
-                        bars.show(run_id, step, loss)
+                        bars.show(run_id, step, loss, each=False)
                 for reference in ended:
                     task = running.pop(reference)
                     problem = _problem(task, reference)
@@ -59,6 +62,7 @@ def _session(address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    _check_listens(address)
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -69,6 +73,17 @@ def _session(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_listens(address: str | None) -> None:
+    """Raise `UsageError` where nothing listens at HOST:PORT: Ray itself would wait for minutes without a word."""
+    host, _, port = (address or "").rpartition(":")
+    if not host or not port.isdecimal() or "://" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"--address {address}: nothing answers there ({error})") from None
 
 
 def _needs(task: Task) -> dict[str, Any]:

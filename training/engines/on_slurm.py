@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from .workplace import Workplace
 
 _LOOK_EVERY = 2.0  # seconds between looks at the queue
 _TELL_EVERY = 5.0  # seconds between a job's words on how far it is
+_CLUSTERS = ("slurm", "local", "debug")
 CLUSTER = "cluster"  # of the parameters: submitit's executor, slurm, local or debug
 
 
@@ -88,7 +90,19 @@ def _executor(folder: Path, tasks: Sequence[Task], options: Options) -> Any:
     import submitit
 
     wanted = dict(options.slurm)
-    cluster = wanted.pop(CLUSTER, None)
+    cluster = wanted.pop(CLUSTER, "slurm")
+    if cluster not in _CLUSTERS:
+        raise UsageError(
+            f"--engine slurm: {CLUSTER}={cluster}: it is one of {', '.join(_CLUSTERS)}"
+        )
+    if cluster == "slurm" and shutil.which("sbatch") is None:
+        raise UsageError(
+            "--engine slurm: there is no sbatch on this machine; call it where jobs are submitted, or say --slurm cluster=local, which "
+            "trains on this machine"
+        )
+    minutes = wanted.pop("timeout_min", "1440")  # a day
+    if not minutes.isdecimal() or not int(minutes):
+        raise UsageError(f"--engine slurm: timeout_min={minutes}: it is a number of minutes")
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
         executor.update_parameters(
@@ -96,7 +110,7 @@ def _executor(folder: Path, tasks: Sequence[Task], options: Options) -> Any:
             cpus_per_task=1,
             gpus_per_node=1 if tasks[0].device.startswith("cuda") else 0,
             mem_gb=max(task.memory() for task in tasks) / 1e9,
-            timeout_min=int(wanted.pop("timeout_min", 24 * 60)),
+            timeout_min=int(minutes),
             slurm_array_parallelism=options.jobs or len(tasks),
             **{f"slurm_{name}": value for name, value in wanted.items()},
         )
@@ -110,7 +124,7 @@ def _show(bars: Bars, run_id: str, told: Path) -> None:
         step, loss = json.loads(told.read_text())
     except (OSError, ValueError):
         return
-    bars.show(run_id, step, loss)
+    bars.show(run_id, step, loss, each=False)
 
 
 def _problem(run_id: str, job: Any) -> Exception | None:

@@ -61,6 +61,8 @@ def plan(
                 say(f"note: {one.name} declares no design, so the runs it wants are not known")
                 continue
             plans.append(plan_of(one, uri, suite))
+            if traces is not None:
+                plans[-1]["traces"] = traces
     gpus = _on_gpu({found["suite"] for found in plans}, memory) if device == "cuda" else {}
     for found in plans if gpus else ():
         found["gpu"] = gpus[found["suite"]]

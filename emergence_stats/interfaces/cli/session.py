@@ -119,14 +119,19 @@ class Session:
         from emergence_stats.traces.store import Store
 
         import_pyarrow()
-        return Store.open(uri or self.project.traces)
+        return Store.open(self._uri(uri))
 
     def writable(self, uri: str | None) -> str:
         """The store that is changed, by default the project's: a folder or a URI."""
         from emergence_stats.interfaces.startup import import_pyarrow
 
         import_pyarrow()
-        return uri or self.project.traces
+        return self._uri(uri)
+
+    def _uri(self, given: str | None) -> str:
+        if given is not None and not given.strip():
+            raise UsageError("--traces is empty; leave it out for the project's own store")
+        return given if given is not None else self.project.traces
 
     def evaluate(
         self,
