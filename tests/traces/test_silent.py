@@ -407,3 +407,26 @@ def test_a_restart_in_one_file_says_nothing_of_another(tmp_path):
     write(tmp_path, {"more.csv": lines("run,step,acc", "r,0,.5", "r,100,.4", "r,50,.3")})
     run = imported(tmp_path, "more.csv", "--add", "--later-counts")["r"]
     assert values(run, "val") == {0: 5.0, 100: 4.0, 200: 3.0}
+
+
+def test_what_a_whole_run_took_is_no_row(tmp_path):
+    write(tmp_path, {"t.jsonl": lines('{"_meta":{"tokens":9,"lr":0.1}}', '{"step":1,"acc":0.5}')})
+    run = imported(tmp_path, "t.jsonl", *SIZE)["t"]
+    assert run.manifest.config["_meta.tokens"] == 9
+    assert values(run, "acc") == {1: 0.5}
+
+
+def test_config_of_what_is_added_leaves_that_of_the_run(tmp_path):
+    write(tmp_path, {"a.jsonl": lines('{"_meta":{"batch_size":64}}', '{"run":"r","step":1,"loss":0.5}'), "b.jsonl": lines('{"_meta":{"batch_size":8}}', '{"run":"r","step":1,"acc":0.5}')})  # fmt: skip
+    said(tmp_path, "a.jsonl", *SIZE)
+    assert "is 64 in the store and 8 here: the former stays" in said(tmp_path, "b.jsonl", "--add")
+    assert json.loads((tmp_path / "store/s/r.json").read_text())["config"]["_meta.batch_size"] == 64
+
+
+def test_events_in_steps_of_a_run_whose_steps_are_called_so_are_taken(tmp_path):
+    write(tmp_path, {"t.csv": lines("run,step,acc,grok_step", "r,0,.1,5"), "runs.csv": lines("run,grok_step", "r,5")})  # fmt: skip
+    tokens = ("--set", "step_unit=tokens")
+    for facts in ((), ("--runs", "runs.csv")):
+        told = ("--measure", "acc", "--event", "g=grok_step", *tokens, *facts)
+        run = imported(tmp_path, "t.csv", *SIZE, *told, "--replace")["r"]
+        assert run.manifest.further["events"]["g"][0]["step"] == 5

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import TraceError, UsageError
+from emergence_stats.traces.importing import steps
 from emergence_stats.traces.importing.columns import RUN_TARGETS, number_in, typed
 from emergence_stats.traces.importing.mapping import Mapping
 from emergence_stats.traces.importing.notes import Notes
 from emergence_stats.traces.importing.readers.cells import are_numbers, plain
 from emergence_stats.traces.importing.readers.measurements import USUAL, doubled, elsewhere
 from emergence_stats.traces.importing.readers.names import expression
-from emergence_stats.traces.importing.readers.recorded import Read, event_step, unit_of
+from emergence_stats.traces.importing.readers.recorded import Read, event_step
 from emergence_stats.traces.importing.readers.tables import UnclearPoint, kind_of, read
 
 _VERSION = re.compile(r"v?[0-9]+\.[0-9.]+|v[0-9]+")
@@ -105,7 +106,7 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes, decimal: str | None =
             event: event_step(row[source], Read(table.file, source, number, decimal=table.decimal))
             for event, source in here.items()
         }
-    units = {event: unit_of(source) for event, source in here.items()}
+    units = {event: steps.unit_of(source) for event, source in here.items()}
     return Facts(str(path), key, names, rows, events, units)
 
 

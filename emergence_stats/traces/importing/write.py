@@ -244,10 +244,11 @@ def _add_to(
         run.before = manifest
         for key, value in run.config.items():
             if key in manifest.config and manifest.config[key] != value:
-                raise UsageError(
-                    f"run {manifest.run_id} has {key} {manifest.config[key]!r} in the store, and {value!r} here"
-                )
-        run.config = {**manifest.config, **run.config}
+                text = f"{key} of run {manifest.run_id} is {manifest.config[key]!r} in the store and {value!r} here: the former stays"
+                notes.add(
+                    "doubtful", text
+                )  # a batch size of training and one of evaluation, perhaps
+        run.config = {**run.config, **manifest.config}
         for event, dated in _events_of(manifest).items():
             there_ = run.events.setdefault(event, {})
             add_events(

@@ -39,7 +39,8 @@ KINDS = {
 }
 _DELIMITERS = ",;\t|"
 _LONGEST_CELL = 2**31 - 1
-_OF_A_ROW = frozenset(NAMES)  # none of which is of a whole run
+# None of which is of a whole run, as its number of tokens may be.
+_OF_A_ROW = frozenset(name for name in NAMES if "token" not in name)
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 _NUMBER = re.compile(
     r"[+-]?(?:[0-9]*[.,]?[0-9]+|[0-9]+[.,]|[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?)(?:e[+-]?[0-9]+)?[kmbgt]?\s*%?",
