@@ -391,6 +391,10 @@ def test_a_table_that_is_sorted_down_has_no_restarts(tmp_path):
     write(tmp_path, {"t.csv": lines("step,acc", "40,.5", "30,.4", "20,.3", "10,.2", "0,.1")})
     run = imported(tmp_path, "t.csv", *SIZE, "--later-counts")["t"]
     assert values(run, "acc") == {0: 0.1, 10: 0.2, 20: 0.3, 30: 0.4, 40: 0.5}
+    write(tmp_path, {"u.csv": lines("step,a,b", "300,1,1", "200,2,", "100,3,3", "50,4,")})
+    run = imported(tmp_path, "u.csv", *SIZE, "--later-counts")["u"]
+    assert values(run, "a") == {50: 4.0, 100: 3.0, 200: 2.0, 300: 1.0}
+    assert values(run, "b") == {100: 3.0, 300: 1.0}
 
 
 def test_a_restart_in_one_file_says_nothing_of_another(tmp_path):

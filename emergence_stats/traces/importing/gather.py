@@ -366,8 +366,10 @@ def _settle_repeats(run: RunRows, later: str | None, notes: Notes) -> None:
     gone: set[int] = set()
     dead: set[int] = set()
     restarts: list[tuple[int, int]] = []  # the row that goes back, and to which step
-    for key, rows in run.traces().items():
-        if later == "restart" and _is_sorted_down(run, rows):
+    traces = run.traces()
+    down = later == "restart" and any(_is_sorted_down(run, rows) for rows in traces.values())
+    for key, rows in traces.items():
+        if down and _is_sorted_down(run, rows, least=1):  # also those that were measured less often
             notes.add("steps", f"{run.name} is sorted by step from the last to the first")
             continue
         at: dict[int, int] = {}
@@ -427,10 +429,10 @@ def _same(run: RunRows, i: int, j: int) -> bool:
     return all(run.columns[t][i] == run.columns[t][j] for t in ("value", "stderr"))
 
 
-def _is_sorted_down(run: RunRows, rows: Sequence[int]) -> bool:
+def _is_sorted_down(run: RunRows, rows: Sequence[int], least: int = _RESTARTS + 1) -> bool:
     """Whether no step of a trace comes after a smaller one: that many restarts there are not."""
     found = [run.columns["step"][i] for i in rows]
-    return len(found) > _RESTARTS and all(a > b for a, b in pairwise(found))
+    return len(found) >= least and all(a > b for a, b in pairwise(found))
 
 
 def _descends(run: RunRows, rows: Sequence[int]) -> bool:
