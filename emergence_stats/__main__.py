@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import NoReturn
 
@@ -43,6 +44,7 @@ def run() -> int:
     from emergence_stats.interfaces.startup import take_any_text
 
     take_any_text()
+    warnings.formatwarning = _as_a_line  # those of numpy, from the code of a claim
     try:
         app()
     except SystemExit as end:  # typer ends this way; output may still be buffered
@@ -110,6 +112,17 @@ def entry() -> NoReturn:
         sys.exit(status)
     sys.stderr.flush()
     os._exit(status)
+
+
+def _as_a_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """A warning as the other messages are, without a line of somebody's code."""
+    return f"emergence-stats: warning: {filename}:{lineno}: {message} ({category.__name__})\n"
 
 
 def _say(text: str) -> None:

@@ -38,6 +38,7 @@ from emergence_stats.claims.loader import (
 )
 from emergence_stats.claims.settings import layers
 from emergence_stats.claims.settings.constants import Constants
+from emergence_stats.claims.settings.tasks import NamedTasks
 from emergence_stats.core.plan import Hypothesis
 from emergence_stats.errors import (
     EmergenceStatsError,
@@ -97,7 +98,7 @@ class Loaded:
     """A hypothesis with its name, its source and the module that defines it.
 
     `reads`: what its code has read so far, besides the traces it was given. `settings`: constants that the project sets for
-    it. `history`: what git says about the locks of its folder.
+    it. `history`: what git says about the locks of its folder. `constants`: those of its helpers.
     """
 
     name: str
@@ -107,6 +108,12 @@ class Loaded:
     reads: Reads = field(default_factory=Reads)
     settings: dict[str, Any] = field(default_factory=dict)
     history: History = field(default_factory=History)
+    constants: Constants = field(default_factory=lambda: Constants(""))
+
+    @property
+    def tasks(self) -> NamedTasks:
+        """What the constants of its helpers say of tasks."""
+        return self.constants.tasks(self.source.path)
 
     @property
     def doc(self) -> str:
@@ -269,7 +276,9 @@ class Project:
         if layers.NAME in settings:
             hypothesis = layers.with_last_layer(hypothesis, settings[layers.NAME], source.name)
         history = self._history_of(source.lock.parent)
-        return Loaded(source.name, source, hypothesis, module, reads, dict(settings), history)
+        return Loaded(
+            source.name, source, hypothesis, module, reads, dict(settings), history, constants
+        )
 
     def _settings_of(self, name: str) -> dict[str, Any]:
         """What the project sets for a claim. Raises `UsageError` for a table of a claim that there is not."""

@@ -23,11 +23,14 @@ from emergence_stats.claims.registration.seen import (
 )
 from emergence_stats.core.plan import Hypothesis
 from emergence_stats.errors import UsageError
+from emergence_stats.support.words import listed
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
 
 # The deviation of an amended plan, whose changes are listed beside it.
 AMENDED = "the plan, or what it rests on, is not as it was registered, so the result is exploratory"
+# The prediction that cannot use a run ("": none can), and why.
+Refusal = tuple[str, str]
 _CLOCKS = timedelta(days=1)  # by which clocks and time zones may differ
 
 
@@ -72,14 +75,16 @@ class Selection:
         """run_ids whose status is one of these."""
         return [run_id for run_id, use in self.uses.items() if use.status in statuses]
 
-    def refusing(self, refusals: Mapping[str, Collection[str]], used: Collection[str]) -> Selection:
-        """Without the runs that could not be used (`refusals`: reasons by run_id).
+    def refusing(
+        self, refusals: Mapping[str, Collection[Refusal]], used: Collection[str]
+    ) -> Selection:
+        """Without the runs that could not be used (`refusals`: by run_id).
 
         A run that one prediction could not use but another could (`used`) is counted in part.
         """
         uses = dict(self.uses)
         for run_id, reasons in refusals.items():
-            why = "; ".join(reasons)
+            why = "; ".join(_each_once(reasons))
             uses[run_id] = (
                 replace(uses[run_id], status="counted", why=f"in part: {why}")
                 if run_id in used
@@ -106,6 +111,15 @@ class Selection:
         whole = state.status == "registered" and self.unseen and self.planned
         alone = not self.copies and not self.repeats and not self.doubled
         return whole and alone and not self.early and bool(self.with_status("counted"))
+
+
+def _each_once(refusals: Collection[Refusal]) -> Iterator[str]:
+    """Reasons, each with the predictions that it keeps from using a run."""
+    whose: dict[str, list[str]] = {}
+    for prediction, why in refusals:
+        whose.setdefault(why, []).append(prediction)
+    for why, names in whose.items():
+        yield f"{listed(names)}: {why}" if all(names) else why
 
 
 def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str | None) -> Selection:

@@ -8,7 +8,7 @@ from typing import Any
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import State, state_of
 from emergence_stats.claims.registration.seen import Sketch
-from emergence_stats.claims.selection import Selection, choose_runs
+from emergence_stats.claims.selection import Refusal, Selection, choose_runs
 from emergence_stats.core.controls.control import Control
 from emergence_stats.core.plan import Hypothesis
 from emergence_stats.evaluation.values import Values
@@ -28,12 +28,12 @@ class Arm:
     selection: Selection
     chosen: frozenset[str]
     collected: dict[str, Values]
-    refusals: dict[str, list[str]] = field(default_factory=dict)
+    refusals: dict[str, list[Refusal]] = field(default_factory=dict)
     undefined: list[str] = field(default_factory=list)
 
-    def refuse(self, run_id: str, why: str) -> None:
-        """Note that a run cannot be used; reasons accumulate."""
-        self.refusals.setdefault(run_id, []).append(why)
+    def refuse(self, run_id: str, why: str, prediction: str = "") -> None:
+        """Note that a run cannot be used, by one `prediction` or by any; reasons accumulate."""
+        self.refusals.setdefault(run_id, []).append((prediction, why))
 
     def used(self) -> set[str]:
         """run_ids of the runs that gave a value."""
@@ -54,7 +54,7 @@ class Arm:
 class Part:
     """What some of the runs gave to a job: for each arm its values, refusals and undefined units; and what its code read."""
 
-    arms: list[tuple[dict[str, Values], dict[str, list[str]], list[str]]]
+    arms: list[tuple[dict[str, Values], dict[str, list[Refusal]], list[str]]]
     pooled: list[Any]
     sketches: dict[str, Sketch]
     reads: Reads
@@ -112,8 +112,8 @@ class Job:
                 arm.collected[name].values += values.values
                 arm.collected[name].runs += values.runs
             for run_id, reasons in refusals.items():
-                for why in reasons:
-                    arm.refuse(run_id, why)
+                for prediction, why in reasons:
+                    arm.refuse(run_id, why, prediction)
             arm.undefined += undefined
         self.pooled += part.pooled
         self.sketches.update(part.sketches)

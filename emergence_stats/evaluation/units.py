@@ -116,7 +116,7 @@ def _unit_value(
         return float(np.mean(values))
     if arm.control is None:
         for run in unit:
-            arm.refuse(run.run_id, f"{prediction.name}: {reason}")
+            arm.refuse(run.run_id, reason, prediction.name)
     else:
         arm.undefined.append(f"{label(prediction, unit)}: {reason}")
     return None

@@ -132,14 +132,16 @@ def print_details(
         print_line(console, f"  reservation  {text}")
     if result.claim.paper:
         print_line(console, f"  paper  {paper_text(result)}")
-    for text in comparison_texts(result):
+    bare = not result.counted and not verbose  # what else has no value is not news, line by line
+    for text in comparison_texts(result) if not bare else ():
         print_line(console, f"  beside the paper  {text}")
     pooled = pooled_text(result)
     if pooled:
         print_line(console, f"  as the paper counts: {pooled}")
     for control in result.controls:
-        for line in _control_lines(control, result, verbose):
-            print_line(console, line)
+        if not bare or control.reason is None:
+            for line in _control_lines(control, result, verbose):
+                print_line(console, line)
     for text in robustness_texts(result):
         print_line(console, f"  {text}")
     for change in result.plan.changes:

@@ -136,3 +136,47 @@ def test_a_constant_that_the_claim_does_not_use_is_an_error(project):
 def test_what_a_claim_uses_is_read_from_its_source(source, used):
     helper = "direct = 1\nDEEP = 2\ndef deep():\n    return DEEP\ndef inner():\n    return deep()\ndef through():\n    return inner()\nif direct:\n    made = DEEP\n"
     assert used_names(source, [helper]) == used
+
+
+def notes(*words):
+    (result,) = json.loads(es("test", "hard_tasks", "--json", *words).stdout)["results"]
+    return result["notes"]
+
+
+def test_a_task_of_a_setting_that_no_run_has_is_said(claim):
+    settings(claim, 'hard = ["add", "mood"]')
+    note = notes()[0]
+    assert "hard in [tool.emergence_stats.claims.hard_tasks] names task 'mood'" in note
+    settings(claim, 'hard = ["add", "mod"]')
+    assert notes() == []
+
+
+def test_a_misspelt_task_level_names_what_is_meant(claim):
+    settings(claim, 'chance = {"moq/0" = 0.5}')
+    note = notes()[0]
+    assert "chance" in note
+    assert "'moq'" in note
+    assert "did you mean 'mod'?" in note
+
+
+def test_tasks_that_the_claim_knows_nothing_of_are_named_with_what_to_set(claim, capsys):
+    helper = claim / "hypotheses" / "_tasks.py"
+    helper.write_text(HELPER.replace("add", "piqa"))
+    foreign = [note for note in notes() if "say nothing of" in note]
+    (note,) = foreign
+    assert note.startswith("chance, hard and learned of the claim")
+    assert "tasks 'add' and 'mod'" in note
+    assert "[tool.emergence_stats.claims.hard_tasks]" in note
+    assert "chance is 0 where it is not set" in note
+
+
+def test_what_is_imported_and_not_used_is_not_used():
+    claim = "from ._b import rate"
+    helpers = [
+        "HARD = 1\nCHANCE = 2\nOTHER = {key: 0 for key in [HARD]}",
+        "from ._a import CHANCE, HARD, OTHER\ndef rate():\n    return [CHANCE for key in []]",
+    ]
+    used = used_names(claim, helpers)
+    assert used is not None
+    assert "CHANCE" in used
+    assert not used & {"HARD", "OTHER"}

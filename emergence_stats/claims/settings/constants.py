@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from emergence_stats.claims.settings.tasks import NamedTasks
 from emergence_stats.claims.settings.used import used_names
 from emergence_stats.core.runs import NONE
 from emergence_stats.errors import UsageError
@@ -21,14 +22,16 @@ from emergence_stats.errors import UsageError
 
 @dataclass
 class Constants:
-    """What a project sets for one claim; `seen`: the constants that its helpers have, `applied`: those that were set,
-    `helpers`: files in which they are.
+    """What a project sets for one claim.
+
+    `seen`: the constants that its helpers have, each with the values that helpers give it; `applied`: those that were set, with
+    the values that are there now; `helpers`: files in which they are.
     """
 
     claim: str
     wanted: Mapping[str, Any] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
-    applied: set[str] = field(default_factory=set)
+    seen: dict[str, list[Any]] = field(default_factory=dict)
+    applied: dict[str, list[Any]] = field(default_factory=dict)
     helpers: set[Path] = field(default_factory=set)
 
     def set_in(self, module: ModuleType) -> None:
@@ -37,12 +40,16 @@ class Constants:
             self.helpers.add(Path(module.__file__))
         for name, value in vars(module).items():
             if name.isupper() and not name.startswith("_") and _can_be_set(value):
-                self.seen.add(name.lower())
+                known = self.seen.setdefault(name.lower(), [])
+                was_set = self.applied.get(name.lower(), [])
+                if not any(value is one for one in (*known, *was_set)):  # or imported from another
+                    known.append(value)
         for name, value in self.wanted.items():
             there = vars(module).get(name.upper())
             if _can_be_set(there):
-                setattr(module, name.upper(), self._like(there, value, name))
-                self.applied.add(name)
+                mine = self._like(there, value, name)
+                setattr(module, name.upper(), mine)
+                self.applied.setdefault(name, []).append(mine)
 
     def check(self, claim: Path | None) -> None:
         """Raise `UsageError` for a setting that no helper has, or that the claim, whose source is `claim`, does not use."""
@@ -55,18 +62,25 @@ class Constants:
                     + (f"did you mean {close[0]!r}?" if close else has)
                 )
 
-        if self.wanted and claim is not None:
-            self._check_used(claim)
-
-    def _check_used(self, claim: Path) -> None:
-        used = used_names(claim.read_text("utf-8"), [p.read_text("utf-8") for p in self.helpers])
-        idle = [name for name in self.wanted if used is not None and name.upper() not in used]
+        used = self._used(claim) if self.wanted else None
+        idle = [name for name in self.wanted if used is not None and name not in used]
         if idle and used is not None:
-            uses = sorted(name for name in self.seen if name.upper() in used)
+            uses = sorted(used & self.seen.keys())
             raise UsageError(
                 f"[tool.emergence_stats.claims.{self.claim}] {idle[0]}: the claim does not use {idle[0].upper()}, so it would "
                 f"change nothing; of what can be set it uses {', '.join(uses) or 'none'}"
             )
+
+    def tasks(self, claim: Path | None) -> NamedTasks:
+        """What they say of tasks, of the claim whose source is `claim`."""
+        return NamedTasks.of(self.seen, self.wanted, self._used(claim))
+
+    def _used(self, claim: Path | None) -> set[str] | None:
+        """The names of constants that the claim uses, as settings call them; None if that cannot be told."""
+        if claim is None:
+            return None
+        used = used_names(claim.read_text("utf-8"), [p.read_text("utf-8") for p in self.helpers])
+        return None if used is None else {name.lower() for name in used if name.isupper()}
 
     def _like(self, there: Any, value: Any, name: str) -> Any:
         where = f"[tool.emergence_stats.claims.{self.claim}] {name}"

@@ -17,6 +17,10 @@ def used_names(claim: str, helpers: Iterable[str]) -> set[str] | None:
     rests_on: dict[str, set[str]] = {}
     for tree in trees[1:]:
         for statement in tree.body:
+            if isinstance(statement, ast.Import | ast.ImportFrom):  # uses nothing by itself
+                for alias in statement.names:
+                    rests_on.setdefault(alias.asname or alias.name, set()).add(alias.name)
+                continue
             for name in _defined(statement) or [""]:  # "": what runs whatever is used
                 rests_on.setdefault(name, set()).update(_mentioned(statement))
     used: set[str] = set()
@@ -40,8 +44,19 @@ def _defined(statement: ast.stmt) -> list[str]:
     """Names that a statement at the top of a module defines."""
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return [statement.name]
-    names = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
-    return [node.id for node in names if isinstance(node.ctx, ast.Store)]
+    of_comprehensions = {
+        id(node)
+        for part in ast.walk(statement)
+        if isinstance(part, ast.comprehension)
+        for node in ast.walk(part.target)
+    }
+    return [
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name)
+        and isinstance(node.ctx, ast.Store)
+        and id(node) not in of_comprehensions
+    ]
 
 
 def _mentioned(part: ast.AST) -> set[str]:

@@ -48,7 +48,8 @@ def with_notes(results: Sequence[Result], project: Project, store: Store) -> lis
     seen: dict[str, dict[str, _Seen]] = {}
     found = []
     for result in results:
-        hypothesis = project.load(result.name).hypothesis
+        loaded = project.load(result.name)
+        hypothesis = loaded.hypothesis
         wanted = hypothesis.needs.measures
         counted = [use.run_id for use in result.runs if use.status == "counted"]
         for run_id in counted:
@@ -64,6 +65,7 @@ def with_notes(results: Sequence[Result], project: Project, store: Store) -> lis
                 _too_sparse(measure, there, len(counted), _window(hypothesis)),
             )
             notes += [note for note in said if note]
+        notes += _other_tasks(result, loaded, store, files)
         if not counted:
             notes += _unknown(result, wanted, store, files, known)
         result = _with_other_suite(result, hypothesis)
@@ -110,6 +112,23 @@ def _refused(result: Result) -> Iterator[str]:
         yield f"{len(names)} run{'s' if len(names) != 1 else ''} of {n_runs} cannot be used ({which}): {why}"
     if len(most) > _MOST:
         yield f"{len(most) - _MOST} more reasons of runs that cannot be used: `emergence-stats test {result.name} -v`"
+
+
+def _other_tasks(
+    result: Result, loaded: Loaded, store: Store, files: dict[str, RunFile]
+) -> Iterator[str]:
+    """Tasks that the claim's constants name and no run has, or that these runs have and no constant names."""
+    some = [files[use.run_id] for use in result.runs if use.status in ("counted", "refused")][
+        :_MOST
+    ]
+    if not some or (all(map(_is_ours, some)) and not loaded.settings):
+        return
+    there: set[str] = set()
+    for file in some:
+        column = store.read(file, loaded.hypothesis.needs.measures).column("task")
+        there |= {str(task) for task in column.unique().to_pylist() if task is not None}
+    if there:
+        yield from loaded.tasks.amiss(there, result.name)
 
 
 def _unknown(
