@@ -49,6 +49,7 @@ from emergence_stats.errors import (
 from emergence_stats.support.git import History
 from emergence_stats.support.guard import now_working_on
 from emergence_stats.support.reads import Reads, at_work, environment_watched, forget, watch
+from emergence_stats.support.words import near
 from emergence_stats.traces.places import is_uri
 
 ENTRY_POINTS = "emergence_stats.hypotheses"
@@ -157,8 +158,7 @@ class Project:
             raise UsageError(f"{path}: tool.emergence_stats is {table!r}, not a table")
         for name, value in table.items():
             if name not in _SETTINGS:
-                close = difflib.get_close_matches(name, _SETTINGS, 1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
+                hint = near(name, _SETTINGS)
                 raise UsageError(f"{path}: [tool.emergence_stats] has no setting {name!r}{hint}")
             where = f"{path}: [tool.emergence_stats] {name} is {value!r}"
             if name == "claims":
@@ -286,8 +286,7 @@ class Project:
         known = [*self.sources, *self.shipped]
         for other in tables:
             if other not in known:
-                close = difflib.get_close_matches(other, known, 1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
+                hint = near(other, known)
                 raise UsageError(
                     f"[tool.emergence_stats.claims.{other}]: there is no hypothesis {other!r}{hint}"
                 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Collection, Iterator, Sequence
 from functools import singledispatch
@@ -15,6 +14,7 @@ from emergence_stats.claims.project import Project
 from emergence_stats.core.events.definitions import Events
 from emergence_stats.core.runs import NONE, Run, TraceSet
 from emergence_stats.errors import UsageError
+from emergence_stats.support.words import near
 from emergence_stats.traces.store import Store as StoreOfRuns
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ class Store(StoreOfRuns):
         for file in self.runs:
             if file.manifest.run_id == run_id:
                 return Run(file.manifest, self.read(file))
-        close = difflib.get_close_matches(run_id, [f.manifest.run_id for f in self.runs], 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = near(run_id, [f.manifest.run_id for f in self.runs])
         raise KeyError(f"{self.uri} has no run {run_id!r}{hint}")
 
 

@@ -89,6 +89,14 @@ def sparkline(values: Sequence[float], wide: bool = True) -> str:
     return "".join(steps[round((value - lowest) * scale)] for value in values)
 
 
+def near(name: str, known: Iterable[str], otherwise: str = "", cutoff: float = 0.6) -> str:
+    """What is said behind an unknown name: the known one that is most like it, if one is; else `otherwise`."""
+    import difflib  # only an error wants it
+
+    close = difflib.get_close_matches(name, list(known), 1, cutoff)
+    return f"; did you mean {close[0]!r}?" if close else otherwise
+
+
 def listed(names: Sequence[str], word: str = "and") -> str:
     """Names as a sentence lists them."""
     if len(names) < 2:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.support.files import only_one
+from emergence_stats.support.words import near
 from emergence_stats.traces.format import pending_manifest_name
 from emergence_stats.traces.places import Place, locate, suites_of
 from emergence_stats.traces.remote import run_of_part
@@ -99,8 +99,7 @@ def _remove_there(place: Place, run: Removed, names: Sequence[str]) -> None:
 def _named(run_id: str, there: Sequence[Removed], base: str) -> Removed:
     mine = [run for run in there if run.run_id == run_id]
     if not mine:
-        close = difflib.get_close_matches(run_id, [run.run_id for run in there], 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = near(run_id, [run.run_id for run in there])
         raise UsageError(f"{base}: there is no run {run_id!r}{hint}")
     if len(mine) > 1:
         suites = ", ".join(run.suite for run in mine)

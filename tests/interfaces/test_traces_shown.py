@@ -37,6 +37,13 @@ def test_many_runs_are_summed_by_suite_and_scale(project):
     assert len(es("traces", "ls", "-v").stdout.splitlines()) == 24
 
 
+@pytest.mark.parametrize("command", ["ls", "validate"])
+def test_a_suite_that_no_run_is_of_is_an_error(project, command):
+    fill(project, [1])
+    failed(es("traces", command, "--suite", "sin"), "no run of suite 'sin'; did you mean 'sim'?")
+    failed(es("traces", command, "--suite", "pocket"), "no run of suite 'pocket'; it has sim")
+
+
 def test_a_run_is_shown_measure_by_measure(project):
     fill(project, [3])
     done = es("traces", "show", "sim-d32-s3")

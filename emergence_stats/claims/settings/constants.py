@@ -7,7 +7,6 @@ beside it (``hard`` sets ``HARD``), in their form: a list of tasks, a table of n
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from emergence_stats.claims.settings.tasks import NamedTasks
 from emergence_stats.claims.settings.used import used_names
 from emergence_stats.core.runs import NONE
 from emergence_stats.errors import UsageError
+from emergence_stats.support.words import near
 
 
 @dataclass
@@ -55,11 +55,10 @@ class Constants:
         """Raise `UsageError` for a setting that no helper has, or that the claim, whose source is `claim`, does not use."""
         for name in self.wanted:
             if name not in self.applied:
-                close = difflib.get_close_matches(name, self.seen, 1)
-                has = f"it has {', '.join(sorted(self.seen)) or 'none'}, and last_layer can be set of any claim"
+                has = f"; it has {', '.join(sorted(self.seen)) or 'none'}, and last_layer can be set of any claim"
                 raise UsageError(
-                    f"[tool.emergence_stats.claims.{self.claim}]: there is no constant {name!r} in what the claim imports; "
-                    + (f"did you mean {close[0]!r}?" if close else has)
+                    f"[tool.emergence_stats.claims.{self.claim}]: there is no constant {name!r} in what the claim imports"
+                    + near(name, self.seen, has)
                 )
 
         used = self._used(claim) if self.wanted else None

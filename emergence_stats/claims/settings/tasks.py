@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emergence_stats.support.words import listed
+from emergence_stats.support.words import listed, near
 
 _FEW = 4  # tasks that a sentence names
 
@@ -54,11 +53,9 @@ class NamedTasks:
         for name, tasks in self.by_project.items():
             absent = sorted(set(tasks) - set(there))
             if absent:
-                close = difflib.get_close_matches(absent[0], set(there) - set(tasks), 1)
-                yield (
-                    f"{name} in {table} names {_named(absent)}, and none of these runs has "
-                    f"{'it' if len(absent) == 1 else 'them'}" + (f"; did you mean {close[0]!r}?" if close else "")
-                )  # fmt: skip
+                them = "it" if len(absent) == 1 else "them"
+                hint = near(absent[0], set(there) - set(tasks))
+                yield f"{name} in {table} names {_named(absent)}, and none of these runs has {them}{hint}"
         foreign = sorted(set(there) - set(self.known) - set().union(*self.by_project.values()))
         if foreign and self.by_claim:
             chance = "; chance is 0 where it is not set" if "chance" in self.by_claim else ""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from emergence_stats.claims.project import Loaded, Project
 from emergence_stats.core.plan import Hypothesis, keyword_defaults
 from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.results import Result
-from emergence_stats.support.words import listed, ranges
+from emergence_stats.support.words import listed, near, ranges
 from emergence_stats.traces.store import RunFile, Store
 
 _MOST = 3  # reasons that are told; `test -v` has all
@@ -34,7 +33,7 @@ def check_suite(suite: str | None, store: Store, loaded: Sequence[Loaded]) -> No
         return
     known = ", ".join(sorted(there)) or "no suite"
     raise UsageError(
-        f"--suite {suite}: {store.uri} has no run of it{_near(suite, there)}; it has {known}"
+        f"--suite {suite}: {store.uri} has no run of it{near(suite, there)}; it has {known}"
     )
 
 
@@ -147,12 +146,7 @@ def _unknown(
     there = set().union(*(known[i] for i in some[:_MOST])) if some else set()
     for measure in wanted:
         if there and measure not in there:
-            yield f"no measure is called {measure!r} in these runs{_near(measure, there)}; they have {', '.join(sorted(there))}"
-
-
-def _near(name: str, there: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, there, 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+            yield f"no measure is called {measure!r} in these runs{near(measure, there)}; they have {', '.join(sorted(there))}"
 
 
 def _is_ours(file: RunFile) -> bool:

@@ -9,7 +9,6 @@ hundred times it.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.results import SHOWN_AS, PredictionResult, Result
+from emergence_stats.support.words import near
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Project
@@ -79,9 +79,7 @@ def read(file: Path) -> Mapping[str, Mapping[str, str]]:
 def _check_claims(tables: Mapping[str, object], known: Sequence[str], file: Path) -> None:
     for claim in tables:
         if claim not in known:
-            close = difflib.get_close_matches(claim, known, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise UsageError(f"{file}: there is no claim {claim!r}{hint}")
+            raise UsageError(f"{file}: there is no claim {claim!r}{near(claim, known)}")
 
 
 def _by_name(
@@ -92,8 +90,7 @@ def _by_name(
     for pattern, unit in units.items():
         mine = [name for name in names if fnmatchcase(name, pattern)]
         if not mine:
-            close = difflib.get_close_matches(pattern, names, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = near(pattern, names)
             raise UsageError(f"{file}: {claim} has no prediction {pattern!r}{hint}")
         found |= dict.fromkeys(mine, unit)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from emergence_stats.claims.project import Project, Source
 from emergence_stats.errors import UsageError
+from emergence_stats.support.words import near
 
 _TOKEN = re.compile(r"\s*(\(|\)|[^\s()]+)")
 
@@ -45,11 +45,8 @@ def _named(project: Project, words: Sequence[str]) -> list[str]:
         if not names and word.endswith(".py") and Path(word).is_file():
             helpers.append(word)  # a shell's pattern has every file of a folder
         elif not names:
-            close = difflib.get_close_matches(
-                Path(word).name.removesuffix(".py"), project.sources, 1
-            )
-            near = f"; did you mean {close[0]}?" if close else ""
-            raise UsageError(f"{word}: no hypothesis is there{near}")
+            hint = near(Path(word).name.removesuffix(".py"), project.sources)
+            raise UsageError(f"{word}: no hypothesis is there{hint}")
         found.update(dict.fromkeys(names))
     if not found:
         raise UsageError(f"{helpers[0]} is no claim of {project.folder}")

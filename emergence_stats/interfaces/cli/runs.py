@@ -20,6 +20,7 @@ from emergence_stats.interfaces.cli.options import (
     TracesOption,
 )
 from emergence_stats.interfaces.cli.session import Session, print_json, say, session_of
+from emergence_stats.support.words import listed
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Loaded
@@ -111,6 +112,10 @@ def _show_gpus(session: Session, gpus: dict[str, dict[str, Any]]) -> None:
             for cost in found["scales"]
         ]  # fmt: skip
         print_table(session.console(), columns, rows)
+        small = [cost["scale"] for cost in found["scales"] if not cost["largest_batch"]]
+        if small:
+            text = f"not one sample fits into the memory at {listed(small)}: these cannot be trained there"
+            print_line(session.console(), text)
 
 
 def _add_looks(session: Session, loaded: Loaded, found: dict[str, Any]) -> None:

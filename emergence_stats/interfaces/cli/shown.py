@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,7 @@ from emergence_stats.interfaces.cli.app import traces_app
 from emergence_stats.interfaces.cli.options import JsonOption, PictureOption, TracesOption
 from emergence_stats.interfaces.cli.session import print_json, session_of
 from emergence_stats.interfaces.startup import is_unicode
-from emergence_stats.support.words import number, sparkline
+from emergence_stats.support.words import near, number, sparkline
 
 if TYPE_CHECKING:
     from emergence_stats.core.runs import TraceSet
@@ -79,10 +78,7 @@ def _run_named(store: Store, name: str) -> RunFile:
     found = known.get(run_id)
     if found is not None and suite in ("", found.manifest.suite):
         return found
-    close = difflib.get_close_matches(run_id, known, 1)
-    hint = (
-        f"; did you mean {close[0]!r}?" if close else "; `emergence-stats traces ls -v` lists them"
-    )
+    hint = near(run_id, known, "; `emergence-stats traces ls -v` lists them")
     raise UsageError(f"{store.uri} has no run {name!r}{hint}")
 
 

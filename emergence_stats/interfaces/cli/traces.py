@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emergence_stats.errors import UsageError
 from emergence_stats.interfaces.cli.app import traces_app
 from emergence_stats.interfaces.cli.options import (
     DryRunOption,
@@ -17,11 +18,11 @@ from emergence_stats.interfaces.cli.options import (
     VerboseOption,
 )
 from emergence_stats.interfaces.cli.session import print_json, session_of
-from emergence_stats.support.words import natural, ranges, visible
+from emergence_stats.support.words import natural, near, ranges, visible
 
 if TYPE_CHECKING:
     from emergence_stats.traces.format import Manifest
-    from emergence_stats.traces.store import Store
+    from emergence_stats.traces.store import RunFile, Store
 
 
 @traces_app.command("ls")
@@ -37,7 +38,7 @@ def traces_ls(
 
     session = session_of(context)
     store = session.store(traces)
-    runs = [r.manifest for r in store.readable if suite in (None, r.manifest.suite)]
+    runs = [run.manifest for run in _of_suite(store, suite)]
     runs.sort(key=lambda m: (natural(m.suite), m.n_params, natural(m.run_id)))
     if as_json:
         fields = ("run_id", "suite", "scale", "seed", "n_params", "n_layers", "rows", "created")
@@ -55,6 +56,16 @@ def traces_ls(
         print_line(console, f"{what} in {store.uri}{more}")
     _note_unfinished(store)
     _end_with(store.faults)
+
+
+def _of_suite(store: Store, suite: str | None) -> list[RunFile]:
+    """The runs of a suite, by default all. Raises `UsageError` for a suite of which there is none."""
+    runs = [run for run in store.readable if suite in (None, run.manifest.suite)]
+    if not runs and suite is not None and not store.faults:  # those broken may be of it
+        there = sorted({run.manifest.suite for run in store.readable})
+        has = f"; it has {', '.join(there) or 'no run at all'}"
+        raise UsageError(f"{store.uri} has no run of suite {suite!r}{near(suite, there, has)}")
+    return runs
 
 
 _LISTED = 20  # runs that are listed one by one
@@ -158,7 +169,7 @@ def traces_validate(
     for run_id in recover(uri):
         sys.stderr.write(f"emergence-stats: note: finished the write of {visible(run_id)}\n")
     store = session.store(uri)
-    files = [run for run in store.readable if suite in (None, run.manifest.suite)]
+    files = _of_suite(store, suite)
     if not files and not store.faults:
         raise TraceError("the trace store is empty", file=store.uri)
     problems = list(map(str, store.faults))

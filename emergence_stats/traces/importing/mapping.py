@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import UsageError
+from emergence_stats.support.words import near
 from emergence_stats.traces.importing.columns import TARGETS
 from emergence_stats.traces.importing.steps import UNITS
 
@@ -57,8 +57,7 @@ class Mapping:
     def __post_init__(self) -> None:
         for target in (*self.columns, *self.constants):
             if target not in TARGETS:
-                close = difflib.get_close_matches(target, TARGETS, 1)
-                hint = f"; did you mean {close[0]!r}?" if close else f": {', '.join(TARGETS)}"
+                hint = near(target, TARGETS, f": {', '.join(TARGETS)}")
                 raise UsageError(f"unknown target {target!r}{hint}")
         both = self.columns.keys() & self.constants.keys()
         if both:
@@ -75,8 +74,7 @@ class Mapping:
             )
         unit = self.constants.get("step_unit")
         if unit is not None and unit not in UNITS:
-            close = difflib.get_close_matches(unit, UNITS, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else f", but one of {', '.join(UNITS)}"
+            hint = near(unit, UNITS, f", but one of {', '.join(UNITS)}")
             raise UsageError(f"step_unit {unit!r} is none that claims know{hint}")
         for form in self.measures.values():
             places = [one for one in ("task", "level", "layer") if form.count(f"{{{one}") > 1]
@@ -146,8 +144,7 @@ def _check_keys(found: dict[str, Any], known: Iterable[str], path: Path) -> None
     known = list(known)
     for name, value in found.items():
         if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else f": {', '.join(known)}"
+            hint = near(name, known, f": {', '.join(known)}")
             raise UsageError(f"{path}: unknown key {name!r}{hint}")
         kind: Any = dict if name in _TABLES else str
         said = "a table" if name in _TABLES else "text"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from unicodedata import normalize
 
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.support.progress import Progress
+from emergence_stats.support.words import near
 from emergence_stats.traces.format import Manifest, arrow_schema, check_name
 from emergence_stats.traces.importing.columns import ROW_TARGETS, RecordedEvents, Rows
 from emergence_stats.traces.importing.facts import Facts
@@ -222,8 +222,7 @@ def _add_to(
     for run in found.values():
         manifest = there.get(run_id(run.name))
         if manifest is None:
-            close = difflib.get_close_matches(run_id(run.name), there, 1)
-            hint = f"; did you mean {close[0]}?" if close else "."
+            hint = near(run_id(run.name), there, ".")
             raise UsageError(
                 f"--add adds measures to runs that are there, and {run.name} is not{hint} New runs are imported without --add"
             )

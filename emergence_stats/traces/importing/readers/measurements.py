@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Collection, Sequence
@@ -11,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from emergence_stats.errors import TraceError, UsageError
+from emergence_stats.support.words import near
 from emergence_stats.traces.importing import steps
 from emergence_stats.traces.importing.columns import (
     RUN_TARGETS,
@@ -88,9 +88,8 @@ class _View:
         if name in self.beside:
             return [self.beside[name]] * len(self.table)
         names = [*self.table.names, *self.beside]
-        close = difflib.get_close_matches(name, names, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(names[:30])}"
-        raise TraceError(f"there is no column {name!r}; {hint}", file=self.table.file)
+        hint = near(name, names, f"; it has {', '.join(names[:30])}")
+        raise TraceError(f"there is no column {name!r}{hint}", file=self.table.file)
 
 
 def doubled(name: str, file: str) -> TraceError:
