@@ -89,7 +89,7 @@ def test_facts_that_contradict_the_run_are_refused(tmp_path, options, words):
 def test_measures_are_added_to_no_run_that_is_not_there(tmp_path):
     write(tmp_path, {"a.csv": "run,step,loss\nr1,0,1\n", "b.csv": "run,step,acc\nr_1,0,0.1\n"})
     said(tmp_path, "a.csv", *SIZE)
-    assert "did you mean r1?" in fails(tmp_path, "b.csv", "--add", *SIZE)
+    assert "did you mean 'r1'?" in fails(tmp_path, "b.csv", "--add", *SIZE)
 
 
 def test_a_table_of_runs_contradicts_nothing_and_says_which_rows_have_no_run(tmp_path):

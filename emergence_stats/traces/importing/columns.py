@@ -193,9 +193,11 @@ def listed(cell: Any, decimal: str = ".") -> list[float] | None:
 
 
 def _unit(cell: Any) -> str:
-    if cell not in steps.UNITS:
+    words = str(cell).strip().lower().replace("_", " ")
+    unit = steps.IN_OTHER_WORDS.get(words, words)
+    if unit not in steps.UNITS:
         raise ValueError(cell)
-    return str(cell)
+    return unit
 
 
 def _text(cell: Any) -> str:

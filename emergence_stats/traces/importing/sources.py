@@ -21,7 +21,7 @@ from emergence_stats.traces.importing.readers import (
     trainer,
     wandb,
 )
-from emergence_stats.traces.importing.readers.cells import joined
+from emergence_stats.traces.importing.readers.cells import as_text, joined
 from emergence_stats.traces.importing.readers.measurements import elsewhere, is_value, measurements
 from emergence_stats.traces.importing.readers.names import expression, named
 
@@ -78,19 +78,17 @@ def read_sources(
     states = [path for path, kind in kinds.items() if kind == "trainer"]
     if states:
         yield from _of_tool(trainer.read(states, notes), mapping, facts, notes)
+    results = [path for path, kind in kinds.items() if kind == "lm-eval"]
+    if results:
+        yield from _of_tool(lm_eval.read(results, notes, mapping.constants), mapping, facts, notes)
+    events = [path for path, kind in kinds.items() if kind == "tensorboard"]
+    if events:
+        yield from _of_tool(tensorboard.read(events, notes), mapping, facts, notes)
     for path, kind in kinds.items():
         if kind in _TABLES:
             yield _table(path, kind, how, mapping, notes, facts, called[path])
-        elif kind != "trainer":
-            yield from _of_tool(_read_tool(path, kind, mapping, notes), mapping, facts, notes)
-
-
-def _read_tool(path: Path, kind: str, mapping: Mapping, notes: Notes) -> Iterator[Rows]:
-    if kind == "tensorboard":
-        return tensorboard.read(path, notes)
-    if kind == "mlflow":
-        return mlflow.read(path, notes)
-    return lm_eval.read(path, notes, mapping.constants.get("step_unit"))
+        elif kind == "mlflow":
+            yield from _of_tool(mlflow.read(path, notes), mapping, facts, notes)
 
 
 def _say_others(folder: Path, kind: str, notes: Notes) -> None:
@@ -177,7 +175,8 @@ def _table(
         of_chart = replace(
             mapping, columns={k: v for k, v in mapping.columns.items() if k != "step"}
         )
-        found = wandb.read(table, notes, mapping.columns.get("step"))
+        unit = mapping.constants.get("step_unit")
+        found = wandb.read(table, notes, mapping.columns.get("step"), unit)
         (rows,) = _of_tool(iter([found]), of_chart, facts, notes)
     else:
         rows = measurements(table, mapping, notes, beside, facts.names if facts is not None else ())
@@ -214,7 +213,7 @@ def _of_tool(
         told = pattern.read(Path(rows.file)) if pattern is not None else {}
         of_path |= told
         _check_events(mapping, facts)
-        columns = _columns(rows, mapping, facts, of_path)
+        columns = _columns(rows, mapping, facts, of_path, notes)
         for target, text in told.items():
             if target in TARGETS and target not in mapping.columns:
                 columns[target] = [text] * len(rows)
@@ -284,7 +283,7 @@ def _measures(rows: Rows, mapping: Mapping, notes: Notes) -> Rows:
 
 
 def _columns(
-    rows: Rows, mapping: Mapping, facts: Facts | None, of_path: dict[str, Any]
+    rows: Rows, mapping: Mapping, facts: Facts | None, of_path: dict[str, Any], notes: Notes
 ) -> dict[str, list[Any]]:
     """The tool's columns, with those that the mapping names or sets."""
     known = [*rows.columns, *of_path]
@@ -302,5 +301,12 @@ def _columns(
         if target not in absent:
             columns[target] = expression(source, cells, range(len(rows)))
     for target, value in mapping.constants.items():
+        others = dict.fromkeys(
+            as_text(cell) for cell in columns.get(target, ()) if cell is not None
+        )
+        others.pop(value, None)
+        if others and target not in ("run", "created", "step_unit"):
+            text = f"{target} {few(list(others))}, as it is set to {value}"
+            notes.add("left out", text, rows.file)
         columns[target] = [value] * len(rows)
     return columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -12,6 +12,13 @@ from emergence_stats.support.numerals import decimal_number
 
 OPTIMISER, TOKENS = "optimiser steps", "tokens"
 UNITS = (OPTIMISER, TOKENS, "samples", "epochs", "seconds")
+IN_OTHER_WORDS = {
+    **dict.fromkeys(("step", "steps", "optimizer steps", "updates", "iterations"), OPTIMISER),
+    "token": TOKENS,
+    "sample": "samples",
+    "epoch": "epochs",
+    "second": "seconds",
+}
 _FACTOR = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "g": 10**9, "t": 10**12}
 # Names under which a column of steps is found, the better ones first.
 NAMES = (
@@ -23,8 +30,16 @@ _NUMBER = r"(?P<{0}>[0-9]+(?:\.[0-9]+(?=[kmbgt]))?)(?P<{0}_factor>[kmbgt]?)"
 _END = r"(?![A-Za-z0-9])(?!\.[0-9](?![0-9]{3}-))"
 # Not cut at what separates thousands: step1,000 is not step 1, and whether step1_000 is step 1 nobody knows.
 _THOUSANDS = re.compile(r"(?:[,_'\u2019]|\s)[0-9]{3}(?![A-Za-z0-9])")
+_COUNTED = r"(?:tok(?:en)?s?|(?:time)?steps?|iter(?:ation)?s?|updates?|samples?|examples?|seq(?:uence)?s?|images?|imgs?|epochs?)"
+# What a column's name says that its cells are to be multiplied by.
 _FACTOR_IN_NAME = re.compile(
-    r"[(\[]\s*(?:in\s+)?(?:[kmbgt]|thousands?|millions?|billions?|[x\u00d7*]?\s*1(?:0+|0\^[0-9]+|e[0-9]+))\s*[)\]]",
+    r"[(\[]\s*(?:in\s+)?[kmbgt]\s*[)\]]"  # tokens (B)
+    r"|(?<![a-z])(?:thousand|million|billion|trillion)s?(?![a-z])"
+    r"|(?<![0-9.a-wyz])1(?:0{3,}(?:0{3})*s?|0?\s*(?:\^|\*\*)\s*[0-9]+|e\+?[0-9]+)(?![0-9])"  # in 1000s, /1e9, 10^6
+    r"|(?<![a-z])(?:log(?:2|10|\s*\()|ln(?![a-z]))"  # values of log_step alone are not whole
+    r"|(?<![a-z])(?:kilo|mega|giga|tera)[-_ ]?" + _COUNTED + r"(?![a-z])"
+    r"|(?<![a-z])(?:[km]" + _COUNTED + r"|[bgt]tok(?:en)?s?)(?![a-z])"  # ktokens, Gtok
+    r"|(?<![a-z])" + _COUNTED + r"[-_ .]*[kmbgt](?![a-z0-9])",  # tokens_B, steps_k
     re.IGNORECASE,
 )
 _IN_TEXT = re.compile(
@@ -43,13 +58,22 @@ _TOKENS = re.compile(
     + r"[-_]?tokens?)" + _END,
     re.IGNORECASE,
 )  # fmt: skip
-_CELL = re.compile(r"(?P<step>[0-9]+(?:\.[0-9]+)?)(?P<step_factor>[kmbgt]?)", re.IGNORECASE)
+_CELL = re.compile(
+    r"(?P<step>[0-9]+(?:\.[0-9]+)?)\s?(?P<step_factor>[kmbgt]?)(?:\s?(?P<unit>tokens?|steps?))?",
+    re.IGNORECASE,
+)
+_OF_STEPS = re.compile(r"step|iter|update|batch(?:es)?(?![a-z])|checkpoint|ckpt", re.IGNORECASE)
+_OTHER_TIME = re.compile(
+    r"(?<![a-z])(?:hours?|hrs?|minutes?|mins|days?|weeks?|ms|milliseconds?)(?![a-z])", re.IGNORECASE
+)
 _BY_NAME = (
     ("token", TOKENS),
+    ("toks", TOKENS),
     ("timestep", "samples"),  # of an environment
     ("epoch", "epochs"),
     ("sample", "samples"),
     ("example", "samples"),
+    ("image", "samples"),
     ("second", "seconds"),
     ("runtime", "seconds"),
     ("time", "seconds"),
@@ -116,9 +140,20 @@ def _is_cut(text: str, match: re.Match[str]) -> bool:
 
 
 def factor_in(name: str) -> str | None:
-    """What a column's name says that its cells are to be multiplied by, as (B) or [x1000]; None if it says nothing."""
+    """What a column's name says that its cells are to be multiplied by, as (B), x1000 or Mtokens; None if it says nothing."""
     found = _FACTOR_IN_NAME.search(name)
-    return found[0] if found else None
+    return found[0].strip() if found else None
+
+
+def other_time(name: str) -> str | None:
+    """A unit of time but seconds that a column's name says, as hours; None if it says none."""
+    found = _OTHER_TIME.search(name)
+    return found[0].lower() if found else None
+
+
+def is_of_steps(name: str) -> bool:
+    """Whether a column's name says that it counts updates of the model."""
+    return bool(_OF_STEPS.search(name))
 
 
 def _length(match: re.Match[str]) -> int:
@@ -171,8 +206,11 @@ def read(cell: Any, unit: str | None = None, decimal: str = ".") -> tuple[int, s
         pass
     match = _CELL.fullmatch(text)
     if match is not None:
+        number = times(match["step"], match["step_factor"])
+        if match["unit"]:
+            return number, TOKENS if match["unit"].lower().startswith("token") else OPTIMISER
         billions = match["step_factor"].lower() in ("b", "g", "t")
-        return times(match["step"], match["step_factor"]), TOKENS if billions else None
+        return number, TOKENS if billions else None
     found = in_text(text)
     if found is None or re.search(r"[0-9]/[0-9]+$", text):  # step10/100 is one of a hundred
         raise ValueError(cell)
@@ -183,6 +221,20 @@ def _whole(number: float) -> int:
     if number != number or number in (float("inf"), float("-inf")) or not number.is_integer():
         raise ValueError(number)
     return int(number)
+
+
+def without_steps(logged: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Of (metric, step): metrics with several values, all at step 0, where loggers put what is logged without a step."""
+    found: dict[str, list[int]] = {}
+    for metric, step in logged:
+        found.setdefault(metric, []).append(step)
+    return {metric: len(at) for metric, at in found.items() if len(at) > 1 and not any(at)}
+
+
+def logged_without_steps(metrics: Mapping[str, int]) -> str:
+    """What is said of them."""
+    some = [f"{metric} ({n} values)" for metric, n in metrics.items()]
+    return f"logged without a step, so that all values are at step 0: {', '.join(some)}"
 
 
 def unit_of(name: str) -> str | None:

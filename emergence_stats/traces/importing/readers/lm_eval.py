@@ -7,8 +7,9 @@ before version 0.4 ``acc`` and ``acc_stderr``), and ``config`` with what was eva
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,7 @@ from emergence_stats.traces.importing.paths import differing
 from emergence_stats.traces.importing.readers.tables import parse_json
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9-]+(?:\.[0-9]+)?")  # in the file's name
+_EPOCH = re.compile(r"epoch[-_=]?[0-9.]+", re.IGNORECASE)  # beside a step
 _MILLISECONDS = 1e11  # seconds would be of the year 5138
 _MODEL = (
     "peft",  # of which a base has many
@@ -33,11 +35,15 @@ _MODEL = (
 
 @dataclass
 class _Checkpoint:
-    """One result file: the model without its step, the folder without its step, and when it was evaluated."""
+    """One result file: the model without its step, the folder without its step, and when it was evaluated.
+
+    `branch`: what its revision says beside the step, as of a second stage of training.
+    """
 
     file: Path
     document: dict[str, Any]
     model: str
+    branch: str
     step: int
     unit: str
     folder: str
@@ -53,40 +59,54 @@ def is_source(path: Path) -> bool:
     return any(_is_result(_document(file)[0]) for file in files if file.suffix.lower() == ".json")
 
 
-def read(path: Path, notes: Notes, unit: str | None = None) -> Iterator[Rows]:
-    """The metrics of every result file below `path`, from the first evaluation to the last.
+def read(paths: Sequence[Path], notes: Notes, constants: Mapping[str, str]) -> Iterator[Rows]:
+    """The metrics of every result file at or below `paths`, from the first evaluation to the last.
 
-    `unit`: which of steps and tokens counts, where a name has both. Files that are cut off, and other JSON files, are
-    named. Raises `TraceError` for a file whose step cannot be determined, and if there is no result file.
+    All of them together, however they are named: what differs between the evaluations of one run is seen among all.
+    `constants`: what is said of all rows; a ``step_unit`` among them tells which of steps and tokens counts where a name has
+    both, and with a ``step`` none is looked for. Files that are cut off, and other JSON files, are named. Raises `TraceError`
+    for a file whose step cannot be determined, and if there is no result file.
     """
-    files = [path] if path.is_file() else sorted(path.rglob("*.json"))
+    top = _top(paths)
     found = []
-    for file in files:
+    for file, path in _files(paths).items():
         document, data, why = _document(file)
         if document is None or not _is_result(document):
             notes.add("left out", why or "no result file of lm-evaluation-harness", file)
             continue
-        found.append(_checkpoint(document, data, file, path, unit))
+        found.append(_checkpoint(document, data, file, path, top, constants, notes))
     if not found:
-        raise TraceError("no result file of lm-evaluation-harness", file=path)
+        raise TraceError("no result file of lm-evaluation-harness", file=few(list(map(str, paths))))
     names = _names(found, notes)
+    called = {
+        (one.model, one.folder): names[
+            one.model, one.folder if (one.model, "") not in names else ""
+        ]
+        for one in found
+    }
     found.sort(
         key=lambda one: one.evaluated
     )  # the harness adds a file and overwrites none: the newer one counts
-    _check_alike(
-        found,
-        {
-            (one.model, one.folder): names[
-                one.model, one.folder if (one.model, "") not in names else ""
-            ]
-            for one in found
-        },
-        notes,
-    )
+    _check_alike(found, called, notes)
     for one in found:
-        yield _rows(
-            one, names[one.model, one.folder if (one.model, "") not in names else ""], notes
-        )
+        yield _rows(one, called[one.model, one.folder], notes)
+
+
+def _files(paths: Sequence[Path]) -> dict[Path, Path]:
+    """Every file, once, with the source that it was found in."""
+    real: dict[Path, tuple[Path, Path]] = {}
+    for path in paths:
+        for file in [path] if path.is_file() else sorted(path.rglob("*.json")):
+            real.setdefault(file.resolve(), (file, path))
+    return dict(real.values())
+
+
+def _top(paths: Sequence[Path]) -> Path:
+    """The folder that all sources are in; of one folder, that itself."""
+    if len(paths) == 1 and paths[0].is_dir():
+        return paths[0]
+    folders = [path.resolve().parent for path in paths]
+    return Path(os.path.commonpath(folders))
 
 
 def _check_alike(
@@ -94,23 +114,32 @@ def _check_alike(
 ) -> None:
     """What differs between the evaluations of a run.
 
-    Raises `TraceError` where a task was evaluated with different numbers of examples, or on parts of it.
+    Raises `TraceError` where a task was evaluated on other examples, or by another version of it, and where revisions are of
+    several stages or branches.
     """
     seen: dict[tuple[str, str, str], tuple[Any, _Checkpoint]] = {}
     for one in found:
         run = called[one.model, one.folder]
         config = one.document["config"] if isinstance(one.document.get("config"), dict) else {}
-        shots: Any = one.document.get("n-shot")
+        before, other = seen.setdefault((run, "", "branch"), (one.branch, one))
+        if before != one.branch:
+            raise TraceError(
+                f"the revision is of {one.branch or 'no branch'!r} here, and of {before or 'no branch'!r} in {other.file}: they may "
+                "be two trainings",
+                file=one.file,
+                fix="Import each by itself, with --set run=NAME.",
+            )
+        if config.get("limit") is not None:
+            notes.add("doubtful", f"evaluated on the first {config['limit']} examples of each task")
         for task in one.document["results"]:
-            n = shots.get(task) if isinstance(shots, dict) else config.get("num_fewshot")
-            for what, value in (("examples", n), ("limit", config.get("limit"))):
+            for what, value in _conditions(one.document, config, task):
                 before, other = seen.setdefault((run, task, what), (value, one))
                 if before != value:
                     raise TraceError(
                         f"{task} was evaluated with {what} {value} here at step {one.step}, and with {before} in {other.file} at "
                         f"step {other.step}",
                         file=one.file,
-                        fix="Put the files of each into a folder of their own, and import one after the other.",
+                        fix="Import each by itself, with --set run=NAME.",
                     )
         arguments = _arguments(config.get("model_args"))
         for name, text in arguments.items():
@@ -119,6 +148,25 @@ def _check_alike(
             before, other = seen.setdefault((run, "", name), (text, one))
             if before != text:
                 notes.add("doubtful", f"run {run} was evaluated with {name} {before} and {text}")
+
+
+def _conditions(
+    document: dict[str, Any], config: dict[str, Any], task: str
+) -> Iterator[tuple[str, Any]]:
+    """How a task was evaluated, in words and as a value; older versions of the harness tell less."""
+
+    def of_task(name: str) -> Any:
+        found = document.get(name)
+        return found.get(task) if isinstance(found, dict) else None
+
+    shots = of_task("n-shot")
+    yield "examples", config.get("num_fewshot") if shots is None else shots
+    yield "limit", config.get("limit")
+    if of_task("versions") is not None:
+        yield "version", of_task("versions")
+    samples = of_task("n-samples")
+    if isinstance(samples, dict) and samples.get("effective") is not None:
+        yield "samples", samples["effective"]
 
 
 def _document(file: Path) -> tuple[dict[str, Any] | None, bytes, str]:
@@ -137,67 +185,95 @@ def _is_result(found: Any) -> bool:
 
 
 def _checkpoint(
-    document: dict[str, Any], data: bytes, file: Path, top: Path, unit: str | None
+    document: dict[str, Any],
+    data: bytes,
+    file: Path,
+    source: Path,
+    top: Path,
+    constants: Mapping[str, str],
+    notes: Notes,
 ) -> _Checkpoint:
+    """`source`: what was named, `file` itself or a folder above it; `top`: the folder that all that was named is in."""
     config = document["config"] if isinstance(document.get("config"), dict) else {}
     arguments = _arguments(config.get("model_args"))
     model = str(document.get("model_name") or "")
     model = next((arguments[key] for key in _MODEL if arguments.get(key)), model) or model
-    below = file.relative_to(top).as_posix() if top.is_dir() else file.as_posix()
-    for text in (
-        arguments.get("revision", ""),
-        model,
-        str(document.get("model_name") or ""),
-        below,
-    ):
-        step = steps.in_text(text)
-        if step is not None:
-            in_path = steps.in_text(below)
-            if (
-                in_path is not None
-                and None not in (step.step, in_path.step)
-                and in_path.step != step.step
-            ):
-                raise TraceError(
-                    f"the step is {step.step} by {text!r}, and {in_path.step} by the file's path",
-                    file=file,
-                    fix="Correct one of them: rename the folder or file, or the model in the file.",
-                )
-            break
-    else:
+    here = file.relative_to(source).as_posix() if source.is_dir() else file.as_posix()
+    found = _step(document, arguments, model, here, file)
+    number, counts, branch = 0, steps.OPTIMISER, ""
+    if found is not None:
+        where, text, step = found
+        try:
+            number, counts = step.of(constants.get("step_unit"))
+        except ValueError as error:
+            raise TraceError(
+                f"steps are to be {constants['step_unit']}: {error}", file=file
+            ) from None
+        if where == "revision":
+            branch = _EPOCH.sub("", step.rest).strip("-_./ ")
+        elif "step" not in constants:
+            notes.add("steps", f"by the {where}, as {number:,} by {text!r}")
+    elif "step" not in constants:
         raise TraceError(
             "the step cannot be determined from revision, model or path",
             file=file,
-            fix="Put the file into a folder with the step in its name, such as step1000.",
+            fix="Put the file into a folder with the step in its name, such as step1000, or say --set step=NUMBER.",
         )
-    try:
-        number, counts = step.of(unit)
-    except ValueError as error:
-        raise TraceError(f"steps are to be {unit}: {error}", file=file) from None
     in_name = steps.in_text(file.stem)
     if not model and in_name is not None:
         model = in_name.rest.strip("-_. ")
-    in_model, in_folder = (
-        steps.in_text(model),
-        steps.in_text(PurePosixPath(below).parent.as_posix()),
-    )
-    folder = in_folder.rest if in_folder is not None else PurePosixPath(below).parent.as_posix()
-    date = document.get("date")
-    written = _TIME.search(file.name)
-    evaluated = written[0] if written else ""
-    moment = _moment(date)
-    if not evaluated and moment is not None:
-        evaluated = moment.strftime("%Y-%m-%dT%H-%M-%S")
+    below = PurePosixPath(file.resolve().relative_to(top.resolve()).as_posix()).parent.as_posix()
+    in_model, in_folder = steps.in_text(model), steps.in_text(below)
+    folder = in_folder.rest if in_folder is not None else below
     return _Checkpoint(
         file,
         document,
         (in_model.rest if in_model is not None else model).strip("/-_. "),
+        branch,
         number,
         counts,
         folder.strip("/-_. "),
-        evaluated,
+        _evaluated(document, file),
         hashlib.sha256(data).hexdigest(),
     )
+
+
+def _step(
+    document: dict[str, Any], arguments: dict[str, str], model: str, path: str, file: Path
+) -> tuple[str, str, steps.Found] | None:
+    """What tells the step, its text, and the step; None if nothing does. Raises `TraceError` where the path tells another."""
+    candidates = (
+        ("revision", arguments.get("revision", "")),
+        ("model's name", model),
+        ("model's name", str(document.get("model_name") or "")),
+        ("path", path),
+    )
+    for where, text in candidates:
+        step = steps.in_text(text)
+        if step is None:
+            continue
+        in_path = steps.in_text(path)
+        if (
+            in_path is not None
+            and None not in (step.step, in_path.step)
+            and in_path.step != step.step
+        ):
+            raise TraceError(
+                f"the step is {step.step} by {text!r}, and {in_path.step} by the file's path",
+                file=file,
+                fix="Correct one of them: rename the folder or file, or the model in the file.",
+            )
+        return where, text, step
+    return None
+
+
+def _evaluated(document: dict[str, Any], file: Path) -> str:
+    """When a file was written, as its name or its document says; a text to order by."""
+    written = _TIME.search(file.name)
+    moment = _moment(document.get("date"))
+    if written is None and moment is not None:
+        return moment.strftime("%Y-%m-%dT%H-%M-%S")
+    return written[0] if written else ""
 
 
 def _moment(date: Any) -> datetime | None:

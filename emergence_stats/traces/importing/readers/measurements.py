@@ -49,6 +49,7 @@ USUAL = {
     "n_params": ("n_params", "num_params", "parameters"),
     "n_layers": ("n_layers", "num_layers"),
     "created": ("created",),
+    "step_unit": ("step_unit",),
     "step": steps.NAMES,
     "task": ("task",),
     "level": ("level",),
@@ -161,7 +162,7 @@ def _kept(view: _View, where: dict[str, str], names: Collection[str]) -> list[in
     keep = list(range(len(view.table)))
     for name, value in where.items():
         cells = view.cells(name)
-        chosen = values_of(cells, value, name in names)
+        chosen = values_of(cells, value, name in names or _loosely(name) in names)
         keep = [i for i in keep if chosen[i]]
     if not keep:
         wanted = " and ".join(f"{name} = {value}" for name, value in where.items())
@@ -191,7 +192,10 @@ def names_in(mapping: Mapping) -> set[str]:
     """Columns that hold names of runs, scales, tasks or measures."""
     called = ("run", "scale", "task", "measure")
     return {
-        name for target in called for name in (mapping.columns.get(target), *USUAL[target]) if name
+        name
+        for target in called
+        for name in (mapping.columns.get(target), *map(_loosely, USUAL[target]))
+        if name
     }
 
 
@@ -213,26 +217,32 @@ def _targets(
     targets: dict[str, list[Any]] = {}
     unit = mapping.constants.get("step_unit")
     absent = elsewhere(mapping, names, facts)
+    found = _usual(view, mapping)
     for target in TARGETS:
         if target in absent:
             continue
+        there = found.get(target, [])
         if target in mapping.constants:
             targets[target] = [mapping.constants[target]] * len(keep)
+            if target != "step":
+                _say_set(view, target, mapping.constants[target], there, keep)
             continue
         source = mapping.columns.get(target)
         if source is None:
-            usual = USUAL.get(target, ())
-            if target in ("measure", "value") and mapping.measures:
-                usual = ()
-            there = [name for name in usual if name in view.table.columns]
             source = there[0] if there else (target if target in beside else None)
             if there and target in beside:
                 _check_beside(view, target, there[0], beside[target], keep)
             if target == "step" and source is not None:
                 _say_step(view, source, there)
+            elif there and there[0] not in USUAL[target]:
+                view.notes.add("guessed", f"column {there[0]!r} is the {target}", view.table.file)
         if source is None:
             continue
+        if target in ("run", "scale"):
+            _check_places(view, target, source, keep)
         targets[target] = expression(source, view.cells, keep)
+        if target == "step_unit":
+            unit = next((cell for cell in targets[target] if not is_empty(cell)), unit)
         if target == "step":
             view.step = source
             if "run" not in mapping.constants:
@@ -247,6 +257,57 @@ def _targets(
             fix="Say which with --column step=NAME.",
         )
     return targets, unit
+
+
+def _usual(view: _View, mapping: Mapping) -> dict[str, list[str]]:
+    """Columns by the target that their names usually are, the better ones first: as they are written, else in capitals or with
+    other characters between words (Run ID), unless the mapping has a use for them.
+    """
+    taken = {*mapping.columns.values(), *mapping.measures.values(), *mapping.errors.values()}
+    taken |= {*mapping.events.values()}
+    known = {_loosely(name): name for name in reversed(view.table.names) if name not in taken}
+    found = {}
+    for target, usual in USUAL.items():
+        if target in ("measure", "value") and mapping.measures:
+            continue
+        there = [name for name in usual if name in view.table.columns]
+        loose = dict.fromkeys(known[_loosely(name)] for name in usual if _loosely(name) in known)
+        found[target] = there or list(loose)
+    # Of long tables alone: a table with a column per measure may call one Value.
+    if not all(found.get(target) for target in ("measure", "value")):
+        for target in ("measure", "value"):
+            found[target] = [name for name in found.get(target, ()) if name in USUAL[target]]
+    return found
+
+
+def _loosely(name: str) -> str:
+    return re.sub(r"[\s_.-]+", "_", name.strip()).lower()
+
+
+def _say_set(
+    view: _View, target: str, value: str, there: Sequence[str], keep: Sequence[int]
+) -> None:
+    """What a column holds for which one value is set, if that is something else."""
+    for name in there:
+        if name in view.used:
+            continue
+        cells = view.cells(name)
+        others = dict.fromkeys(as_text(cells[i]) for i in keep if not is_empty(cells[i], target))
+        others.pop(value, None)
+        if others:
+            text = f"column {name!r} ({few(list(others))}), as {target} is set to {value}"
+            view.notes.add("left out", text, view.table.file)
+
+
+def _check_places(view: _View, target: str, source: str, keep: Sequence[int]) -> None:
+    """Raise `TraceError` for a name made of several columns, of which one is empty in a row."""
+    for name in PLACE.findall(source):
+        cells = view.cells(name)
+        for i in keep:
+            if is_empty(cells[i], target):
+                raise TraceError(
+                    f"{{{name}}} of the {target} is empty", file=view.table.file, column=name, row=i
+                )
 
 
 def _check_beside(view: _View, target: str, column: str, of_path: Any, keep: Sequence[int]) -> None:
@@ -297,6 +358,8 @@ def _unit(view: _View, source: str, cells: Sequence[Any]) -> str | None:
     unit = told or steps.unit_of(source)
     if unit is not None and unit != steps.OPTIMISER:
         view.notes.add("guessed", f"steps of column {source!r} are {unit}", view.table.file)
+    if unit is None and source in view.table.columns:
+        say_axis(source, view.table.file, view.notes)
     return unit
 
 
@@ -307,14 +370,8 @@ def _steps(
 
     Raises `TraceError` for a name without tokens where tokens are wanted.
     """
-    factor = steps.factor_in(source) if source in view.table.columns else None
-    if factor is not None:
-        raise TraceError(
-            f"the name says {factor}, so its cells are no steps as they are",
-            file=view.table.file,
-            column=source,
-            fix="Write steps out in a column whose name says no factor.",
-        )
+    if source in view.table.columns:
+        check_axis(source, view.table.file)
     found = []
     for cell, row in zip(cells, keep, strict=True):
         try:
@@ -329,6 +386,26 @@ def _steps(
                 ) from None
             found.append(cell)
     return found
+
+
+def check_axis(name: str, file: str) -> None:
+    """Raise `TraceError` for a column of steps whose name says that its cells are no steps as they stand there."""
+    factor, time = steps.factor_in(name), steps.other_time(name)
+    if factor is not None or time is not None:
+        raise TraceError(
+            f"the name says {factor or time}, so its cells are no {'steps' if factor else 'seconds'} as they are",
+            file=file,
+            column=name,
+            fix=f"Write {'steps' if factor else 'seconds'} out, in a column whose name says no "
+            f"{'factor' if factor else 'other unit'}.",
+        )
+
+
+def say_axis(name: str, file: str, notes: Notes) -> None:
+    """Of a column of steps whose name tells nothing that is known: what its cells are taken for."""
+    if not steps.is_of_steps(name):
+        text = f"column {name!r} counts optimiser steps, as its name says nothing else; if not, say --set step_unit=UNIT"
+        notes.add("guessed", text, file)
 
 
 def _check_rests(

@@ -12,6 +12,7 @@ from typing import Any
 from emergence_stats.errors import TraceError
 from emergence_stats.traces.importing.columns import Rows, number_in
 from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.steps import logged_without_steps, without_steps
 
 _LINE = re.compile(r"[0-9]+ \S+( -?[0-9]+)?")
 
@@ -88,6 +89,15 @@ def _run(folder: Path, notes: Notes) -> Rows:
             columns["measure"].append(metric)
             columns["value"].append(value)
             numbers.append(number)
+    pairs = list(zip(columns["measure"], columns["step"], strict=True))
+    stepless = without_steps(pairs)
+    if stepless:
+        notes.add("left out", logged_without_steps(stepless), folder.parent)
+        keep = [i for i, (metric, _) in enumerate(pairs) if metric not in stepless]
+        columns = {name: [cells[i] for i in keep] for name, cells in columns.items()}
+        numbers = [numbers[i] for i in keep]
+    if not numbers:
+        raise TraceError("no metric was logged with a step", file=folder)
     run = folder.resolve().parent
     assert first is not None
     columns["run"] = [_called(run, notes)] * len(numbers)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -13,8 +14,10 @@ from typing import Any
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.traces.importing.columns import Rows
 from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
+from emergence_stats.traces.importing.steps import logged_without_steps, without_steps
 
 _MARK = "tfevents"
+_TIME = re.compile(r"[0-9]{9,}\.[0-9]+")  # in seconds since 1970
 _SCALARS = ("scalars", "tensors")  # as TensorBoard calls them; what has no kind may be a number
 # Folders in which Keras and Lightning keep the parts of one training.
 _PARTS = frozenset(
@@ -47,37 +50,61 @@ def _files(path: Path) -> list[Path]:
     return [file for file in found if _MARK in file.name and file.is_file()]
 
 
-def read(path: Path, notes: Notes) -> Iterator[Rows]:
-    """The scalars of every run below `path`, `created` at the time of its first event.
+def read(paths: Sequence[Path], notes: Notes) -> Iterator[Rows]:
+    """The scalars of every run below `paths`, `created` at the time of its first event.
 
-    A run's name is its folder's, relative to `path`, with ``-`` for ``/``. Folders ``train`` and ``validation`` beside
-    one another are one run, and so are the folders of ``add_scalars`` and the one that holds them; a folder without
-    scalars is named and left out. If training went back to an earlier step, what had been written from there on does
-    not count. Raises `UsageError` without the package tensorboard, `TraceError` if no file holds a scalar.
+    A run's name is its folder's, relative to the source that it is in, with ``-`` for ``/``. Folders ``train`` and
+    ``validation`` beside one another are one run, also if each is named, and so are the folders of ``add_scalars`` and the one
+    that holds them; a folder without scalars is named and left out, and so is what ``add_hparams`` writes. If training went back
+    to an earlier step, what had been written from there on does not count. Raises `UsageError` without the package
+    tensorboard, `TraceError` if no file holds a scalar.
     """
     if find_spec("tensorboard") is None:
         raise UsageError(
             "event files need the package tensorboard; install it with: "
             "pip install 'emergence-stats[tensorboard]'"
         )
-    files = _files(path)
-    if not files:
-        raise TraceError("no event files", file=path)
-    folders = [_read(path, notes)] if path.is_file() else [
-        _read(folder, notes) for folder in sorted({file.parent for file in files})
-    ]  # fmt: skip
+    files, tops = _by_folder(paths)
+    folders = [_read(folder, of_folder, notes) for folder, of_folder in files.items()]
     some = [folder for folder in folders if folder.points]
     if not some:
-        raise TraceError("the event files hold no scalar", file=path)
+        raise TraceError("the event files hold no scalar", file=few(list(map(str, paths))))
     for folder in folders:
         if not folder.points:
             notes.add("left out", "the event files hold no scalar", folder.path)
-    for run, parts in _runs(some, path, notes).items():
-        yield _rows(run, parts, path)
+    for run, parts in _runs(some, tops, notes).items():
+        yield _rows(run, parts, tops[parts[0][1].path], notes)
+
+
+def _by_folder(paths: Sequence[Path]) -> tuple[dict[Path, list[Path]], dict[Path, Path]]:
+    """Event files by the folder that is a run or a part of one, and the source above each, from which runs are named.
+
+    A file that is named is by itself, unless its folder is a part. Raises `TraceError` for a source without event files.
+    """
+    files: dict[Path, list[Path]] = {}
+    tops: dict[Path, Path] = {}
+    real = set[Path]()
+    for path in paths:
+        found = _files(path)
+        if not found:
+            raise TraceError("no event files", file=path)
+        for file in found:
+            if file.resolve() in real:  # in two of the sources
+                continue
+            real.add(file.resolve())
+            alone = path.is_file() and file.parent.name.lower() not in _PARTS
+            key = file if alone else file.parent
+            files.setdefault(key, []).append(file)
+            tops.setdefault(key, key if path.is_file() else path)
+    named = [key for key, top in tops.items() if key == top and key.name.lower() in _PARTS]
+    for key in named:
+        if sum(other.parent == key.parent for other in named) > 1:
+            tops[key] = key.parent
+    return dict(sorted(files.items())), tops
 
 
 def _runs(
-    folders: Sequence[_Folder], top: Path, notes: Notes
+    folders: Sequence[_Folder], tops: Mapping[Path, Path], notes: Notes
 ) -> dict[Path, list[tuple[str, _Folder]]]:
     """For each run, by its folder, the folders that it is in, with what stands before their tags."""
     by_path = {folder.path: folder for folder in folders}
@@ -85,14 +112,20 @@ def _runs(
     for folder in folders:
         parent = folder.path.parent
         tags = folder.tags
-        written_by = parent in by_path and len(tags) == 1 and folder.path != top
+        below = folder.path != tops[folder.path]
+        written_by = parent in by_path and len(tags) == 1 and below
         if written_by and folder.path.name.startswith(next(iter(tags)).replace("/", "_") + "_"):
             notes.add(
                 "joined", f"add_scalars wrote {folder.path.name}: a measure of the run", parent
             )
             renamed = [(folder.path.name, step, value) for _, step, value in folder.points]
             runs.setdefault(parent, []).append(("", _Folder(folder.path, renamed, folder.created)))
-        elif _is_part(folder.path, top) and (
+        elif below and _of_hparams(folder) and parent in by_path:
+            text = (
+                f"{few(sorted(tags), COLUMNS)}: final values that add_hparams wrote, without a step"
+            )
+            notes.add("left out", text, folder.path)
+        elif (below and folder.path.name.lower() in _PARTS) and (
             parent in by_path or _has_other_parts(folder.path, by_path)
         ):
             notes.add("joined", f"folder {folder.path.name} is part of the run", parent)
@@ -102,8 +135,9 @@ def _runs(
     return runs
 
 
-def _is_part(path: Path, top: Path) -> bool:
-    return path != top and path.name.lower() in _PARTS
+def _of_hparams(folder: _Folder) -> bool:
+    """Whether a folder is one of those that ``add_hparams`` makes beside the events of a run, called by the time."""
+    return bool(_TIME.fullmatch(folder.path.name)) and len(folder.tags) == len(folder.points)
 
 
 def _has_other_parts(path: Path, by_path: dict[Path, _Folder]) -> bool:
@@ -113,9 +147,8 @@ def _has_other_parts(path: Path, by_path: dict[Path, _Folder]) -> bool:
     )
 
 
-def _read(path: Path, notes: Notes) -> _Folder:
+def _read(path: Path, files: Sequence[Path], notes: Notes) -> _Folder:
     """The scalars of one event file, or of those in one folder in the order in which they were begun."""
-    files = [path] if path.is_file() else [file for file in _files(path) if file.parent == path]
     parts = [_Folder(file) for file in files]
     others = {kind for part in parts for kind in _read_file(part, part.path, notes)}
     parts.sort(key=lambda part: part.created)
@@ -185,7 +218,7 @@ def _records(file: Path) -> tuple[int, bool]:
     return n, False
 
 
-def _rows(run: Path, parts: Sequence[tuple[str, _Folder]], top: Path) -> Rows:
+def _rows(run: Path, parts: Sequence[tuple[str, _Folder]], top: Path, notes: Notes) -> Rows:
     if top.is_file():
         name = top.resolve().parent.name
     else:
@@ -196,6 +229,12 @@ def _rows(run: Path, parts: Sequence[tuple[str, _Folder]], top: Path) -> Rows:
         for before, folder in parts
         for tag, step, value in folder.points
     ]
+    stepless = without_steps([(tag, step) for tag, step, _ in points])
+    if stepless:
+        notes.add("left out", logged_without_steps(stepless), run)
+        points = [point for point in points if point[0] not in stepless]
+    if not points:
+        raise TraceError("nothing was logged with a step", file=run)
     created = min(folder.created for _, folder in parts)
     n = len(points)
     return Rows(

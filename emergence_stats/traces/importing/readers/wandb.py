@@ -12,6 +12,7 @@ from emergence_stats.traces.importing import steps
 from emergence_stats.traces.importing.columns import Rows
 from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 from emergence_stats.traces.importing.readers.cells import are_numbers, gathered, joined
+from emergence_stats.traces.importing.readers.measurements import check_axis, say_axis
 from emergence_stats.traces.importing.readers.tables import Table
 
 _BETWEEN = " - "
@@ -24,8 +25,9 @@ def is_chart(names: Sequence[str]) -> bool:
     return bool(charted) and ("Step" in names or any(name.endswith(_RANGE) for name in charted))
 
 
-def read(table: Table, notes: Notes, step: str | None = None) -> Rows:
-    """The measurements of a chart; `step`: its x axis, by default ``Step`` or the one column that is of no run.
+def read(table: Table, notes: Notes, step: str | None = None, unit: str | None = None) -> Rows:
+    """The measurements of a chart; `step`: its x axis, by default ``Step`` or the one column that is of no run; `unit`: what
+    it counts, by default what it says.
 
     Raises `TraceError` where two runs have one display name, and for a table that is no chart.
     """
@@ -46,10 +48,14 @@ def read(table: Table, notes: Notes, step: str | None = None) -> Rows:
     axis = step or _axis(table, charted)
     if axis not in table.columns:
         raise TraceError(f"there is no column {axis!r}; it has {few(table.names)}", file=table.file)
+    check_axis(axis, table.file)
     try:
-        unit = steps.unit_of_cells(table.columns[axis], table.decimal) or steps.unit_of(axis)
+        told = steps.unit_of_cells(table.columns[axis], table.decimal) or steps.unit_of(axis)
     except ValueError as error:
         raise TraceError(f"steps count two things: {error}", file=table.file, column=axis) from None
+    if unit is None and told is None:
+        say_axis(axis, table.file, notes)
+    unit = unit or told
     notes.add("steps", f"the x axis {axis!r}: {unit or steps.OPTIMISER}", table.file)
     parts, left = [], []
     several = [name for name in charted if name.count(_BETWEEN) > 1]
