@@ -314,7 +314,12 @@ def _tools(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not valid TOML ({error})") from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
-    return tools if isinstance(tools, dict) else {}
+    if not isinstance(tools, dict):
+        return {}
+    for name in tools:
+        if name != "emergence_stats" and near(name, ["emergence_stats"], cutoff=0.9):
+            raise UsageError(f"{path}: [tool.{name}]; did you mean [tool.emergence_stats]?")
+    return tools
 
 
 def _is_trusted(path: Path) -> bool:

@@ -138,25 +138,25 @@ def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str |
     unseen: list[str] = []
     seen: list[str] = []
     beyond: list[str] = []
+    pilots: list[str] = []  # seen, and beyond the plan
     for run in store.runs:
         m = run.manifest
         place = _place_outside(hypothesis, m, chosen)
         uses[m.run_id] = replace(place or RunUse(m.run_id, "counted"), sha256=m.sha256)
         if place is not None:
             continue
-        if state.registration is not None and state.registration.saw(m):
-            seen.append(m.run_id)
-        elif planned is not None and (m.scale, m.seed) not in planned:
-            beyond.append(m.run_id)
+        saw = state.registration is not None and state.registration.saw(m)
+        if planned is not None and (m.scale, m.seed) not in planned:
+            (pilots if saw else beyond).append(m.run_id)
         else:
-            unseen.append(m.run_id)
+            (seen if saw else unseen).append(m.run_id)
     if unseen:
-        for run_id in seen:
+        for run_id in (*seen, *pilots):
             known = "the plan had seen it when it was registered"
             uses[run_id] = replace(uses[run_id], status="pilot", why=known)
     if unseen or seen:
         seeds = {run.manifest.run_id: run.manifest.seed for run in store.runs}
-        for run_id in beyond:
+        for run_id in beyond if unseen else (*beyond, *pilots):
             seed = f"seed {seeds[run_id]}"
             uses[run_id] = replace(uses[run_id], status="not in the plan", why=seed)
     early: set[str] = set()
@@ -167,7 +167,7 @@ def choose_runs(hypothesis: Hypothesis, state: State, store: Store, suite: str |
         chosen,
         why,
         uses,
-        unseen=state.registration is not None and (bool(unseen) or not seen),
+        unseen=state.registration is not None and (bool(unseen) or not (seen or pilots)),
         planned=design is None or (of_plan and bool(unseen)),
         early=frozenset(early & set(unseen)),
         doubled=_doubled(store, unseen),
@@ -259,12 +259,7 @@ def deviations(
     counted = selection.manifests(store)
     if not counted:
         return
-    stopped = [m.run_id for m in counted if m.further.get("stopped")]
-    if stopped:
-        yield (
-            f"{len(stopped)} of the runs did not come to their end ({stopped[0]}{', ...' if len(stopped) > 1 else ''}): their "
-            "training raised, and their manifests say at which step"
-        )
+    yield from of_stopped(counted)
     if design is not None and selection.suite != design.suite:
         yield (
             f"the runs are of suite {selection.suite}, and the plan is for suite {design.suite}, so the "
@@ -286,6 +281,16 @@ def deviations(
         yield "the plan has no stopping rule (design), so any number of runs would have done"
     elif selection.suite == design.suite:
         yield from _incomplete(hypothesis, selection, store)
+
+
+def of_stopped(counted: Sequence[Manifest]) -> Iterator[str]:
+    """Of runs whose training raised before its end."""
+    stopped = [m.run_id for m in counted if m.further.get("stopped")]
+    if stopped:
+        yield (
+            f"{len(stopped)} of the runs did not come to their end ({stopped[0]}{', ...' if len(stopped) > 1 else ''}): their "
+            "training raised, and their manifests say at which step"
+        )
 
 
 def of_registrations(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:

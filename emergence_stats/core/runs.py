@@ -116,12 +116,12 @@ class Run:
         measure: str,
         *,
         layers: Collection[int] | str | None = None,
-        tasks: bool | None = None,
+        tasks: bool | str | Collection[str] | None = None,
     ) -> TraceSet:
         """TraceSet of `measure`.
 
         `layers`: numbers, or "blocks" (1 to L, each of them), "final" (the last block, L), "all" (0 to L + 1).
-        `tasks`: True for those of a task-level, False for those of the whole model.
+        `tasks`: True for those of a task-level, False for those of the whole model; or the name of a task, or several.
         Raises `Undefined` where the run has none of them, or with "blocks" not those of every block: what is read as
         an order of all blocks is then another.
         """
@@ -132,7 +132,7 @@ class Run:
         if layers is not None:
             mask &= np.isin(whole.layer, self._layer_numbers(layers))
         if tasks is not None:
-            mask &= (whole.task != "") == tasks
+            mask &= _of_tasks(whole, tasks)
         if not mask.any():
             raise Undefined(
                 f"run {self.run_id} has {measure!r}, but {self._why_not(whole, layers, tasks)}"
@@ -142,13 +142,19 @@ class Run:
         return whole if mask.all() else whole.select(mask)
 
     def _why_not(
-        self, whole: TraceSet, layers: Collection[int] | str | None, tasks: bool | None
+        self,
+        whole: TraceSet,
+        layers: Collection[int] | str | None,
+        tasks: bool | str | Collection[str] | None,
     ) -> str:
         """Why none of these traces is what was asked for."""
         if layers is not None:
             wanted = self._layer_numbers(layers)
             if not np.isin(whole.layer, wanted).any():
                 return f"only at {_layers_named(whole.layer)}, and the claim needs {_layers_named(wanted)}"
+        there = ", ".join(sorted({str(task) for task in whole.task} - {""}))
+        if there and tasks:
+            return f"of tasks {there}, and not what was asked for ({tasks!r})"
         return "only of the whole model" if tasks else "of task-levels alone"
 
     def _check_blocks(self, whole: TraceSet, mask: NDArray[np.bool_]) -> None:
@@ -175,6 +181,13 @@ class Run:
 
     def _by_measure(self) -> dict[str, TraceSet]:
         return self.cached("traces by measure", lambda: _split(self._table))
+
+
+def _of_tasks(traces: TraceSet, tasks: bool | str | Collection[str]) -> NDArray[np.bool_]:
+    """Which traces are of task-levels (True), of the whole model (False), or of the named tasks (n,)."""
+    if isinstance(tasks, bool):
+        return (traces.task != "") == tasks
+    return np.isin(traces.task, [tasks] if isinstance(tasks, str) else list(tasks))
 
 
 def _layers_named(layers: Collection[int] | NDArray[np.int64]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from emergence_stats.core.controls.changes import Change
 from emergence_stats.core.plan import Needs
 from emergence_stats.core.runs import NONE, Run, TraceSet, Undefined
+from emergence_stats.support.words import near
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
 
@@ -63,7 +64,7 @@ class Declared(Run):
         measure: str,
         *,
         layers: Collection[int] | str | None = None,
-        tasks: bool | None = None,
+        tasks: bool | str | Collection[str] | None = None,
     ) -> TraceSet:
         """As of any run; what is missing is said with what is there, and with what to do."""
         try:
@@ -73,13 +74,17 @@ class Declared(Run):
             raise Undefined(why or str(reason)) from None
 
     def _why_none(
-        self, measure: str, layers: Collection[int] | str | None, tasks: bool | None
+        self,
+        measure: str,
+        layers: Collection[int] | str | None,
+        tasks: bool | str | Collection[str] | None,
     ) -> str | None:
         if measure not in self._seen:
             declared = ", ".join(sorted(self._seen)) or "none"
+            hint = near(measure, self._seen)
             return (
-                f"the estimate reads {measure!r}, and the claim does not name it among the measures that it needs ({declared}): "
-                "add it to es.Needs(measures=[...])"
+                f"the estimate reads {measure!r}, and the claim does not name it among the measures that it needs ({declared})"
+                + (hint or ": add it to es.Needs(measures=[...])")
             )
         there = self._by_measure().get(measure)
         if there is None:
@@ -96,7 +101,12 @@ class Declared(Run):
         asked = f"layers {layers!r}" if isinstance(layers, str) else f"layers {sorted(layers)}"
         at = sorted({int(layer) for layer in there.layer} - {NONE})
         has = f"at layers {at}" if at else "of no layer, but of the whole model"
-        return f"run {self.run_id} has {measure!r} {has}, and none at {asked} of its {self.n_layers} blocks"
+        said = f"run {self.run_id} has {measure!r} {has}, and none at {asked} of its {self.n_layers} blocks"
+        return (
+            said
+            if at
+            else f"{said}; if it is of a layer, import it with --set layer=N --set n_layers=N"
+        )
 
     def cached(self, key: Any, make: Callable[[], Any]) -> Any:
         """Hypotheses share what one module finds; modules that happen to use the same key do not."""

@@ -148,7 +148,48 @@ def test_a_task_of_a_setting_that_no_run_has_is_said(claim):
     note = notes()[0]
     assert "hard in [tool.emergence_stats.claims.hard_tasks] names task 'mood'" in note
     settings(claim, 'hard = ["add", "mod"]')
-    assert notes() == []
+    assert not any("names task" in note for note in notes())
+
+
+def test_tasks_that_are_set_somewhere_still_have_no_chance(claim):
+    """That a task is hard says nothing of its chance, which is then 0."""
+    settings(claim, 'hard = ["mod"]')
+    (note,) = notes()
+    assert note.startswith("chance and learned of the claim say nothing of task 'mod'")
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("mod", "chance in [tool.emergence_stats.claims.hard_tasks] is of 'mod' without a level"),
+        ("mod/7", "is of level 7 of 'mod', which these runs have with levels 0, 1, 2"),
+    ],
+)
+def test_a_level_that_no_run_has_is_said(claim, key, said):
+    settings(claim, f'chance = {{"{key}" = 0.5}}')
+    assert any(said in note for note in notes())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("chance = {mod = 50}", ("chance.mod is 50", "a share, from 0 to below 1")),
+        ("chance = {mod = -0.1}", ("a share",)),
+        ("chance = {mod = 'x'}", ("the claim has a number there",)),
+        ('learned = {eazy = ["mod"]}', ("has no 'eazy'; did you mean 'easy'?",)),
+        ('learned = ["mod"]', ("not a table, as {'easy'",)),
+        ("learned = {}", ("lacks easy",)),
+    ],
+)
+def test_what_no_constant_can_be_is_an_error(claim, text, words):
+    settings(claim, text)
+    failed(es("test", "hard_tasks"), "[tool.emergence_stats.claims.hard_tasks]", *words)
+
+
+@pytest.mark.parametrize("table", ["emergence_stat", "emergence-stats", "emergencestats"])
+def test_a_table_that_is_nearly_ours_is_an_error(claim, table):
+    (claim / "pyproject.toml").write_text(f'[tool.{table}]\ntraces = "x"\n')
+    failed(es("list"), f"[tool.{table}]; did you mean [tool.emergence_stats]?")
 
 
 def test_a_misspelt_task_level_names_what_is_meant(claim):

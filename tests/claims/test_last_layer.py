@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support import es, failed, fill
+from tests.support import edited, es, failed, fill
 
 CLAIM = '''
 """Where the floor of the last block lies."""
@@ -58,6 +58,20 @@ def test_a_claim_reads_the_layer_that_stands_for_the_last(floors):
     set_layer(floors, 3)
     assert estimates("third")["third"] == pytest.approx(at_layer(floors, 3))
     assert at_layer(floors, 3) != pytest.approx(at_layer(floors, 4))
+
+
+def test_a_claim_that_changes_its_traces_first_reads_it_too(floors):
+    """As those do that smooth RankMe before they look for its floor."""
+    path = floors / "hypotheses" / "third.py"
+    path.write_text(
+        edited(
+            path.read_text(),
+            "es.floor(run)",
+            "es.floor(run.replacing({'rankme': run.traces('rankme')}))",
+        )
+    )
+    set_layer(floors, 3)
+    assert estimates("third")["third"] == pytest.approx(at_layer(floors, 3))
 
 
 def test_other_claims_in_the_same_call_do_not(floors):

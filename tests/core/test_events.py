@@ -161,3 +161,63 @@ def test_events_that_the_authors_dated_are_intervals_up_to_their_step(tmp_path):
     assert found.lo.tolist() == [checkpoints[checkpoints < 4].max(), checkpoints.max()]
     with pytest.raises(es.Undefined, match="no recorded events called 'other'"):
         es.recorded(run, "other")
+
+
+# --- what cannot be meant -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(tmp_path):
+    add_run(tmp_path, 0, tasks=("add", "mod"))
+    (found,) = es.load_runs(tmp_path)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("chance", "said"),
+    [
+        ({"add": 0.5}, "pairs of a task and a level"),
+        ({("add", "0"): 0.5}, "pairs of a task and a level"),
+        ({("add", 0): 50}, "not a share"),
+        ({("add", 0): -0.1}, "not a share"),
+        ({("add", 0): 1.0}, "not a share"),
+    ],
+)
+def test_a_chance_that_is_none_is_refused(run, chance, said):
+    with pytest.raises(ValueError, match=said):
+        es.emergence(run, chance=chance)
+
+
+@pytest.mark.parametrize("rise", [0, -1, 25, float("nan")])
+def test_a_rise_that_is_no_share_is_refused(run, rise):
+    with pytest.raises(ValueError, match="rise"):
+        es.emergence(run, rise=rise)
+
+
+@pytest.mark.parametrize("key", [("ad", 0), ("add", 7), ("add", -1), ("mods", 1)])
+def test_a_chance_of_what_is_nearly_there_is_undefined(run, key):
+    with pytest.raises(es.Undefined, match="says nothing of"):
+        es.emergence(run, chance={key: 0.5})
+
+
+def test_a_table_may_name_more_than_a_run_has_and_less(run):
+    more = {(task, level): 0.1 for task in ("add", "mod", "parity") for level in range(3)}
+    assert len(es.emergence(run, chance=more)) == 6
+    assert len(es.emergence(run, chance={("parity", 0): 0.5})) == 6
+    assert len(es.emergence(run, chance={("add", 0): 0.5})) == 6
+
+
+def test_no_fall_can_be_seen_at_one_checkpoint(run):
+    with pytest.raises(es.Undefined, match="first checkpoint alone up to step 0"):
+        es.floor(run, within=0)
+    traces = run.traces("rankme", layers="final")
+    first = replace(traces, length=np.ones_like(traces.length))
+    with pytest.raises(es.Undefined, match="first checkpoint alone"):
+        es.floor(run.replacing({"rankme": first}))
+
+
+def test_traces_of_tasks_by_name(run):
+    assert set(run.traces("accuracy", tasks="add").task) == {"add"}
+    assert set(run.traces("accuracy", tasks=["add", "mod"]).task) == {"add", "mod"}
+    with pytest.raises(es.Undefined, match="of tasks add, mod, and not what was asked for"):
+        run.traces("accuracy", tasks=["parity"])

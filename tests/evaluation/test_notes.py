@@ -132,3 +132,42 @@ def test_runs_that_a_recorder_wrote_in_a_clone_are_looked_at(project):
         )  # fmt: skip
     (note,) = notes()
     assert "not 0, in 2 of 2 runs" in note
+
+
+# --- runs that end before others, and those that a plan had seen -------------------------------
+
+
+def test_a_run_that_ends_before_others_of_its_scale_is_said(late):
+    late(
+        0,
+        0,
+        0,
+        also=[("short", 9, "x", 100, step, "add", 0, "accuracy", 0.1) for step in (0, 5, 10)],
+    )
+    (note,) = notes()
+    assert note.startswith(
+        "accuracy ends at step 10 in short, where others of its scale go on, to 55"
+    )
+
+
+def test_a_run_that_was_stopped_is_said_before_there_is_a_registration(project):
+    (project / "hypotheses" / "learns.py").write_text(HYPOTHESIS)
+    fill(project, range(3))
+    fill(project, [3], further={"stopped": 100})
+    (note,) = notes()
+    assert note.startswith("1 of the runs did not come to their end (sim-d32-s3)")
+
+
+def test_a_registration_does_not_widen_what_counts(project):
+    """Runs of other seeds than the plan's do not count beside planned ones, though the plan has seen them all."""
+    path = project / "hypotheses" / "learns.py"
+    text = edited(HYPOTHESIS, "import Claim", "import Claim, Design")
+    design = 'at_least(0.5))],\n    design=Design("sim", ("d32",), (1, 2, 3)),'
+    path.write_text(edited(text, "at_least(0.5))],", design))
+    fill(project, range(6))
+    counts = []
+    for _ in range(2):
+        (result,) = json.loads(es("test", "learns", "--json", "-v").stdout)["results"]
+        counts.append(sorted(r["run_id"] for r in result["runs"] if r["status"] == "counted"))
+        assert es("register", "learns").returncode == 0
+    assert counts == [[f"sim-d32-s{seed}" for seed in (1, 2, 3)]] * 2

@@ -48,11 +48,19 @@ def register(
     """
     if loaded.source.shipped:
         raise RegistrationError(
-            f"{loaded.name} is shipped with emergence-stats, so a registration would lie in the installed package. Copy "
-            f"{loaded.source.path} and what it imports into the project's hypotheses/, and register that"
+            f"{loaded.name} is shipped with emergence-stats, so a registration would lie in the installed package. Copy it from "
+            f"{loaded.source.home} with what it imports into the project's hypotheses/, in the same folders ({_places(loaded)}), "
+            "and register that"
         )
     with only_one(loaded.source.lock.parent):
         return _append(loaded, seen, store, values or {})
+
+
+def _places(loaded: Loaded) -> str:
+    """The module of a claim and the helpers that it imports, from the folder of the claims."""
+    home = loaded.source.home
+    files = [p for p in (loaded.source.path, *sorted(loaded.constants.helpers)) if p is not None]
+    return ", ".join(p.relative_to(home).as_posix() for p in files if p.is_relative_to(home))
 
 
 def _append(

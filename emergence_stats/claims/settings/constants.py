@@ -13,9 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from emergence_stats.claims.settings.tasks import NamedTasks
+from emergence_stats.claims.settings.tasks import NamedTasks, task_level
 from emergence_stats.claims.settings.used import used_names
-from emergence_stats.core.runs import NONE
 from emergence_stats.errors import UsageError
 from emergence_stats.support.words import near
 
@@ -85,21 +84,44 @@ class Constants:
         where = f"[tool.emergence_stats.claims.{self.claim}] {name}"
         if isinstance(there, dict):
             if not isinstance(value, dict):
-                raise UsageError(f"{where} is {value!r}, not a table")
+                raise UsageError(
+                    f"{where} is {value!r}, not a table, as {_shortly(there)} of the claim is"
+                )
             pairs = bool(there) and all(isinstance(key, tuple) for key in there)
             inner = next(iter(there.values()), None)
+            if not pairs and isinstance(inner, list | tuple):
+                self._check_classes(there, value, where)
             return {
-                _task_level(key) if pairs else key: self._like(inner, one, f"{name}.{key}")
+                task_level(key) if pairs else key: self._like(inner, one, f"{name}.{key}")
                 for key, one in value.items()
             }
         if isinstance(there, list | tuple):
             if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
                 raise UsageError(f"{where} is {value!r}, not a list of names")
             pairs = bool(there) and all(isinstance(one, tuple) for one in there)
-            return type(there)(_task_level(one) if pairs else one for one in value)
+            return type(there)(task_level(one) if pairs else one for one in value)
         if isinstance(there, str) != isinstance(value, str) or isinstance(value, dict | list):
-            raise UsageError(f"{where} is {value!r}, and the claim has {there!r} there")
+            kind = "text" if isinstance(there, str) else "a number"
+            raise UsageError(f"{where} is {value!r}, and the claim has {kind} there, as {there!r}")
+        if name.partition(".")[0].lower() == "chance" and not 0 <= value < 1:
+            raise UsageError(f"{where} is {value!r}, and chance is a share, from 0 to below 1")
         return value
+
+    def _check_classes(self, there: dict[str, Any], value: dict[str, Any], where: str) -> None:
+        """Raise `UsageError` unless a table of lists has the keys that the claim's own has: it looks for these."""
+        for key in value:
+            if key not in there:
+                has = f"; it has {', '.join(there)}"
+                raise UsageError(f"{where} has no {key!r}{near(key, there, has)}")
+        lacking = [key for key in there if key not in value]
+        if lacking:
+            raise UsageError(f"{where} lacks {', '.join(lacking)}: set all of {', '.join(there)}")
+
+
+def _shortly(table: dict[Any, Any]) -> str:
+    """The beginning of a table, as it is written in a claim."""
+    text = str(table)
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def _can_be_set(value: Any) -> bool:
@@ -109,9 +131,3 @@ def _can_be_set(value: Any) -> bool:
     if isinstance(value, dict):
         return all(isinstance(one, int | float | str | list) for one in value.values())
     return isinstance(value, int | float | str) and not isinstance(value, bool)
-
-
-def _task_level(text: str) -> tuple[str, int]:
-    """A task-level, of a task alone or with its level behind a slash."""
-    task, slash, level = text.rpartition("/")
-    return (task, int(level)) if slash and level.isdigit() else (text, NONE)

@@ -6,7 +6,7 @@ The claim reads that layer wherever it asks for the last block; what it says of 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -32,10 +32,13 @@ class _UpTo(Run):
         measure: str,
         *,
         layers: Collection[int] | str | None = None,
-        tasks: bool | None = None,
+        tasks: bool | str | Collection[str] | None = None,
     ) -> TraceSet:
         at = (self._last,) if isinstance(layers, str) and layers == "final" else layers
         return self._run.traces(measure, layers=at, tasks=tasks)
+
+    def replacing(self, traces: Mapping[str, TraceSet]) -> Run:
+        return _UpTo(self._run.replacing(traces), self._last)
 
     def cached(self, key: Any, make: Callable[[], Any]) -> Any:
         return self._run.cached((NAME, self._last, key), make)

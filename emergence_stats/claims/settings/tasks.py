@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emergence_stats.core.runs import NONE
 from emergence_stats.support.words import listed, near
 
+TaskLevel = tuple[str, int | None]
 _FEW = 4  # tasks that a sentence names
 
 
@@ -15,11 +17,12 @@ _FEW = 4  # tasks that a sentence names
 class NamedTasks:
     """By constant, as settings call it: the tasks that it names. `known`: those that any of the claim's own does.
 
-    `by_claim`: what the claim uses and the project left as it is; `by_project`: what the project set.
+    `by_claim`: what the claim uses and the project left as it is; `by_project`: what the project set, tasks (with None), or
+    task-levels where the constant has those.
     """
 
     by_claim: Mapping[str, Collection[str]]
-    by_project: Mapping[str, Collection[str]]
+    by_project: Mapping[str, Collection[TaskLevel]]
     known: Collection[str]
 
     @classmethod
@@ -43,20 +46,40 @@ class NamedTasks:
         }
         return cls(
             {n: t for n, t in about.items() if n not in wanted and (used is None or n in used)},
-            {n: {_task(text) for text in _texts(wanted[n])} for n in about if n in wanted},
+            {
+                n: {_task_level(text, bool(pairs[n])) for text in _texts(wanted[n])}
+                for n in about
+                if n in wanted
+            },
             known,
         )
 
-    def amiss(self, there: Collection[str], claim: str) -> Iterator[str]:
-        """What does not fit runs that have the tasks `there`, a sentence each."""
+    def amiss(self, there: Collection[TaskLevel], claim: str) -> Iterator[str]:
+        """What does not fit runs that have the task-levels `there` (level `NONE` without), a sentence each."""
         table = f"[tool.emergence_stats.claims.{claim}]"
-        for name, tasks in self.by_project.items():
-            absent = sorted(set(tasks) - set(there))
+        tasks = {task for task, _ in there}
+        for name, named in self.by_project.items():
+            absent = sorted({task for task, _ in named} - tasks)
             if absent:
                 them = "it" if len(absent) == 1 else "them"
-                hint = near(absent[0], set(there) - set(tasks))
+                hint = near(absent[0], tasks - {task for task, _ in named})
                 yield f"{name} in {table} names {_named(absent)}, and none of these runs has {them}{hint}"
-        foreign = sorted(set(there) - set(self.known) - set().union(*self.by_project.values()))
+            other = sorted(
+                (task, level)
+                for task, level in named
+                if level is not None and task in tasks and (task, level) not in there
+            )
+            if other:
+                task, level = other[0]
+                levels = sorted(
+                    NONE if level is None else level for of, level in there if of == task
+                )
+                has = "no level" if levels == [NONE] else f"levels {', '.join(map(str, levels))}"
+                said = (
+                    f"level {level} of {task!r}" if level != NONE else f"{task!r} without a level"
+                )
+                yield f"{name} in {table} is of {said}, which these runs have with {has}: it counts for none of them"
+        foreign = sorted(tasks - set(self.known))
         if foreign and self.by_claim:
             chance = "; chance is 0 where it is not set" if "chance" in self.by_claim else ""
             yield (
@@ -92,7 +115,13 @@ def _texts(value: Any) -> list[str]:
     return [one for one in value if isinstance(one, str)] if isinstance(value, list | tuple) else []
 
 
-def _task(text: str) -> str:
-    """Of what a setting calls a task-level: ``task`` or ``task/level``."""
+def _task_level(text: str, pairs: bool) -> TaskLevel:
+    """What a setting calls a task-level, ``task`` or ``task/level``, or a task where the constant has no levels."""
+    task, level = task_level(text)
+    return (task, level) if pairs else (text, None)
+
+
+def task_level(text: str) -> tuple[str, int]:
+    """A task-level, of a task alone or with its level behind a slash."""
     task, slash, level = text.rpartition("/")
-    return task if slash and level.isdigit() else text
+    return (task, int(level)) if slash and level.isdigit() else (text, NONE)

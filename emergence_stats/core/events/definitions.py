@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,13 +176,19 @@ def emergence(
     The threshold is ``chance + rise * (1 - chance)`` on `accuracy`, with `chance` the accuracy of
     the best constant answer (0 for task-levels it does not name). For another measure, which has
     no ceiling of 1, the threshold lies `rise` of the way from the first value to the highest.
+
+    Raises `ValueError` for a rise that is not above 0 and at most 1, and for a chance of something else than a pair (task,
+    level), or outside of 0 to 1; `Undefined` where chance names a task-level that the run lacks, and one that it has is called
+    nearly so.
     """
+    _check_chance(chance or {}, rise)
     key = ("emergence", measure, rise, persistence, tuple(sorted((chance or {}).items())))
 
     def find() -> Events:
         traces = run.traces(measure, tasks=True)
         if measure == "accuracy":
             table = chance or {}
+            _check_named(run, traces, table)
             base = np.array([
                 table.get((str(t), int(v)), 0.0)
                 for t, v in zip(traces.task, traces.level, strict=True)
@@ -194,6 +201,34 @@ def emergence(
         return first_lasting(traces, rises, persistence)
 
     return run.cached(key, find)
+
+
+def _check_chance(chance: Mapping[tuple[str, int], float], rise: float) -> None:
+    if not 0 < rise <= 1:
+        raise ValueError(
+            f"rise is {rise}: a share of the way from chance to 1, above 0 and at most 1"
+        )
+    for key, value in chance.items():
+        pair = isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str)
+        if not pair or not isinstance(key[1], int | np.integer):
+            raise ValueError(
+                f"chance of {key!r}: keys are pairs of a task and a level, ({str(key)!r}, {NONE}) without levels"
+            )
+        if not 0 <= value < 1:
+            raise ValueError(f"chance of {key!r} is {value}, and not a share from 0 to below 1")
+
+
+def _check_named(run: Run, traces: TraceSet, chance: Mapping[tuple[str, int], float]) -> None:
+    """Raise `Undefined` for a task-level of `chance` that is not there, where one that is nearly called so has no chance."""
+    there = {(str(t), int(v)) for t, v in zip(traces.task, traces.level, strict=True)}
+    bare = there - chance.keys()
+    for task, level in chance.keys() - there if bare else ():
+        close = get_close_matches(task, sorted({other for other, _ in bare}), 1)
+        if close:
+            like = sorted(other for other in bare if other[0] == close[0])
+            raise Undefined(
+                f"chance is of {(task, level)!r}, which run {run.run_id} lacks, and says nothing of {like[0]!r}, which it has"
+            )
 
 
 @dataclass(frozen=True)
@@ -224,7 +259,7 @@ def floor(
 
     `within`: only checkpoints up to this step. `before`: only checkpoints up to the emergence of
     the same task-level. What falls after a task was learned is another phenomenon. Both windows
-    always hold the first checkpoint.
+    always hold the first checkpoint; `Undefined` is raised where they hold no other of any trace.
     """
     key = ("floor", measure, str(layers), within, None if before is None else id(before))
 
@@ -236,6 +271,12 @@ def floor(
             limit = np.minimum(limit, before.at(keys).hi)
         allowed = traces.steps <= np.maximum(limit, traces.steps[:, 0])[:, None]
         index = np.where(allowed, traces.values, np.inf).argmin(1)
+        real = np.arange(traces.steps.shape[1]) < traces.length[:, None]
+        if not (allowed & real)[:, 1:].any():
+            until = "" if np.isinf(limit).any() else f" up to step {np.max(limit):g}"
+            raise Undefined(
+                f"run {run.run_id} has {measure!r} at its first checkpoint alone{until}, where no fall can be seen"
+            )
         rows = np.arange(len(traces))
         lowest = Floor(
             traces=traces,

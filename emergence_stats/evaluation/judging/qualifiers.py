@@ -66,8 +66,13 @@ def _not_specific(controls: Sequence[ControlResult]) -> Iterator[Qualifier]:
             )
             continue
         how = "cannot be told apart from the control"
-        if any(d.exceeds for d in control.differences):
-            how = f"{control.undefined} units have no value to compare with in the control"
+        others = [d.prediction for d in control.differences if not d.exceeds]
+        if len(others) < len(control.differences):
+            n = control.undefined
+            lacking = (
+                f"{n} unit{'s have' if n != 1 else ' has'} no value to compare with in the control"
+            )
+            how = f"{listed(others)} cannot be told apart from the control" if others else lacking
         elif judgements == {"the same"}:
             how = "it is the same in the control"
         elif "differs" in judgements:

@@ -24,7 +24,7 @@ class Asked:
 
     measure: str
     layers: tuple[int, ...] | str | None
-    tasks: bool | None
+    tasks: bool | tuple[str, ...] | None
 
 
 class WatchedRun(Run):
@@ -40,11 +40,12 @@ class WatchedRun(Run):
         measure: str,
         *,
         layers: Collection[int] | str | None = None,
-        tasks: bool | None = None,
+        tasks: bool | str | Collection[str] | None = None,
     ) -> TraceSet:
         traces = super().traces(measure, layers=layers, tasks=tasks)
         at = layers if isinstance(layers, str) or layers is None else tuple(map(int, layers))
-        self.asked[Asked(measure, at, tasks)] = traces
+        of = tasks if isinstance(tasks, bool) or tasks is None else tuple(np.unique(traces.task))
+        self.asked[Asked(measure, at, of)] = traces
         return traces
 
     def cached(self, key: Any, make: Callable[[], Any]) -> Any:

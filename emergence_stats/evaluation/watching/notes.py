@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from emergence_stats.claims.backend import trainable_suites
 from emergence_stats.claims.project import Loaded, Project
+from emergence_stats.claims.selection import of_stopped
 from emergence_stats.core.plan import Hypothesis, keyword_defaults
+from emergence_stats.core.runs import NONE
 from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.results import Result
 from emergence_stats.support.words import listed, near, ranges
@@ -20,6 +22,7 @@ _MOST = 3  # reasons that are told; `test -v` has all
 _NAMES = 4  # runs that are named with a reason
 _ROUNDING = 1e-6
 _TEMPLATE = "Template of `new`"  # how the docstring of its estimate begins
+_WHOLE = 0.9  # of the longest run of a scale: a run that ends before did not end as the others
 _SEEN_BY = 3  # checkpoints, by which a fall and its floor can be seen
 
 
@@ -64,6 +67,11 @@ def with_notes(results: Sequence[Result], project: Project, store: Store) -> lis
                 _too_sparse(measure, there, len(counted), _window(hypothesis)),
             )
             notes += [note for note in said if note]
+            notes += _ending(
+                measure, {i: seen[i][measure] for i in counted if measure in seen[i]}, files
+            )
+        if result.registration == "unregistered":  # else it is a deviation
+            notes += of_stopped([files[run_id].manifest for run_id in counted])
         notes += _other_tasks(result, loaded, store, files)
         if not counted:
             notes += _unknown(result, wanted, store, files, known)
@@ -122,10 +130,15 @@ def _other_tasks(
     ]
     if not some or (all(map(_is_ours, some)) and not loaded.settings):
         return
-    there: set[str] = set()
+    there: set[tuple[str, int | None]] = set()
     for file in some:
-        column = store.read(file, loaded.hypothesis.needs.measures).column("task")
-        there |= {str(task) for task in column.unique().to_pylist() if task is not None}
+        table = store.read(file, loaded.hypothesis.needs.measures)
+        pairs = table.group_by(["task", "level"]).aggregate([]).to_pylist()
+        there |= {
+            (pair["task"], NONE if pair["level"] is None else pair["level"])
+            for pair in pairs
+            if pair["task"] is not None
+        }
     if there:
         yield from loaded.tasks.amiss(there, result.name)
 
@@ -183,6 +196,24 @@ def _beginning(measure: str, there: Sequence[_Seen], n_runs: int) -> str | None:
         f"{measure} begins at {at}, not 0, in {len(late)} of {n_runs} runs: what the claim takes for the beginning is "
         "there"
     )
+
+
+def _ending(measure: str, there: dict[str, _Seen], files: dict[str, RunFile]) -> Iterator[str]:
+    """Runs that end well before others of their scale: what a claim takes for the end is not the end of training there."""
+    by_scale: dict[str, dict[str, int]] = {}
+    for run_id, one in there.items():
+        by_scale.setdefault(files[run_id].manifest.scale, {})[run_id] = int(one.steps[-1])
+    early: dict[str, int] = {}
+    for ends in by_scale.values():
+        early |= {run_id: end for run_id, end in ends.items() if end < _WHOLE * max(ends.values())}
+    if early:
+        first = min(early, key=lambda run_id: early[run_id])
+        most = max(max(ends.values()) for ends in by_scale.values())
+        n = len(early)
+        yield (
+            f"{measure} ends at step {early[first]:,} in {first}{f' and early in {n - 1} more runs' if n > 1 else ''}, where others "
+            f"of its scale go on, to {most:,} at most: what the claim takes for the end is there"
+        )
 
 
 def _no_share(measure: str, there: Sequence[_Seen], n_runs: int) -> str | None:

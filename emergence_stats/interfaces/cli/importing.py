@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
+from typer.core import TyperCommand
 
 from emergence_stats.errors import UsageError
 from emergence_stats.interfaces.cli.app import traces_app
@@ -20,7 +22,21 @@ Texts = list[str] | None
 _IN_ROW = 4  # measures that a row of the summary names
 
 
-@traces_app.command("import")
+class _EachOnce(TyperCommand):
+    """A command whose options that take one value may not be given twice: the second would take the first one's place."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        seen: set[str] = set()
+        for option in self.make_parser(ctx).parse_args(list(args))[2]:
+            if not isinstance(option, click.Option) or option.multiple or option.is_flag:
+                continue
+            if option.opts[0] in seen:
+                raise click.UsageError(f"{option.opts[0]} is given twice; it takes one value", ctx)
+            seen.add(option.opts[0])
+        return super().parse_args(ctx, args)
+
+
+@traces_app.command("import", cls=_EachOnce)
 def traces_import(
     context: typer.Context,
     sources: Annotated[

@@ -109,6 +109,8 @@ def _where(asked: Asked) -> str:
         ]
     else:
         at = f" at layer{'s' if len(asked.layers) > 1 else ''} {', '.join(map(str, asked.layers))}"
+    if isinstance(asked.tasks, tuple):
+        return f"{at} of {', '.join(asked.tasks)}"
     return at + {True: " of task-levels", False: " of the whole model", None: ""}[asked.tasks]
 
 

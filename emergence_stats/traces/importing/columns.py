@@ -58,6 +58,10 @@ class Rows:
     later: str | None = None
     timed: bool = False
     events: dict[str, RecordedEvents] = field(default_factory=dict)
+    signed: frozenset[str] = frozenset()  # measures whose cells have percent signs
+    were: list[Any] | None = (
+        None  # of which runs the rows are by the file, where another name is set for all
+    )
 
     def __len__(self) -> int:
         return len(self.numbers)

@@ -14,11 +14,12 @@ from emergence_stats.traces.importing.columns import RUN_TARGETS, number_in, typ
 from emergence_stats.traces.importing.mapping import Mapping
 from emergence_stats.traces.importing.notes import Notes
 from emergence_stats.traces.importing.readers.cells import are_numbers, plain
-from emergence_stats.traces.importing.readers.measurements import USUAL, doubled, elsewhere
+from emergence_stats.traces.importing.readers.measurements import USUAL, doubled, elsewhere, loosely
 from emergence_stats.traces.importing.readers.names import expression
 from emergence_stats.traces.importing.readers.recorded import Read, event_step
 from emergence_stats.traces.importing.readers.tables import UnclearPoint, kind_of, read
 
+_KEYS = {"run": ("name",)}  # as Weights & Biases calls runs in its tables
 _VERSION = re.compile(r"v?[0-9]+\.[0-9.]+|v[0-9]+")
 
 
@@ -72,11 +73,22 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes, decimal: str | None =
     names = tuple(table.names)
     if table.doubled:
         raise doubled(table.doubled[0], table.file)
-    found = ((key, name) for key in ("run", "scale") for name in USUAL[key] if name in names)
+    found = (
+        (key, name)
+        for alike in (str, loosely)
+        for key in ("run", "scale")
+        for wanted in (*USUAL[key], *_KEYS.get(key, ()))
+        for name in names
+        if alike(name) == wanted
+    )
     key, column = next(found, (None, None))
+    said = [(key, mapping.columns.get(key)) for key in ("run", "scale")]
+    key, column = next(((k, name) for k, name in said if name in names), (key, column))
     if key is None or column is None:
         wanted = ", ".join((*USUAL["run"], *USUAL["scale"]))
         raise TraceError(f"no column {wanted}; it has {', '.join(names[:30])}", file=path)
+    if column not in USUAL[key]:
+        notes.add("guessed", f"column {column!r} is the {key}", path)
     targets = elsewhere(mapping, (), names)
     called = _called(names, column, targets)
     for target, alias in called.items():
@@ -114,9 +126,11 @@ def _called(names: Collection[str], key: str, said: Collection[str]) -> dict[str
     """Columns that are targets of a run by another of their usual names."""
     return {
         target: alias
-        for target in ("scale", "n_params", "n_layers")
+        for target in ("scale", "seed", "n_params", "n_layers")
         if target not in names and target not in said
-        for alias in [next((one for one in USUAL[target] if one in names and one != key), None)]
+        for alias in [
+            next((one for one in names if loosely(one) in USUAL[target] and one != key), None)
+        ]
         if alias is not None
     }
 

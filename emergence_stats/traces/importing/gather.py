@@ -74,6 +74,7 @@ def by_run(sources: Sequence[Rows], join: bool = False) -> dict[str, RunRows]:
     if one trace would be woven from two of them.
     """
     found: dict[str, RunRows] = {}
+    were: dict[str, list[Any]] = {}
     for rows in sources:
         n = len(rows)
         names = rows.columns.get("run") or [rows.name] * n
@@ -97,12 +98,15 @@ def by_run(sources: Sequence[Rows], join: bool = False) -> dict[str, RunRows]:
                 run.checkpoints &= rows.checkpoints
                 run.timed &= rows.timed
             _append(run, rows, i)
+            were.setdefault(name, []).append(rows.were[i] if rows.were is not None else None)
     for rows in sources:
         for name, events in rows.events.items():
             of_run = found[name or rows.name or ""].events
             for event, dated in events.items():
                 add_events(of_run.setdefault(event, {}), dated, event, rows.file)
     for run in found.values():
+        if not join:
+            _check_one(run, were[run.name])
         if not join and not run.checkpoints:
             _check_woven(run)
     return dict(sorted(found.items()))
@@ -174,13 +178,28 @@ def _moment(text: str) -> tuple[bool, datetime | str]:
     return True, found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def _check_one(run: RunRows, were: Sequence[Any]) -> None:
+    """Raise `TraceError` if a trace has rows that are of two runs by their files (`were`), and of one as it is said."""
+    for key, rows in run.traces().items():
+        names = {were[i]: i for i in reversed(rows) if were[i] is not None}
+        if len(names) > 1:
+            first, second = sorted(names, key=lambda name: names[name])[:2]
+            file, row = run.places[names[second]]
+            raise TraceError(
+                f"run is set to {run.name!r}, and {key[0]} is of {first!r} and of {second!r}: they may be two trainings",
+                file=file,
+                row=row,
+                fix="Then leave the name out, or select one; if they are one, say --join.",
+            )
+
+
 def _check_woven(run: RunRows) -> None:
     """Raise `TraceError` if a trace has rows of two files, which may be two trainings."""
     for key, rows in run.traces().items():
         files = list(dict.fromkeys(run.places[i][0] for i in rows))
         if len(files) > 1:
             raise TraceError(
-                f"run {run.name!r} has {key[0]} in {files[0]} and in {files[1]}; are they two trainings?",
+                f"run {run.name!r} has {key[0]} in {files[0]} and in {files[1]}: they may be two trainings",
                 file=files[1],
                 fix="Then tell them apart with --column run='{folder}-{run}' (or {file}); if they are one, say --join.",
             )
@@ -309,7 +328,12 @@ def check_values(run: RunRows, drop: bool, later: bool, notes: Notes) -> None:
     deepest = max(layers, default=0)
     if run.before is not None:  # which may not have had any layer
         deepest = max(deepest, run.facts.pop("n_layers"))
-    run.facts.setdefault("n_layers", deepest)
+    if layers and "n_layers" not in run.facts:
+        text = f"runs have as many blocks as their deepest layer says ({deepest}), as nothing else does: --set n_layers=N"
+        notes.add("guessed", text)
+    if deepest > run.facts.setdefault("n_layers", deepest) + 1:  # behind the last is the final norm
+        text = f"run {run.name} has {run.facts['n_layers']} layers, and measurements of layer {deepest}"
+        notes.add("doubtful", text)
 
 
 def _say_errors(run: RunRows, notes: Notes) -> None:
@@ -482,6 +506,7 @@ def name_seeds(runs: Sequence[RunRows], notes: Notes) -> None:
     if len(set(pairs)) < len(pairs):  # then that is not what the numbers are
         found, scales = {}, {}
     rests: dict[str, None] = {}
+    by_name: list[str] = []
     for run in runs:
         seed = found.get(run.name)
         if seed is not None:
@@ -491,9 +516,14 @@ def name_seeds(runs: Sequence[RunRows], notes: Notes) -> None:
             run.facts["scale"] = scales.get(run.name, run.name)
             if run.facts["scale"] != run.name:
                 rests.setdefault(run.facts["scale"])
+            else:
+                by_name.append(run.name)
     if rests:
         text = few([repr(rest) for rest in rests])
         notes.add("guessed", f"scales are the rest of the names of runs: {text}")
+    if by_name:
+        text = f"each run is a scale of its own, by its name, as nothing tells one ({few(by_name)}): --set scale=NAME"
+        notes.add("guessed", text)
 
 
 def say_alike(runs: Sequence[RunRows], notes: Notes) -> None:

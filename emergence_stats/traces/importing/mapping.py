@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Mapping:
     standard deviations. `events`: for each event that the authors dated the column of its step. `where`: columns and
     the value that a row must have. `names`: a regular expression whose named groups (task, level, layer, measure) are
     read from each measure's name. `path`: a pattern of paths, as ``{scale}_seed{seed}.csv``. `percent`: measures whose
-    values are divided by 100.
+    values are divided by 100. `others`: columns that other parts of the same mapping take.
 
     Raises `UsageError` for an unknown target, with the nearest known one.
     """
@@ -53,6 +53,7 @@ class Mapping:
     names: str | None = None
     path: str | None = None
     percent: tuple[str, ...] = ()
+    others: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for target in (*self.columns, *self.constants):
@@ -105,7 +106,17 @@ class Mapping:
             _check_keys(part, (*_TABLES, *_OF_MAPPING), path)
         rest = {word: str(found[word]) for word in _OF_REQUEST if word in found}
         shared = cls._of(found)
-        return [cls._of(part).over(shared) for part in parts] or [shared], rest
+        several = [cls._of(part).over(shared) for part in parts] or [shared]
+        taken = frozenset().union(*(one._taken() for one in several))
+        return [replace(one, others=taken) for one in several], rest
+
+    def _taken(self) -> frozenset[str]:
+        """Columns that it takes, by their names or forms."""
+        return frozenset(
+            name.rstrip("?")
+            for table in (self.columns, self.measures, self.errors, self.events)
+            for name in table.values()
+        )
 
     @classmethod
     def _of(cls, found: dict[str, Any]) -> Mapping:

@@ -9,6 +9,8 @@ KINDS = (
     "steps",
     "measures",
     "runs",
+    "events",
+    "replaced",
     "joined",
     "renamed",
     "converted",

@@ -100,14 +100,19 @@ class Request:
     ) -> Summary:
         """Import, or only report what would be done. Raises what `import_traces` raises."""
         choices, notes = choices or Choices(), Notes()
-        found = []
+        found: list[Rows] = []
+        divided = set[str]()
         facts = None
         for one in self.mappings:
             if self.facts is not None:
                 facts = read_facts(self.facts, one, notes, self.how.decimal)
             rows = list(read_sources(self.sources, self.how, one, notes, facts))
-            _divide(rows, one.percent, notes)
+            divided |= _divide(rows, one.percent, notes)
             found += rows
+        for measure in dict.fromkeys(name for one in self.mappings for name in one.percent):
+            if measure not in divided:
+                raise UsageError(f"--percent: there is no measure {measure!r}")
+            notes.add("converted", f"{measure} is in percent, and divided by 100")
         _say_equal(found, notes)
         runs = import_traces(found, store, self.suite, notes, facts, choices, progress)
         empty = sum(rows.empty for rows in found)
@@ -137,13 +142,20 @@ def _say_equal(found: Sequence[Rows], notes: Notes) -> None:
             notes.add("doubtful", f"{other} and {rows.file} have the same bytes")
 
 
-def _divide(several: Sequence[Rows], percent: Sequence[str], notes: Notes) -> None:
-    """Divide the values of these measures by 100, and their errors. Raises `UsageError` for one that is not there."""
+def _divide(several: Sequence[Rows], percent: Sequence[str], notes: Notes) -> set[str]:
+    """Divide the values of these measures by 100, and their errors, and return those that are there.
+
+    Raises `UsageError` for one whose cells have percent signs: they are shares already.
+    """
+    found = set[str]()
     for measure in percent:
-        found = False
         for rows in several:
             at = [i for i, name in enumerate(rows.columns.get("measure", ())) if name == measure]
-            found = found or bool(at)
+            if measure in rows.signed:
+                raise UsageError(
+                    f"--percent {measure}: its cells in {rows.file} have percent signs and are shares of 1 by that; leave it out"
+                )
+            found |= {measure} if at else set()
             values = [abs(v) for i in at if isinstance(v := rows.columns["value"][i], int | float)]
             if values and max(values) <= 1:
                 notes.add(
@@ -156,6 +168,4 @@ def _divide(several: Sequence[Rows], percent: Sequence[str], notes: Notes) -> No
                 for i in at if cells is not None else ():
                     assert cells is not None
                     cells[i] = None if cells[i] is None else cells[i] / 100
-        if not found:
-            raise UsageError(f"--percent: there is no measure {measure!r}")
-        notes.add("converted", f"{measure} is in percent, and divided by 100")
+    return found

@@ -72,9 +72,6 @@ def read_sources(
             _say_others(path, kinds[path], notes)
     in_tables = [path for path, kind in kinds.items() if kind in _TABLES]
     called = names(in_tables)
-    by_path = [called[path] for path in in_tables if called[path] != stem(path)]
-    if by_path:
-        notes.add("renamed", f"runs without a name are called by their paths: {few(by_path)}")
     states = [path for path, kind in kinds.items() if kind == "trainer"]
     if states:
         yield from _of_tool(trainer.read(states, notes), mapping, facts, notes)
@@ -84,11 +81,17 @@ def read_sources(
     events = [path for path, kind in kinds.items() if kind == "tensorboard"]
     if events:
         yield from _of_tool(tensorboard.read(events, notes), mapping, facts, notes)
+    by_path = []
     for path, kind in kinds.items():
         if kind in _TABLES:
-            yield _table(path, kind, how, mapping, notes, facts, called[path])
+            rows = _table(path, kind, how, mapping, notes, facts, called[path])
+            if "run" not in rows.columns and called[path] != stem(path):
+                by_path.append(called[path])
+            yield rows
         elif kind == "mlflow":
             yield from _of_tool(mlflow.read(path, notes), mapping, facts, notes)
+    if by_path:
+        notes.add("renamed", f"runs without a name are called by their paths: {few(by_path)}")
 
 
 def _say_others(folder: Path, kind: str, notes: Notes) -> None:
@@ -217,6 +220,8 @@ def _of_tool(
         for target, text in told.items():
             if target in TARGETS and target not in mapping.columns:
                 columns[target] = [text] * len(rows)
+        if "run" in mapping.constants and rows.were is None:
+            rows = replace(rows, were=list(rows.columns.get("run") or [rows.name] * len(rows)))
         config = {**rows.config, **{k: v for k, v in told.items() if k not in TARGETS}}
         rows = replace(rows, columns=columns, config=config)
         if mapping.where:
@@ -256,7 +261,8 @@ def _where(rows: Rows, where: dict[str, str], of_path: dict[str, Any], notes: No
 
 def _kept(rows: Rows, keep: Sequence[int]) -> Rows:
     columns = {target: [cells[i] for i in keep] for target, cells in rows.columns.items()}
-    return replace(rows, columns=columns, numbers=[rows.numbers[i] for i in keep])
+    were = None if rows.were is None else [rows.were[i] for i in keep]
+    return replace(rows, columns=columns, numbers=[rows.numbers[i] for i in keep], were=were)
 
 
 def _measures(rows: Rows, mapping: Mapping, notes: Notes) -> Rows:

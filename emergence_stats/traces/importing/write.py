@@ -109,7 +109,7 @@ def import_traces(
         files = ", ".join(rows.file for rows in sources)
         raise TraceError("no measurement", file=files or "in what was named")
     old = _manifests(store, suite)
-    _check_names(found, old, choices, notes)
+    _check_names(found, old, notes)
     if choices.add:
         _add_to(found, store, old, notes)
     for run in found.values():
@@ -138,6 +138,8 @@ def import_traces(
     ]
     _say_steps(found, notes)
     _say_shares(found, notes)
+    _say_events(found, notes)
+    _say_there(found, described, old, notes)
     if not choices.dry_run:
         _write_all(prepared, progress)
         Store.open(store).refresh_catalogue()
@@ -190,6 +192,53 @@ def _say_shares(found: Mapping[str, RunRows], notes: Notes) -> None:
         )
 
 
+def _say_events(found: Mapping[str, RunRows], notes: Notes) -> None:
+    """How many events came and how many never did, and those that are dated behind the end of their run."""
+    dated: dict[str, list[int | None]] = {}
+    for run in found.values():
+        last = max(run.columns["step"])
+        for event, steps in run.events.items():
+            dated.setdefault(event, []).extend(steps.values())
+            late = max((step for step in steps.values() if step is not None), default=0)
+            if late > last:
+                text = f"event {event} of run {run.name} is at step {late:,}, and its measurements end at {last:,}"
+                notes.add("doubtful", text)
+    for event, several in dated.items():
+        never = several.count(None)
+        text = f"{event}: {len(several) - never} dated" + (f", {never} never came" if never else "")
+        notes.add("events", text)
+
+
+def _say_there(
+    found: Mapping[str, RunRows],
+    described: Sequence[Imported],
+    old: Mapping[str, Manifest],
+    notes: Notes,
+) -> None:
+    """What is replaced, and what was another; and files whose bytes another run of the suite is from."""
+    known = {
+        digest: run_id
+        for run_id, manifest in old.items()
+        if isinstance(manifest.further.get("imported"), dict)
+        for digest in manifest.further["imported"].values()
+    }
+    replaced = []
+    for run, its in zip(found.values(), described, strict=True):
+        before = old.get(its.run_id)
+        if before is not None and run.before is None:
+            replaced.append(its.run_id)
+            for fact in ("scale", "seed", "n_params"):
+                was, now = getattr(before, fact), getattr(its, fact)
+                if was != now:
+                    notes.add("replaced", f"{fact} of run {its.run_id} was {was}, and is {now}")
+        for file, digest in run.files.items():
+            other = known.get(digest or "", its.run_id)
+            if other != its.run_id:
+                notes.add("doubtful", f"{file} has the bytes of the file that run {other} is from")
+    if replaced:
+        notes.add("replaced", f"run{'s' if len(replaced) > 1 else ''} {few(replaced)}")
+
+
 def _is_share(value: float) -> bool:
     return not isfinite(value) or -_ROUNDING <= value <= 1 + _ROUNDING
 
@@ -228,10 +277,11 @@ def _add_to(
             )
         rows = opened.read(files[manifest.run_id])
         old = {target: rows.column(target).to_pylist() for target in ROW_TARGETS}
-        shared = set(old["measure"]) & set(run.columns["measure"])
+        shared = _traces_of(old) & _traces_of(run.columns)
         if shared:
+            names = sorted({trace[0] for trace in shared})
             raise UsageError(
-                f"run {manifest.run_id} already has {', '.join(sorted(shared))}; --add adds measures that it lacks, and "
+                f"run {manifest.run_id} already has {', '.join(names)}; --add adds measures that it lacks, and "
                 "--replace replaces the run"
             )
         notes.add("joined", f"measures are added to run {manifest.run_id}")
@@ -257,6 +307,12 @@ def _add_to(
         run.files = {**(before if isinstance(before, dict) else {}), **run.files}
 
 
+def _traces_of(columns: Mapping[str, Sequence[Any]]) -> set[tuple[Any, ...]]:
+    """The traces that columns hold: measure, task, level and layer as text, as tables have them before they are converted."""
+    keys = zip(*(columns[t] for t in ("measure", "task", "level", "layer")), strict=True)
+    return {tuple(None if cell is None else str(cell) for cell in key) for key in keys}
+
+
 def _events_of(manifest: Manifest) -> RecordedEvents:
     """The events that a run in the store has."""
     held: Any = manifest.further.get("events", {})
@@ -266,17 +322,18 @@ def _events_of(manifest: Manifest) -> RecordedEvents:
     }
 
 
-def _check_names(
-    found: Mapping[str, RunRows], there: Mapping[str, Manifest], choices: Choices, notes: Notes
-) -> None:
+def _check_names(found: Mapping[str, RunRows], there: Mapping[str, Manifest], notes: Notes) -> None:
     """Say what runs are called whose names no file can have. Raises `UsageError` if one would take the place of another run."""
     called = {name: run_id(name) for name in found if run_id(name) != name}
     if called:
         said = [f"{name!r} is {its}" for name, its in called.items()]
         notes.add("renamed", f"runs, since files cannot be called so: {few(said)}")
+    folded = {
+        its.casefold(): manifest for its, manifest in there.items()
+    }  # some disks do not tell capitals apart
     for name in found:
-        manifest = there.get(run_id(name))
-        if manifest is None or not (choices.replace_runs or choices.add):
+        manifest = folded.get(run_id(name).casefold())
+        if manifest is None:
             continue
         other = str(manifest.further.get(_NAME, manifest.run_id))
         if other != name:
@@ -393,6 +450,7 @@ def _check_ids(described: Sequence[Imported]) -> None:
     for one in described:
         if one.run_id.casefold() in seen:
             raise TraceError(
-                f"two runs would be called {one.run_id!r}: their names differ only in punctuation or capitals, or in what no file can be called"
+                f"two runs would be called {one.run_id!r}: their names differ only in punctuation or capitals, or in what no file can be called",
+                fix="Give them names that files can have, in a column or with --column run='{...}'.",
             )
         seen.add(one.run_id.casefold())

@@ -20,7 +20,8 @@ def gathered(
     cells = targets["value"]
     if any(map(_is_truth, cells)):
         notes.add("converted", "true and false are 1 and 0", table.file)
-    if _check_percentages(targets, numbers, table):
+    signed = _check_percentages(targets, numbers, table)
+    if signed:
         notes.add("converted", "percentages, as 45%, are shares of 1", table.file)
     _say_names(targets, table, notes)
     targets = _of_lists(targets, table, notes)
@@ -34,7 +35,12 @@ def gathered(
         for target, cells in targets.items()
     }
     return Rows(
-        table.file, columns, list(numbers), empty=len(values) - len(there), sha256=table.sha256
+        table.file,
+        columns,
+        list(numbers),
+        empty=len(values) - len(there),
+        sha256=table.sha256,
+        signed=frozenset(map(str, signed)),
     )
 
 
@@ -46,8 +52,10 @@ def _is_truth(cell: Any) -> bool:
     return isinstance(cell, bool) or (isinstance(cell, str) and cell.strip().lower() in TRUTH)
 
 
-def _check_percentages(targets: dict[str, list[Any]], numbers: Sequence[int], table: Table) -> bool:
-    """Whether there are percentages.
+def _check_percentages(
+    targets: dict[str, list[Any]], numbers: Sequence[int], table: Table
+) -> set[Any]:
+    """Measures that have percentages, or standard errors that are some.
 
     Raises `TraceError` where a measure has some and, without the sign, numbers that may be some too, or standard errors.
     """
@@ -66,7 +74,7 @@ def _check_percentages(targets: dict[str, list[Any]], numbers: Sequence[int], ta
                     row=row,
                     fix="Write all with the sign, or none and say --percent MEASURE.",
                 )
-    return bool(signed) or any(map(_is_percentage, errors))
+    return signed | {m for m, error in zip(measures, errors, strict=True) if _is_percentage(error)}
 
 
 def _say_names(targets: dict[str, list[Any]], table: Table, notes: Notes) -> None:
@@ -139,9 +147,14 @@ def joined(parts: Sequence[Rows]) -> Rows:
         target: [cell for part in parts for cell in part.columns.get(target, [None] * len(part))]
         for target in targets
     }
-    numbers = [number for part in parts for number in part.numbers]
     return replace(
-        parts[0], columns=columns, numbers=numbers, empty=sum(part.empty for part in parts)
+        parts[0],
+        columns=columns,
+        numbers=[number for part in parts for number in part.numbers],
+        empty=sum(part.empty for part in parts),
+        were=None
+        if parts[0].were is None
+        else [name for part in parts for name in part.were or ()],
     )
 
 

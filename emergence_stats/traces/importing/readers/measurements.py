@@ -74,6 +74,7 @@ class _View:
     beside: dict[str, Any]
     notes: Notes
     used: set[str] = field(default_factory=set)
+    others: frozenset[str] = frozenset()  # columns that another part of the mapping takes
     step: str | None = None  # the column of steps
 
     def has(self, name: str) -> bool:
@@ -116,10 +117,11 @@ def measurements(
     """
     path = PurePath(table.file)
     of_path = {"file": stem(path), "folder": path.parent.name, **(beside or {})}
-    view = _View(table, {**of_path, **table.head}, notes)
+    view = _View(table, {**of_path, **table.head}, notes, others=mapping.others)
     keep = _kept(view, mapping.where, names_in(mapping))
     view.used.update(source for source in mapping.events.values() if source in table.columns)
     targets, unit = _targets(view, mapping, keep, facts, beside or {})
+    targets, keep = _with_step(view, targets, keep)
     if mapping.measures or not {"measure", "value"} & targets.keys():
         rows = _wide(view, targets, mapping, keep)
     elif {"measure", "value"} <= targets.keys():
@@ -142,8 +144,35 @@ def measurements(
     rows.config = {
         name: plain(value) for name, value in table.head.items() if not isinstance(value, list)
     }
+    if "run" in mapping.constants:
+        rows.were = _were(view, mapping, rows.numbers)
     rows.events = _events(view, mapping.events, targets, keep, facts, unit or steps.OPTIMISER)
     return named(rows, mapping.names) if mapping.names else rows
+
+
+def _with_step(
+    view: _View, targets: dict[str, list[Any]], keep: list[int]
+) -> tuple[dict[str, list[Any]], list[int]]:
+    """Without the rows that a logger wrote at no step of training: they lack it, and count in another column of steps."""
+    others = [n for n in USUAL["step"] if n in view.table.columns and n != view.step]
+    gone = {
+        row
+        for cell, row in zip(targets["step"], keep, strict=True)
+        if is_empty(cell) and any(not is_empty(view.table.columns[n][row]) for n in others)
+    }
+    if not gone or len(gone) == len(keep):
+        return targets, keep
+    aside = {*others, view.step}
+    with_values = [
+        name
+        for name, cells in view.table.columns.items()
+        if name not in aside and any(not is_empty(cells[row]) for row in gone)
+    ]
+    text = f"{len(gone)} rows without a {view.step!r}: of {few(list(map(repr, with_values)), COLUMNS) or 'nothing'}"
+    view.notes.add("left out", text, view.table.file)
+    there = [i for i, row in enumerate(keep) if row not in gone]
+    kept = {target: [cells[i] for i in there] for target, cells in targets.items()}
+    return kept, [keep[i] for i in there]
 
 
 def elsewhere(mapping: Mapping, names: Collection[str], facts: Collection[str]) -> frozenset[str]:
@@ -162,7 +191,7 @@ def _kept(view: _View, where: dict[str, str], names: Collection[str]) -> list[in
     keep = list(range(len(view.table)))
     for name, value in where.items():
         cells = view.cells(name)
-        chosen = values_of(cells, value, name in names or _loosely(name) in names)
+        chosen = values_of(cells, value, name in names or loosely(name) in names)
         keep = [i for i in keep if chosen[i]]
     if not keep:
         wanted = " and ".join(f"{name} = {value}" for name, value in where.items())
@@ -194,7 +223,7 @@ def names_in(mapping: Mapping) -> set[str]:
     return {
         name
         for target in called
-        for name in (mapping.columns.get(target), *map(_loosely, USUAL[target]))
+        for name in (mapping.columns.get(target), *map(loosely, USUAL[target]))
         if name
     }
 
@@ -265,13 +294,13 @@ def _usual(view: _View, mapping: Mapping) -> dict[str, list[str]]:
     """
     taken = {*mapping.columns.values(), *mapping.measures.values(), *mapping.errors.values()}
     taken |= {*mapping.events.values()}
-    known = {_loosely(name): name for name in reversed(view.table.names) if name not in taken}
+    known = {loosely(name): name for name in reversed(view.table.names) if name not in taken}
     found = {}
     for target, usual in USUAL.items():
         if target in ("measure", "value") and mapping.measures:
             continue
         there = [name for name in usual if name in view.table.columns]
-        loose = dict.fromkeys(known[_loosely(name)] for name in usual if _loosely(name) in known)
+        loose = dict.fromkeys(known[loosely(name)] for name in usual if loosely(name) in known)
         found[target] = there or list(loose)
     # Of long tables alone: a table with a column per measure may call one Value.
     if not all(found.get(target) for target in ("measure", "value")):
@@ -280,7 +309,8 @@ def _usual(view: _View, mapping: Mapping) -> dict[str, list[str]]:
     return found
 
 
-def _loosely(name: str) -> str:
+def loosely(name: str) -> str:
+    """A name of a column without what writers differ in: capitals, and what stands between words."""
     return re.sub(r"[\s_.-]+", "_", name.strip()).lower()
 
 
@@ -297,6 +327,15 @@ def _say_set(
         if others:
             text = f"column {name!r} ({few(list(others))}), as {target} is set to {value}"
             view.notes.add("left out", text, view.table.file)
+
+
+def _were(view: _View, mapping: Mapping, rows: Sequence[int]) -> list[Any] | None:
+    """The runs of these rows by the column that usually has them, where another name is set for all; None without one."""
+    names = _usual(view, mapping).get("run")
+    if not names:
+        return None
+    cells = view.cells(names[0])
+    return [as_text(cells[i]) or None for i in rows]
 
 
 def _check_places(view: _View, target: str, source: str, keep: Sequence[int]) -> None:
@@ -584,7 +623,8 @@ def _errors(source: str, view: _View, keep: Sequence[int]) -> list[Any]:
 
 
 def _say_unused(view: _View, why: str | None) -> None:
-    left = [name for name in (*view.table.names, *view.table.doubled) if name not in view.used]
+    used = view.used | view.others
+    left = [name for name in (*view.table.names, *view.table.doubled) if name not in used]
     if left:
         text = f"column{'s' if len(left) > 1 else ''} {few([repr(name) for name in left], COLUMNS)}"
         why = f", which {why}" if why and len(left) == 1 else ""

@@ -27,9 +27,12 @@ def read(paths: Sequence[Path], notes: Notes) -> Iterator[Rows]:
 
     A training is called as the folder that holds its checkpoints. Raises `TraceError` for a file without history.
     """
-    files = [f for path in paths for f in ([path] if path.is_file() else sorted(path.rglob(FILE)))]
+    named = [f for path in paths for f in ([path] if path.is_file() else sorted(path.rglob(FILE)))]
+    files = {
+        file.resolve(): file for file in reversed(named)
+    }  # one may be in a folder that is named too
     trainings: dict[Path, list[tuple[int, Path, dict[str, Any]]]] = {}
-    for file in files:
+    for file in reversed(files.values()):
         state = _state(file)
         folder = file.resolve().parent
         step = steps.in_text(folder.name)
