@@ -378,6 +378,8 @@ class Recorder:
         except BaseException as error:
             self.save_or_warn(store, stopped=error, **run)
             raise
+        if self._keeps():
+            self._recording.end(self.steps or frozenset())
         self.save_or_warn(store, **run)
 
     def check(self, store: str | Path, **run: Any) -> None:

@@ -93,6 +93,17 @@ class Recording:
                 self.missing.add("not recorded", "everything", step, detail)
                 self.steps.add(step)
 
+    def end(self, due: frozenset[int]) -> None:
+        """Say which steps were due and never came, at the end of a training."""
+        last = max(self.steps, default=-1)
+        ahead = sorted(step for step in due if step > last)
+        if ahead and self.steps:
+            which = f"step {ahead[0]}" if len(ahead) == 1 else f"steps {ahead[0]} to {ahead[-1]}"
+            self.missing.note(
+                "end",
+                f"the training ended after step {last}, its last measurement; {len(ahead)} more were due, at {which}",
+            )
+
     def table(self) -> pa.Table:
         """Rows in the columns of the trace format; of a step that was recorded twice, the last."""
         rows = {(row.measure, row.task, row.level, row.layer, row.step): row for row in self.rows}

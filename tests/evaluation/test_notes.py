@@ -171,3 +171,13 @@ def test_a_registration_does_not_widen_what_counts(project):
         counts.append(sorted(r["run_id"] for r in result["runs"] if r["status"] == "counted"))
         assert es("register", "learns").returncode == 0
     assert counts == [[f"sim-d32-s{seed}" for seed in (1, 2, 3)]] * 2
+
+
+def test_the_layers_that_are_there_are_said_beside_those_that_the_claim_reads(project):
+    text = edited(HYPOTHESIS, '["accuracy"]', '["accuracy", "rankme"], layers="final"')
+    (project / "hypotheses" / "learns.py").write_text(text)
+    rows = "".join(f"r,{step},{layer},add,0,3\n" for step in (0, 5) for layer in (1, 2))
+    Path("t.csv").write_text("run,step,layer,task,level,rankme\n" + rows)
+    more = ("--set", "n_params=9", "--set", "n_layers=12")
+    assert es("traces", "import", "t.csv", "--suite", "late", *more).returncode == 0
+    assert "rankme is at layers 1 and 2 in r, and the claim looks at 12" in notes()

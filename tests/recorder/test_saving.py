@@ -53,6 +53,21 @@ def test_a_training_within_saving_is_saved(tmp_path):
     assert "stopped" not in manifest(tmp_path)
 
 
+def test_steps_that_were_due_behind_the_end_are_said(tmp_path):
+    mine = Recorder(nn.Linear(2, 2), {}, steps=[0, 5, 10, 20])
+
+    def training():
+        with mine.saving(tmp_path, **RUN):
+            for step in range(7):
+                mine.record(step, loss=1.0)
+
+    said = "after step 5, .* 2 more were due, at steps 10 to 20"
+    with pytest.warns(RecorderWarning, match=said):
+        training()
+    assert "2 more were due" in manifest(tmp_path)["recording_notes"][0]
+    assert "missing" not in manifest(tmp_path)
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError("oh"), KeyboardInterrupt()])
 def test_a_training_that_stops_keeps_what_was_recorded_and_its_error(error, tmp_path):
     mine = recorder()

@@ -46,7 +46,7 @@ def with_notes(results: Sequence[Result], project: Project, store: Store) -> lis
     Runs of the training backend begin at step 0 and are not read.
     """
     files = {file.manifest.run_id: file for file in store.runs}
-    known: dict[str, set[str]] = {}
+    known: dict[str, dict[str, set[int]]] = {}
     seen: dict[str, dict[str, _Seen]] = {}
     found = []
     for result in results:
@@ -74,7 +74,7 @@ def with_notes(results: Sequence[Result], project: Project, store: Store) -> lis
             notes += of_stopped([files[run_id].manifest for run_id in counted])
         notes += _other_tasks(result, loaded, store, files)
         if not counted:
-            notes += _unknown(result, wanted, store, files, known)
+            notes += _unknown(result, hypothesis, store, files, known)
         result = _with_other_suite(result, hypothesis)
         if any((p.estimate.__doc__ or "").startswith(_TEMPLATE) for p in hypothesis.predictions):
             result = _departing(
@@ -145,21 +145,39 @@ def _other_tasks(
 
 def _unknown(
     result: Result,
-    wanted: Sequence[str],
+    hypothesis: Hypothesis,
     store: Store,
     files: dict[str, RunFile],
-    known: dict[str, set[str]],
+    known: dict[str, dict[str, set[int]]],
 ) -> Iterator[str]:
-    """Measures that no refused run has, with what they have."""
-    some = [use.run_id for use in result.runs if use.status == "refused"]
-    for run_id in some[:_MOST]:
+    """Measures that no refused run has, with what they have, and those that are there at other layers.
+
+    `known`: of runs that were looked at, the layers of each measure.
+    """
+    some = [use.run_id for use in result.runs if use.status == "refused"][:_MOST]
+    for run_id in some:
         if run_id not in known:
-            column = store.read(files[run_id]).column("measure")
-            known[run_id] = {str(name) for name in column.unique().to_pylist()}
-    there = set().union(*(known[i] for i in some[:_MOST])) if some else set()
-    for measure in wanted:
+            pairs = store.read(files[run_id]).group_by(["measure", "layer"]).aggregate([])
+            layers = known.setdefault(run_id, {})
+            for pair in pairs.to_pylist():
+                layers.setdefault(pair["measure"], set())
+                if pair["layer"] is not None:
+                    layers[pair["measure"]].add(pair["layer"])
+    there = {name for run_id in some for name in known[run_id]}
+    for measure in hypothesis.needs.measures:
         if there and measure not in there:
             yield f"no measure is called {measure!r} in these runs{near(measure, there)}; they have {', '.join(sorted(there))}"
+        for run_id in some[:1]:
+            layers_ = known[run_id].get(measure, set())
+            wanted = _wanted_layers(hypothesis, files[run_id].manifest.n_layers)
+            if layers_ and wanted is not None and not layers_ & wanted:
+                at = listed(list(map(str, sorted(layers_))))
+                yield f"{measure} is at layer{'s' if len(layers_) > 1 else ''} {at} in {run_id}, and the claim looks at {listed(list(map(str, sorted(wanted))))}"
+
+
+def _wanted_layers(hypothesis: Hypothesis, n_layers: int) -> set[int] | None:
+    """The layers that a claim is given of a run; None for all."""
+    return {"final": {n_layers}, "blocks": set(range(1, n_layers + 1))}.get(hypothesis.needs.layers)
 
 
 def _is_ours(file: RunFile) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 
 from emergence_stats.errors import UsageError
 from emergence_stats.support.progress import Progress
+from emergence_stats.support.words import near
 from emergence_stats.traces.importing.columns import Rows
 from emergence_stats.traces.importing.facts import read_facts
 from emergence_stats.traces.importing.mapping import Mapping
-from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 from emergence_stats.traces.importing.sources import FORMATS, Reading, read_sources
 from emergence_stats.traces.importing.write import Choices, Imported, import_traces
 
@@ -111,7 +112,9 @@ class Request:
             found += rows
         for measure in dict.fromkeys(name for one in self.mappings for name in one.percent):
             if measure not in divided:
-                raise UsageError(f"--percent: there is no measure {measure!r}")
+                known = {name for rows in found for name in rows.columns.get("measure", ())}
+                hint = near(measure, known, f"; there are {few(sorted(known), COLUMNS)}")
+                raise UsageError(f"--percent: there is no measure {measure!r}{hint}")
             notes.add("converted", f"{measure} is in percent, and divided by 100")
         _say_equal(found, notes)
         runs = import_traces(found, store, self.suite, notes, facts, choices, progress)
