@@ -1,9 +1,14 @@
 """Fixtures that tests of several rooms use."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.repository import commit, git
 from tests.support import HYPOTHESIS, add_run, edit, es, fill
+
+# What holds of any input holds on a slow machine too.
+settings.register_profile("slow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("slow")
 
 
 @pytest.fixture(autouse=True, scope="session")

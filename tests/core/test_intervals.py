@@ -38,7 +38,7 @@ def ends(values, strata, level=0.95, trials=math.inf):
 
 
 @given(studies(), st.integers(0, 2**32 - 1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_values_moved_by_a_hair_move_the_ends_by_little(study, seed):
     values, strata = study
     moved = values + np.random.default_rng(seed).uniform(-1e-9, 1e-9, len(values))
@@ -79,7 +79,7 @@ def test_in_the_middle_of_the_range_it_is_students():
 
 
 @given(studies(), numbers, st.sampled_from([1, -1]), st.sampled_from([0.8, 0.95, 0.99, 0.995]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_p_is_small_exactly_where_the_interval_excludes(study, at, side, level):
     found = mean_contrast(*study)
     lo, hi = bounded.interval(found, UNIT, level)
@@ -89,7 +89,7 @@ def test_p_is_small_exactly_where_the_interval_excludes(study, at, side, level):
 
 
 @given(studies(), st.sampled_from([0.8, 0.95, 0.99]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_higher_level_and_the_mirror_image(study, level):
     values, strata = study
     lo, hi = ends(values, strata, level)
@@ -103,7 +103,7 @@ def test_a_higher_level_and_the_mirror_image(study, level):
 
 
 @given(studies(), st.floats(-5, 5), st.floats(0.1, 10))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_range_may_be_any(study, lo, width):
     values, strata = study
     shifted = bounded.interval(mean_contrast(lo + width * values, strata), (lo, lo + width), 0.95)
@@ -150,7 +150,7 @@ def test_betting_holds_where_scales_have_unequal_means_and_numbers_of_runs():
 
 
 @given(studies(), st.randoms())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_betting_knows_no_order(study, random):
     values, strata = study
     order = list(range(len(values)))
@@ -168,7 +168,7 @@ def test_betting_knows_no_order(study, random):
     st.floats(-100, 100),
     st.sampled_from([0.9, 0.95, 0.99]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_students_interval_and_p_are_one(values, at, level):
     found = mean_contrast(np.array(values), [""] * len(values))
     test = stats.ttest_1samp(values, at)

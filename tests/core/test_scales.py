@@ -76,7 +76,7 @@ def test_a_scale_without_an_interval_supports_nothing():
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=5), st.floats(0.05, 0.95))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_support_at_every_scale_is_never_mixed(means, least):
     values, strata = study(means, runs=5, spread=0.1)
     values = values.clip(0, 1)

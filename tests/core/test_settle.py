@@ -57,7 +57,7 @@ ANALYSES = [Mean(), Mean((0.0, 1.0)), Slope(10), LargestDifference()]
     st.floats(0.05, 0.95),
     st.sampled_from(["average", "every scale"]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_p_and_interval_say_the_same(some, analysis, at, scope):
     scope = scope if isinstance(analysis, Mean) else None
     for region in (Region.at_most(at), Region.between(at / 2, at), Region.at_least(at)):
@@ -78,7 +78,7 @@ def test_p_and_interval_say_the_same(some, analysis, at, scope):
 
 
 @given(samples(), st.sampled_from(ANALYSES), st.integers(0, 2**32 - 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_values_moved_by_a_hair_move_the_ends_by_little(some, analysis, seed):
     moved = np.clip(some.values + np.random.default_rng(seed).uniform(-1e-9, 1e-9, len(some)), 0, 1)
     other = Sample(moved, some.strata, some.log10_params)
@@ -204,7 +204,7 @@ def test_a_median_is_that_of_the_sign_test():
 
 
 @given(samples(), st.floats(0.05, 0.95))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_sign_test_and_its_interval_say_the_same(some, at):
     many = Sample(np.tile(some.values, 8), list(some.strata) * 8, np.tile(some.log10_params, 8))
     for region in (Region.above(at), Region.below(at)):

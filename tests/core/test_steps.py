@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emergence_stats.core.events.steps import largest_step
@@ -19,7 +19,6 @@ def traces(values):
     )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.integers(5, 48), st.floats(0.5, 50), st.booleans(), st.integers(0, 1000))
 def test_a_step_lies_in_its_interval_whatever_its_size_and_direction(at, size, falls, seed):
     k = len(STEPS)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
@@ -101,7 +101,6 @@ def test_effective_rank_counts_equal_values_and_does_not_see_scale(values, facto
     )
 
 
-@settings(deadline=None)
 @given(st.integers(2, 12), st.integers(2, 40), st.integers(0, 1000))
 def test_rankme_does_not_see_order_scale_or_rotation(width, samples, seed):
     generator = seeded(seed)
@@ -113,7 +112,6 @@ def test_rankme_does_not_see_order_scale_or_rotation(width, samples, seed):
         assert float(rankme(same)) == pytest.approx(expected, rel=1e-6)
 
 
-@settings(deadline=None)
 @given(st.integers(2, 12), st.integers(3, 40), st.integers(0, 1000), st.floats(0, 1e3))
 def test_centred_rankme_does_not_see_what_all_samples_share(width, samples, seed, offset):
     z = torch.randn(samples, width, generator=seeded(seed), dtype=torch.float64)
@@ -368,7 +366,6 @@ def correlations(x, y):
     return np.sqrt(np.clip(found[: min(x.shape[1], y.shape[1])], 0, 1))
 
 
-@settings(deadline=None)
 @given(st.integers(2, 5), st.integers(2, 5), st.integers(0, 500))
 def test_svcca_with_all_directions_is_the_mean_canonical_correlation(d, e, seed):
     z = torch.randn(60, 8, generator=seeded(seed), dtype=torch.float64)
@@ -388,7 +385,6 @@ def test_svcca_drops_directions_that_hold_little():
     assert math.isnan(svcca(torch.ones(10, 2), z[:10]))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 500), st.floats(0.01, 100))
 def test_cka_is_the_alignment_of_centred_kernels(d, e, seed, factor):
     x = torch.randn(30, d, generator=seeded(seed), dtype=torch.float64) + 2.0
