@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from emergence_stats.traces.importing.columns import RUN_TARGETS, number_in, typ
 from emergence_stats.traces.importing.mapping import Mapping
 from emergence_stats.traces.importing.notes import Notes
 from emergence_stats.traces.importing.readers.cells import are_numbers, plain
-from emergence_stats.traces.importing.readers.measurements import USUAL, doubled, elsewhere, loosely
-from emergence_stats.traces.importing.readers.names import expression
+from emergence_stats.traces.importing.readers.names import expression, loosely
 from emergence_stats.traces.importing.readers.recorded import Read, event_step
 from emergence_stats.traces.importing.readers.tables import UnclearPoint, kind_of, read
+from emergence_stats.traces.importing.readers.tabular.usual import USUAL, elsewhere
+from emergence_stats.traces.importing.readers.tabular.view import doubled
 
 _KEYS = {"run": ("name",)}  # as Weights & Biases calls runs in its tables
 _VERSION = re.compile(r"v?[0-9]+\.[0-9.]+|v[0-9]+")
@@ -73,17 +74,7 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes, decimal: str | None =
     names = tuple(table.names)
     if table.doubled:
         raise doubled(table.doubled[0], table.file)
-    found = (
-        (key, name)
-        for alike in (str, loosely)
-        for key in ("run", "scale")
-        for wanted in (*USUAL[key], *_KEYS.get(key, ()))
-        for name in names
-        if alike(name) == wanted
-    )
-    key, column = next(found, (None, None))
-    said = [(key, mapping.columns.get(key)) for key in ("run", "scale")]
-    key, column = next(((k, name) for k, name in said if name in names), (key, column))
+    key, column = _key_of(names, mapping)
     if key is None or column is None:
         wanted = ", ".join((*USUAL["run"], *USUAL["scale"]))
         raise TraceError(f"no column {wanted}; it has {', '.join(names[:30])}", file=path)
@@ -120,6 +111,23 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes, decimal: str | None =
         }
     units = {event: steps.unit_of(source) for event, source in here.items()}
     return Facts(str(path), key, names, rows, events, units)
+
+
+def _key_of(names: Sequence[str], mapping: Mapping) -> tuple[str | None, str | None]:
+    """Whether the rows are of runs or of scales, and the column that names them: as it is said, else by its name."""
+    for key in ("run", "scale"):
+        said = mapping.columns.get(key)
+        if said in names:
+            return key, said
+    found = (
+        (key, name)
+        for alike in (str, loosely)
+        for key in ("run", "scale")
+        for wanted in (*USUAL[key], *_KEYS.get(key, ()))
+        for name in names
+        if alike(name) == wanted
+    )
+    return next(found, (None, None))
 
 
 def _called(names: Collection[str], key: str, said: Collection[str]) -> dict[str, str]:

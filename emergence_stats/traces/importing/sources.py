@@ -22,8 +22,10 @@ from emergence_stats.traces.importing.readers import (
     wandb,
 )
 from emergence_stats.traces.importing.readers.cells import as_text, joined
-from emergence_stats.traces.importing.readers.measurements import elsewhere, is_value, measurements
 from emergence_stats.traces.importing.readers.names import expression, named
+from emergence_stats.traces.importing.readers.tabular.measurements import measurements
+from emergence_stats.traces.importing.readers.tabular.usual import elsewhere
+from emergence_stats.traces.importing.readers.tabular.view import is_value
 
 FORMATS = (
     "csv",

@@ -15,6 +15,11 @@ PLACE = re.compile(r"\{([^{}]*)\}")
 IN_NAME = re.compile(r"\{(task|level|layer)((?:[+-][0-9]+)?)\}")
 
 
+def loosely(name: str) -> str:
+    """A name of a column without what writers differ in: capitals, and what stands between words."""
+    return re.sub(r"[\s_.-]+", "_", name.strip()).lower()
+
+
 def matching(
     names: Sequence[str], measure: str, form: str
 ) -> list[tuple[str, str, dict[str, Any]]]:

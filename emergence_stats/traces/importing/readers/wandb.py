@@ -12,8 +12,8 @@ from emergence_stats.traces.importing import steps
 from emergence_stats.traces.importing.columns import Rows
 from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 from emergence_stats.traces.importing.readers.cells import are_numbers, gathered, joined
-from emergence_stats.traces.importing.readers.measurements import check_axis, say_axis
 from emergence_stats.traces.importing.readers.tables import Table
+from emergence_stats.traces.importing.readers.tabular.axis import check_axis, say_axis
 
 _BETWEEN = " - "
 _RANGE = ("__MIN", "__MAX")  # of the points that a chart drew as one
@@ -48,15 +48,7 @@ def read(table: Table, notes: Notes, step: str | None = None, unit: str | None =
     axis = step or _axis(table, charted)
     if axis not in table.columns:
         raise TraceError(f"there is no column {axis!r}; it has {few(table.names)}", file=table.file)
-    check_axis(axis, table.file)
-    try:
-        told = steps.unit_of_cells(table.columns[axis], table.decimal) or steps.unit_of(axis)
-    except ValueError as error:
-        raise TraceError(f"steps count two things: {error}", file=table.file, column=axis) from None
-    if unit is None and told is None:
-        say_axis(axis, table.file, notes)
-    unit = unit or told
-    notes.add("steps", f"the x axis {axis!r}: {unit or steps.OPTIMISER}", table.file)
+    unit = _unit(table, axis, unit, notes)
     parts, left = [], []
     several = [name for name in charted if name.count(_BETWEEN) > 1]
     if several:
@@ -95,6 +87,20 @@ def read(table: Table, notes: Notes, step: str | None = None, unit: str | None =
     if unit is not None:
         rows.columns["step_unit"] = [unit] * len(rows)
     return rows
+
+
+def _unit(table: Table, axis: str, said: str | None, notes: Notes) -> str | None:
+    """What the x axis counts: as it is said, else by its cells or name; None where nothing tells."""
+    check_axis(axis, table.file)
+    try:
+        told = steps.unit_of_cells(table.columns[axis], table.decimal) or steps.unit_of(axis)
+    except ValueError as error:
+        raise TraceError(f"steps count two things: {error}", file=table.file, column=axis) from None
+    if said is None and told is None:
+        say_axis(axis, table.file, notes)
+    unit = said or told
+    notes.add("steps", f"the x axis {axis!r}: {unit or steps.OPTIMISER}", table.file)
+    return unit
 
 
 def _axis(table: Table, charted: Sequence[str]) -> str:
