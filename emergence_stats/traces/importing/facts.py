@@ -15,12 +15,13 @@ from emergence_stats.traces.importing.mapping import Mapping
 from emergence_stats.traces.importing.notes import Notes
 from emergence_stats.traces.importing.readers.cells import are_numbers, plain
 from emergence_stats.traces.importing.readers.names import expression, loosely
-from emergence_stats.traces.importing.readers.recorded import Read, event_step
+from emergence_stats.traces.importing.readers.recorded import Read, event_step, unit_of
 from emergence_stats.traces.importing.readers.tables import UnclearPoint, kind_of, read
+from emergence_stats.traces.importing.readers.tabular.axis import check_axis, check_parameters
 from emergence_stats.traces.importing.readers.tabular.usual import USUAL, elsewhere
 from emergence_stats.traces.importing.readers.tabular.view import doubled
 
-_KEYS = {"run": ("name",)}  # as Weights & Biases calls runs in its tables
+_KEYS = {"run": "name"}  # as Weights & Biases calls runs in its tables
 _VERSION = re.compile(r"v?[0-9]+\.[0-9.]+|v[0-9]+")
 
 
@@ -84,6 +85,9 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes, decimal: str | None =
     called = _called(names, column, targets)
     for target, alias in called.items():
         notes.add("guessed", f"column {alias!r} is {target}", path)
+    params = next((n for n in (called.get("n_params"), "n_params") if n in names), None)
+    if params is not None:
+        check_parameters(params, table.file)
     here = {event: source for event, source in mapping.events.items() if source in names}
     numeric = {
         name for name in names if kind == "csv" and are_numbers(table.columns[name], table.decimal)
@@ -109,7 +113,10 @@ def read_facts(path: Path, mapping: Mapping, notes: Notes, decimal: str | None =
             event: event_step(row[source], Read(table.file, source, number, decimal=table.decimal))
             for event, source in here.items()
         }
-    units = {event: steps.unit_of(source) for event, source in here.items()}
+    for source in here.values():
+        check_axis(source, table.file)
+    units = {event: unit_of(source) for event, source in here.items()}
+    units = {event: unit if unit != steps.OPTIMISER else None for event, unit in units.items()}
     return Facts(str(path), key, names, rows, events, units)
 
 
@@ -119,11 +126,11 @@ def _key_of(names: Sequence[str], mapping: Mapping) -> tuple[str | None, str | N
         said = mapping.columns.get(key)
         if said in names:
             return key, said
+    usual = [(key, wanted) for key in ("run", "scale") for wanted in USUAL[key]]
     found = (
         (key, name)
-        for alike in (str, loosely)
-        for key in ("run", "scale")
-        for wanted in (*USUAL[key], *_KEYS.get(key, ()))
+        for alike, several in ((str, usual), (loosely, usual), (loosely, list(_KEYS.items())))
+        for key, wanted in several
         for name in names
         if alike(name) == wanted
     )

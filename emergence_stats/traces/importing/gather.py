@@ -326,8 +326,8 @@ def check_values(run: RunRows, drop: bool, later: bool, notes: Notes) -> None:
         _settle_repeats(run, later_, notes)
     layers = [layer for layer in run.columns["layer"] if layer is not None]
     deepest = max(layers, default=0)
-    if run.before is not None:  # which may not have had any layer
-        deepest = max(deepest, run.facts.pop("n_layers"))
+    if run.before is not None and not run.facts["n_layers"]:  # nothing was known of its layers
+        del run.facts["n_layers"]
     if layers and "n_layers" not in run.facts:
         text = f"runs have as many blocks as their deepest layer says ({deepest}), as nothing else does: --set n_layers=N"
         notes.add("guessed", text)

@@ -79,7 +79,9 @@ def read_sources(
         yield from _of_tool(trainer.read(states, notes), mapping, facts, notes)
     results = [path for path, kind in kinds.items() if kind == "lm-eval"]
     if results:
-        yield from _of_tool(lm_eval.read(results, notes, mapping.constants), mapping, facts, notes)
+        yield from _of_tool(
+            lm_eval.read(results, notes, mapping.constants, mapping.where), mapping, facts, notes
+        )
     events = [path for path, kind in kinds.items() if kind == "tensorboard"]
     if events:
         yield from _of_tool(tensorboard.read(events, notes), mapping, facts, notes)
@@ -93,7 +95,10 @@ def read_sources(
         elif kind == "mlflow":
             yield from _of_tool(mlflow.read(path, notes), mapping, facts, notes)
     if by_path:
-        notes.add("renamed", f"runs without a name are called by their paths: {few(by_path)}")
+        notes.add(
+            "renamed",
+            f"runs without a name are called by their paths: {few(list(dict.fromkeys(by_path)))}",
+        )
 
 
 def _say_others(folder: Path, kind: str, notes: Notes) -> None:
@@ -218,6 +223,8 @@ def _of_tool(
         told = pattern.read(Path(rows.file)) if pattern is not None else {}
         of_path |= told
         _check_events(mapping, facts)
+        if mapping.where:  # by what the files say, and not by what is set instead
+            rows = _where(rows, mapping.where, of_path, notes)
         columns = _columns(rows, mapping, facts, of_path, notes)
         for target, text in told.items():
             if target in TARGETS and target not in mapping.columns:
@@ -226,8 +233,6 @@ def _of_tool(
             rows = replace(rows, were=list(rows.columns.get("run") or [rows.name] * len(rows)))
         config = {**rows.config, **{k: v for k, v in told.items() if k not in TARGETS}}
         rows = replace(rows, columns=columns, config=config)
-        if mapping.where:
-            rows = _where(rows, mapping.where, of_path, notes)
         if mapping.measures:
             missing -= set(rows.columns["measure"])
             rows = _measures(rows, mapping, notes)
@@ -249,6 +254,8 @@ def _where(rows: Rows, where: dict[str, str], of_path: dict[str, Any], notes: No
     keep = list(range(len(rows)))
     for name, value in where.items():
         cells = rows.columns.get(name) or ([of_path[name]] * len(rows) if name in of_path else None)
+        if cells is None and name == "run" and rows.name is not None:
+            cells = [rows.name] * len(rows)
         if cells is None:
             there = few([*rows.columns, *of_path], COLUMNS)
             raise TraceError(

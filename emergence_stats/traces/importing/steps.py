@@ -30,16 +30,34 @@ _NUMBER = r"(?P<{0}>[0-9]+(?:\.[0-9]+(?=[kmbgt]))?)(?P<{0}_factor>[kmbgt]?)"
 _END = r"(?![A-Za-z0-9])(?!\.[0-9](?![0-9]{3}-))"
 # Not cut at what separates thousands: step1,000 is not step 1, and whether step1_000 is step 1 nobody knows.
 _THOUSANDS = re.compile(r"(?:[,_'\u2019]|\s)[0-9]{3}(?![A-Za-z0-9])")
-_COUNTED = r"(?:tok(?:en)?s?|(?:time)?steps?|iter(?:ation)?s?|updates?|samples?|examples?|seq(?:uence)?s?|images?|imgs?|epochs?)"
+_TOKEN = r"tok(?:en)?s?"
+_COUNTED = (
+    r"(?:tok(?:en)?s?|(?:time)?steps?|iter(?:ation)?s?|updates?|samples?|examples?|seq(?:uence)?s?|images?|imgs?|epochs?|"
+    r"param(?:eter)?s?)"
+)
 # What a column's name says that its cells are to be multiplied by.
 _FACTOR_IN_NAME = re.compile(
-    r"[(\[]\s*(?:in\s+)?[kmbgt]\s*[)\]]"  # tokens (B)
+    r"[(\[]\s*(?:in\s+)?(?:[kmbgt]|bn|mio|mln|mrd)\s*[)\]]"  # tokens (B)
     r"|(?<![a-z])(?:thousand|million|billion|trillion)s?(?![a-z])"
-    r"|(?<![0-9.a-wyz])1(?:0{3,}(?:0{3})*s?|0?\s*(?:\^|\*\*)\s*[0-9]+|e\+?[0-9]+)(?![0-9])"  # in 1000s, /1e9, 10^6
-    r"|(?<![a-z])(?:log(?:2|10|\s*\()|ln(?![a-z]))"  # values of log_step alone are not whole
+    r"|(?<![a-z])(?:bn|mio|mln|mrd)[-_ ]?"
+    + _COUNTED
+    + r"|"
+    + _COUNTED
+    + r"[-_ ]*(?:bn|mio|mln|mrd)(?![a-z])"
+    r"|(?:[x\u00d7*/,(\[]|(?<![a-z])(?:in|per)[-_ ])\s*10{3,}s?(?![0-9])|(?<![0-9a-z])10{3,}s(?![a-z])"  # x1000, in 1000s
+    r"|(?<![0-9.])1e\+?[0-9]+(?![0-9])|(?<![0-9.])10\s*(?:\^|\*\*)\s*[0-9]+|10[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+"
+    r"|(?<![a-z])log(?:2|10|\s*\()"  # values of log_step alone are not whole
     r"|(?<![a-z])(?:kilo|mega|giga|tera)[-_ ]?" + _COUNTED + r"(?![a-z])"
-    r"|(?<![a-z])(?:[km]" + _COUNTED + r"|[bgt]tok(?:en)?s?)(?![a-z])"  # ktokens, Gtok
-    r"|(?<![a-z])" + _COUNTED + r"[-_ .]*[kmbgt](?![a-z0-9])",  # tokens_B, steps_k
+    r"|(?<![a-z])(?:[km]" + _COUNTED + r"|[bgt]" + _TOKEN + r")(?![a-z])"  # ktokens, Gtok
+    r"|(?<![a-z])(?:[0-9]*[kmbgt][-_ ]"
+    + _TOKEN
+    + r"|[0-9]*k[-_ ]"
+    + _COUNTED
+    + r"|[0-9]+[mbgt][-_ ]"
+    + _COUNTED
+    + r")(?![a-z])"
+    r"|(?<![a-z])" + _TOKEN + r"[-_ .]*(?:in[-_ ]?)?[kmbgt](?![a-z0-9])"  # tokens_B, tokens_in_B
+    r"|(?<![a-z])" + _COUNTED + r"[-_ .]*(?:in[-_ ]?)?[kmb](?![a-z0-9])",  # steps_k
     re.IGNORECASE,
 )
 _IN_TEXT = re.compile(
@@ -63,21 +81,21 @@ _CELL = re.compile(
     re.IGNORECASE,
 )
 _OF_STEPS = re.compile(r"step|iter|update|batch(?:es)?(?![a-z])|checkpoint|ckpt", re.IGNORECASE)
+_TIME = r"(?:wall[-_ ]?(?:clock)?[-_ ]?)?(?:time|elapsed|duration|runtime)"
 _OTHER_TIME = re.compile(
-    r"(?<![a-z])(?:hours?|hrs?|minutes?|mins|days?|weeks?|ms|milliseconds?)(?![a-z])", re.IGNORECASE
+    r"(?<![a-z])(?:hours?|minutes?|days?|weeks?|milliseconds?)(?![a-z])"
+    r"|" + _TIME + r"[^a-z]*(?:h|hrs?|min|mins|ms|d)(?![a-z])|[(\[]\s*(?:h|hrs?|min|mins|ms|d)\s*[)\]]",
+    re.IGNORECASE,
+)  # fmt: skip
+_BY_WORD = (
+    (r"tok(?:en)?s?", TOKENS),
+    (r"timesteps?", "samples"),  # of an environment
+    (r"steps?|iter(?:ation)?s?|updates?", OPTIMISER),
+    (r"epochs?", "epochs"),
+    (r"samples?|examples?|images?", "samples"),
+    (r"secs?|seconds?|(?:run|wall|clock)?time|elapsed", "seconds"),
 )
-_BY_NAME = (
-    ("token", TOKENS),
-    ("toks", TOKENS),
-    ("timestep", "samples"),  # of an environment
-    ("epoch", "epochs"),
-    ("sample", "samples"),
-    ("example", "samples"),
-    ("image", "samples"),
-    ("second", "seconds"),
-    ("runtime", "seconds"),
-    ("time", "seconds"),
-)
+_WORD = re.compile(r"[A-Za-z][a-z]*|[A-Z]+(?![a-z])")
 
 
 @dataclass(frozen=True)
@@ -238,9 +256,12 @@ def logged_without_steps(metrics: Mapping[str, int]) -> str:
 
 
 def unit_of(name: str) -> str | None:
-    """What a column counts, by its name; None for one that does not tell."""
-    lowered = name.lower()
-    return next((unit for word, unit in _BY_NAME if word in lowered), None)
+    """What a column counts, by the words of its name; None for optimiser steps, and for one that does not tell."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    for pattern, unit in _BY_WORD:
+        if any(re.fullmatch(pattern, word) for word in words):
+            return unit if unit != OPTIMISER else None
+    return None
 
 
 def unit_of_cells(cells: Sequence[Any], decimal: str = ".") -> str | None:

@@ -217,10 +217,10 @@ def _say_there(
 ) -> None:
     """What is replaced, and what was another; and files whose bytes another run of the suite is from."""
     known = {
-        digest: run_id
+        digest: (run_id, Path(name).name)
         for run_id, manifest in old.items()
         if isinstance(manifest.further.get("imported"), dict)
-        for digest in manifest.further["imported"].values()
+        for name, digest in manifest.further["imported"].items()
     }
     replaced = []
     for run, its in zip(found.values(), described, strict=True):
@@ -232,8 +232,8 @@ def _say_there(
                 if was != now:
                     notes.add("replaced", f"{fact} of run {its.run_id} was {was}, and is {now}")
         for file, digest in run.files.items():
-            other = known.get(digest or "", its.run_id)
-            if other != its.run_id:
+            other, name = known.get(digest or "", (its.run_id, ""))
+            if other != its.run_id and name != Path(file).name:  # else one file of several runs
                 notes.add("doubtful", f"{file} has the bytes of the file that run {other} is from")
     if replaced:
         notes.add("replaced", f"run{'s' if len(replaced) > 1 else ''} {few(replaced)}")
@@ -304,7 +304,9 @@ def _add_to(
                 there_, dated, event, f"{manifest.suite}/{manifest.run_id}.json of the store"
             )
         before = manifest.further.get("imported")
-        run.files = {**(before if isinstance(before, dict) else {}), **run.files}
+        for file, digest in before.items() if isinstance(before, dict) else ():
+            changed = file in run.files and run.files[file] != digest
+            run.files[f"before/{file}" if changed else file] = digest
 
 
 def _traces_of(columns: Mapping[str, Sequence[Any]]) -> set[tuple[Any, ...]]:
@@ -375,9 +377,7 @@ def _manifest(run: RunRows, described: Imported) -> Manifest:
     further: dict[str, Any] = (
         {k: v for k, v in before.further.items() if k != KEY} if before else {}
     )
-    further["imported"] = {
-        Path(f).name: digest for f, digest in run.files.items() if digest is not None
-    }
+    further["imported"] = _digests(run.files)
     if run.name != described.run_id:
         further[_NAME] = run.name
     if step_unit(run) != OPTIMISER:
@@ -405,6 +405,19 @@ def _manifest(run: RunRows, described: Imported) -> Manifest:
         sha256=NO_FILE_YET,
         further=further,
     )
+
+
+def _digests(files: Mapping[str, str | None]) -> dict[str, str]:
+    """The sha256 of each file by its name, or by more of its path, or a number, where two of a name differ."""
+    found: dict[str, str] = {}
+    for file, digest in files.items():
+        if digest is None:
+            continue
+        parts = Path(file).parts
+        names = ["/".join(parts[-n:]) for n in range(1, len(parts) + 1)]
+        names += [f"{parts[-1]} ({n})" for n in range(2, len(files) + 2)]
+        found[next(name for name in names if found.get(name, digest) == digest)] = digest
+    return found
 
 
 def _manifests(store: str, suite: str) -> dict[str, Manifest]:

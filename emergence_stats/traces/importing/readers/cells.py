@@ -111,7 +111,9 @@ def _say_without_values(
             of = f" of {measure}" if alone else ""
             notes.add("left out", f"{target}s without any value{of}: {few(gone)}", table.file)
     if not there:
-        notes.add("left out", "a measure without any value", table.file)
+        measure = next(iter(targets.get("measure", ())), None)
+        what = "a measure" if measure is None else f"measure {measure!r}"
+        notes.add("left out", f"{what} without any value", table.file)
 
 
 def _of_lists(targets: dict[str, list[Any]], table: Table, notes: Notes) -> dict[str, list[Any]]:

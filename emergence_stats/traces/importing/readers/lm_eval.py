@@ -59,17 +59,29 @@ def is_source(path: Path) -> bool:
     return any(_is_result(_document(file)[0]) for file in files if file.suffix.lower() == ".json")
 
 
-def read(paths: Sequence[Path], notes: Notes, constants: Mapping[str, str]) -> Iterator[Rows]:
+def read(
+    paths: Sequence[Path],
+    notes: Notes,
+    constants: Mapping[str, str],
+    where: Mapping[str, str] | None = None,
+) -> Iterator[Rows]:
     """The metrics of every result file at or below `paths`, from the first evaluation to the last.
 
     All of them together, however they are named: what differs between the evaluations of one run is seen among all.
     `constants`: what is said of all rows; a ``step_unit`` among them tells which of steps and tokens counts where a name has
-    both, and with a ``step`` none is looked for. Files that are cut off, and other JSON files, are named. Raises `TraceError`
+    both, and with a ``step`` none is looked for. `where`: of a file, folder or task, those that count; others are not compared.
+    Files that are cut off, and other JSON files, are named. Raises `TraceError`
     for a file whose step cannot be determined, and if there is no result file.
     """
-    top = _top(paths)
-    found = []
+    top, where = _top(paths), where or {}
+    found: list[_Checkpoint] = []
     for file, path in _files(paths).items():
+        if (
+            where.get("file", file.stem) != file.stem
+            or where.get("folder", file.parent.name) != file.parent.name
+        ):
+            notes.add("left out", "a file that was not asked for", file)
+            continue
         document, data, why = _document(file)
         if document is None or not _is_result(document):
             notes.add("left out", why or "no result file of lm-evaluation-harness", file)
@@ -77,17 +89,11 @@ def read(paths: Sequence[Path], notes: Notes, constants: Mapping[str, str]) -> I
         found.append(_checkpoint(document, data, file, path, top, constants, notes))
     if not found:
         raise TraceError("no result file of lm-evaluation-harness", file=few(list(map(str, paths))))
-    names = _names(found, notes)
-    called = {
-        (one.model, one.folder): names[
-            one.model, one.folder if (one.model, "") not in names else ""
-        ]
-        for one in found
-    }
+    called = _names(found, notes)
     found.sort(
         key=lambda one: one.evaluated
     )  # the harness adds a file and overwrites none: the newer one counts
-    _check_alike(found, called, notes)
+    _check_alike(found, called, notes, where.get("task"))
     for one in found:
         yield _rows(one, called[one.model, one.folder], notes)
 
@@ -110,9 +116,12 @@ def _top(paths: Sequence[Path]) -> Path:
 
 
 def _check_alike(
-    found: Sequence[_Checkpoint], called: dict[tuple[str, str], str], notes: Notes
+    found: Sequence[_Checkpoint],
+    called: dict[tuple[str, str], str],
+    notes: Notes,
+    wanted: str | None = None,
 ) -> None:
-    """What differs between the evaluations of a run.
+    """What differs between the evaluations of a run, of the task that is wanted or of all.
 
     Raises `TraceError` where a task was evaluated on other examples, or by another version of it, and where revisions are of
     several stages or branches.
@@ -130,8 +139,13 @@ def _check_alike(
                 fix="Import each by itself, with --set run=NAME.",
             )
         if config.get("limit") is not None:
-            notes.add("doubtful", f"evaluated on the first {config['limit']} examples of each task")
+            notes.add(
+                "doubtful", f"evaluated on the first {config['limit']:g} examples of each task"
+            )
+        groups = _groups(one.document)
         for task in one.document["results"]:
+            if task in groups or task != (wanted or task):
+                continue
             for what, value in _conditions(one.document, config, task):
                 before, other = seen.setdefault((run, task, what), (value, one))
                 if before != value:
@@ -159,8 +173,9 @@ def _conditions(
         found = document.get(name)
         return found.get(task) if isinstance(found, dict) else None
 
-    shots = of_task("n-shot")
-    yield "examples", config.get("num_fewshot") if shots is None else shots
+    shots = config.get("num_fewshot") if of_task("n-shot") is None else of_task("n-shot")
+    if shots is not None:
+        yield "examples", shots
     yield "limit", config.get("limit")
     if of_task("versions") is not None:
         yield "version", of_task("versions")
@@ -295,20 +310,18 @@ def _arguments(given: Any) -> dict[str, str]:
 
 
 def _names(found: Sequence[_Checkpoint], notes: Notes) -> dict[tuple[str, str], str]:
-    """A run's name for each (model, folder); the folder is "" unless one model was evaluated into several.
+    """A run's name for each (model, folder): its model's, and the folder's too where one was evaluated into several.
 
     A model is called as the last part of its path, or by what differs in the paths if that is one for two of them.
     """
-    keys: list[tuple[str, str]] = []
-    for model in dict.fromkeys(one.model for one in found):
-        mine = [one for one in found if one.model == model]
-        folders = list(dict.fromkeys(one.folder for one in mine))
-        apart = len(folders) > 1 and _overlap(mine)
-        keys += [(model, folder) for folder in folders] if apart else [(model, "")]
-        if apart:
-            notes.add(
-                "runs", f"{few(folders)} hold the same steps of {model or 'the model'}: a run each"
-            )
+    keys = list(dict.fromkeys((one.model, one.folder) for one in found))
+    apart: set[str] = set()
+    for model in dict.fromkeys(model for model, _ in keys):
+        folders = [folder for of, folder in keys if of == model]
+        if len(folders) > 1 and _overlap([one for one in found if one.model == model]):
+            apart.add(model)
+            shown = few([folder or "." for folder in folders])
+            notes.add("runs", f"{shown} hold the same steps of {model or 'the model'}: a run each")
     models = list(dict.fromkeys(model for model, _ in keys))
     last = [
         re.sub(r"[^A-Za-z0-9._+=-]+", "-", m.rpartition("/")[2]).strip("-") or "model"
@@ -320,11 +333,10 @@ def _names(found: Sequence[_Checkpoint], notes: Notes) -> dict[tuple[str, str], 
             "runs", f"runs are named by what differs in the paths of their models: {few(last)}"
         )
     called = dict(zip(models, last, strict=True))
-    folders = differing([folder.split("/") for _, folder in keys])
-    return {
-        key: called[key[0]] + (f"-{folder}" if key[1] else "")
-        for key, folder in zip(keys, folders, strict=True)
-    }
+    inside = [key for key in keys if key[0] in apart and key[1]]
+    folders = differing([folder.split("/") for _, folder in inside])
+    ends = dict(zip(inside, folders, strict=True))
+    return {key: called[key[0]] + (f"-{ends[key]}" if key in ends else "") for key in keys}
 
 
 def _overlap(checkpoints: Sequence[_Checkpoint]) -> bool:

@@ -34,6 +34,7 @@ def read(path: Path, notes: Notes) -> Iterator[Rows]:
     ]
     if empty:
         notes.add("left out", f"runs without metrics: {few([run.name for run in empty])}", path)
+    some = False
     for folder in _folders(path):
         if ".trash" in folder.relative_to(path).parts:
             notes.add("left out", "a run in the trash", folder.parent)
@@ -42,7 +43,16 @@ def read(path: Path, notes: Notes) -> Iterator[Rows]:
         if meta == "deleted":
             notes.add("left out", "a run that was deleted", folder.parent)
             continue
-        yield _run(folder, notes)
+        rows = _run(folder, notes)
+        if rows is None:
+            notes.add(
+                "left out", "a run without a metric that was logged with a step", folder.parent
+            )
+            continue
+        some = True
+        yield rows
+    if not some:
+        raise TraceError("no metric was logged with a step", file=path)
 
 
 def _folders(path: Path) -> Iterator[Path]:
@@ -67,7 +77,8 @@ def _is_metric(file: Path) -> bool:
         return False
 
 
-def _run(folder: Path, notes: Notes) -> Rows:
+def _run(folder: Path, notes: Notes) -> Rows | None:
+    """The metrics of a run; None if none was logged with a step."""
     columns: dict[str, list[Any]] = {"step": [], "measure": [], "value": []}
     numbers, first, digest = [], None, hashlib.sha256()
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):
@@ -97,7 +108,7 @@ def _run(folder: Path, notes: Notes) -> Rows:
         columns = {name: [cells[i] for i in keep] for name, cells in columns.items()}
         numbers = [numbers[i] for i in keep]
     if not numbers:
-        raise TraceError("no metric was logged with a step", file=folder)
+        return None
     run = folder.resolve().parent
     assert first is not None
     columns["run"] = [_called(run, notes)] * len(numbers)

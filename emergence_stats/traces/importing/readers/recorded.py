@@ -11,6 +11,7 @@ from emergence_stats.traces.importing import steps
 from emergence_stats.traces.importing.columns import is_empty
 
 Key = tuple[str | None, int | None]  # task and level, None of a whole run
+_SECONDS = re.compile(r"(?<![a-z])sec(?:ond)?s?(?![a-z])", re.IGNORECASE)
 _OF_STEPS = re.compile(r"(?:.*[-_/. ])?steps?", re.IGNORECASE)
 
 
@@ -87,7 +88,10 @@ def event_step(cell: Any, read: Read) -> int | None:
 
 def unit_of(column: str) -> str | None:
     """What a column of events counts, by its name."""
-    return steps.unit_of(column) or (steps.OPTIMISER if _OF_STEPS.fullmatch(column) else None)
+    unit = steps.unit_of(column)
+    if unit == "seconds" and not _SECONDS.search(column):  # grok_time is a step as often
+        unit = None
+    return unit or (steps.OPTIMISER if _OF_STEPS.fullmatch(column) else None)
 
 
 def check_unit(told: str | None, read: Read) -> None:

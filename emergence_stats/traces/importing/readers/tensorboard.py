@@ -14,6 +14,7 @@ from typing import Any
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.traces.importing.columns import Rows
 from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
+from emergence_stats.traces.importing.paths import differing
 from emergence_stats.traces.importing.steps import logged_without_steps, without_steps
 
 _MARK = "tfevents"
@@ -68,12 +69,34 @@ def read(paths: Sequence[Path], notes: Notes) -> Iterator[Rows]:
     folders = [_read(folder, of_folder, notes) for folder, of_folder in files.items()]
     some = [folder for folder in folders if folder.points]
     if not some:
-        raise TraceError("the event files hold no scalar", file=few(list(map(str, paths))))
+        raise TraceError(
+            "the event files hold no scalar with a step",
+            file=few(list(map(str, paths))),
+            fix="Log with one, as in add_scalar(tag, value, step).",
+        )
     for folder in folders:
         if not folder.points:
-            notes.add("left out", "the event files hold no scalar", folder.path)
-    for run, parts in _runs(some, tops, notes).items():
-        yield _rows(run, parts, tops[parts[0][1].path], notes)
+            notes.add("left out", "the event files hold no scalar with a step", folder.path)
+    runs = _runs(some, tops, notes)
+    names = _named({run: tops[parts[0][1].path] for run, parts in runs.items()})
+    for run, parts in runs.items():
+        yield _rows(run, parts, names[run])
+
+
+def _named(tops: Mapping[Path, Path]) -> dict[Path, str]:
+    """What runs are called, by their folders: from the source that each is in, or by what differs where two have one name."""
+    names = {}
+    for run, top in tops.items():
+        if top.is_file():
+            names[run] = top.resolve().parent.name
+            continue
+        inside = run.relative_to(top).as_posix().replace("/", "-")
+        names[run] = run.resolve().name if inside == "." else inside
+    shared = [run for run in tops if list(names.values()).count(names[run]) > 1]
+    folders = {run: run.resolve().parent if run.is_file() else run.resolve() for run in shared}
+    if len(set(folders.values())) < len(shared):
+        return names  # files of one folder, which may be one training
+    return names | dict(zip(shared, differing([f.parts for f in folders.values()]), strict=True))
 
 
 def _by_folder(paths: Sequence[Path]) -> tuple[dict[Path, list[Path]], dict[Path, Path]]:
@@ -92,7 +115,8 @@ def _by_folder(paths: Sequence[Path]) -> tuple[dict[Path, list[Path]], dict[Path
             if file.resolve() in real:  # in two of the sources
                 continue
             real.add(file.resolve())
-            alone = path.is_file() and file.parent.name.lower() not in _PARTS
+            beside = sum(other.is_file() and other.parent == file.parent for other in paths)
+            alone = path.is_file() and beside == 1 and file.parent.name.lower() not in _PARTS
             key = file if alone else file.parent
             files.setdefault(key, []).append(file)
             tops.setdefault(key, key if path.is_file() else path)
@@ -151,6 +175,11 @@ def _read(path: Path, files: Sequence[Path], notes: Notes) -> _Folder:
     """The scalars of one event file, or of those in one folder in the order in which they were begun."""
     parts = [_Folder(file) for file in files]
     others = {kind for part in parts for kind in _read_file(part, part.path, notes)}
+    for part in parts:  # each by itself: a training that began twice logged step 0 twice
+        stepless = without_steps([(tag, step) for tag, step, _ in part.points])
+        if stepless:
+            notes.add("left out", logged_without_steps(stepless), path)
+            part.points = [point for point in part.points if point[0] not in stepless]
     parts.sort(key=lambda part: part.created)
     found = _Folder(path)
     for part in parts:
@@ -218,23 +247,12 @@ def _records(file: Path) -> tuple[int, bool]:
     return n, False
 
 
-def _rows(run: Path, parts: Sequence[tuple[str, _Folder]], top: Path, notes: Notes) -> Rows:
-    if top.is_file():
-        name = top.resolve().parent.name
-    else:
-        name = run.relative_to(top).as_posix().replace("/", "-")
-        name = run.resolve().name if name == "." else name
+def _rows(run: Path, parts: Sequence[tuple[str, _Folder]], name: str) -> Rows:
     points = [
         (f"{before}{tag}", step, value)
         for before, folder in parts
         for tag, step, value in folder.points
     ]
-    stepless = without_steps([(tag, step) for tag, step, _ in points])
-    if stepless:
-        notes.add("left out", logged_without_steps(stepless), run)
-        points = [point for point in points if point[0] not in stepless]
-    if not points:
-        raise TraceError("nothing was logged with a step", file=run)
     created = min(folder.created for _, folder in parts)
     n = len(points)
     return Rows(

@@ -9,8 +9,9 @@ from typing import Any
 from emergence_stats.errors import TraceError
 from emergence_stats.traces.importing import steps
 from emergence_stats.traces.importing.columns import is_empty
+from emergence_stats.traces.importing.mapping import Mapping
 from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
-from emergence_stats.traces.importing.readers.tabular.usual import USUAL
+from emergence_stats.traces.importing.readers.tabular.usual import usual_columns
 from emergence_stats.traces.importing.readers.tabular.view import View
 
 _EPOCH = re.compile(r"epoch[-_=]?[0-9]+", re.IGNORECASE)
@@ -18,9 +19,7 @@ _EPOCH = re.compile(r"epoch[-_=]?[0-9]+", re.IGNORECASE)
 
 def say_step(view: View, chosen: str, there: Sequence[str]) -> None:
     """Which column steps are of, where others could be meant; `there`: all that have a usual name."""
-    for name in USUAL["step"]:
-        if name in view.table.columns:
-            view.used.add(name)
+    view.used.update(there)
     others = f", and not {', '.join(map(repr, there[1:]))}" if len(there) > 1 else ""
     if chosen == "_step":
         view.notes.add(
@@ -88,7 +87,19 @@ def check_axis(name: str, file: str) -> None:
             file=file,
             column=name,
             fix=f"Write {'steps' if factor else 'seconds'} out, in a column whose name says no "
-            f"{'factor' if factor else 'other unit'}.",
+            f"{'factor' if factor else 'other unit'}; if they are out, name it in braces: '{{{name}}}'.",
+        )
+
+
+def check_parameters(name: str, file: str) -> None:
+    """Raise `TraceError` for a column of numbers of parameters whose name says a factor, as Params (M)."""
+    factor = steps.factor_in(name)
+    if factor is not None:
+        raise TraceError(
+            f"the name says {factor}, so its cells are no numbers of parameters as they are",
+            file=file,
+            column=name,
+            fix="Write them with their factor, as 70M, in a column whose name says none.",
         )
 
 
@@ -122,10 +133,10 @@ def check_rests(
 
 
 def with_step(
-    view: View, targets: dict[str, list[Any]], keep: list[int]
+    view: View, mapping: Mapping, targets: dict[str, list[Any]], keep: list[int]
 ) -> tuple[dict[str, list[Any]], list[int]]:
     """Without the rows that a logger wrote at no step of training: they lack it, and count in another column of steps."""
-    others = [n for n in USUAL["step"] if n in view.table.columns and n != view.step]
+    others = [name for name in usual_columns(view, mapping).get("step", ()) if name != view.step]
     gone = {
         row
         for cell, row in zip(targets["step"], keep, strict=True)

@@ -16,7 +16,7 @@ from emergence_stats.traces.importing.readers.cells import gathered, plain
 from emergence_stats.traces.importing.readers.names import named
 from emergence_stats.traces.importing.readers.recorded import Dates, Read, event_step
 from emergence_stats.traces.importing.readers.tables import Table
-from emergence_stats.traces.importing.readers.tabular.axis import with_step
+from emergence_stats.traces.importing.readers.tabular.axis import check_axis, with_step
 from emergence_stats.traces.importing.readers.tabular.targets import names_before, targets_of
 from emergence_stats.traces.importing.readers.tabular.usual import names_in
 from emergence_stats.traces.importing.readers.tabular.view import View, kept
@@ -40,8 +40,9 @@ def measurements(
     view = View(table, {**of_path, **table.head}, notes, others=mapping.others)
     keep = kept(view, mapping.where, names_in(mapping))
     view.used.update(source for source in mapping.events.values() if source in table.columns)
-    targets, unit = targets_of(view, mapping, keep, facts, beside or {})
-    targets, keep = with_step(view, targets, keep)
+    every, unit = targets_of(view, mapping, keep, facts, beside or {})
+    every_row = keep  # a row that is of no step may date an event
+    targets, keep = with_step(view, mapping, every, keep)
     if mapping.measures or not {"measure", "value"} & targets.keys():
         rows = wide(view, targets, mapping, keep)
     elif {"measure", "value"} <= targets.keys():
@@ -66,7 +67,7 @@ def measurements(
     }
     if "run" in mapping.constants:
         rows.were = names_before(view, mapping, rows.numbers)
-    rows.events = _events(view, mapping.events, targets, keep, facts, unit or steps.OPTIMISER)
+    rows.events = _events(view, mapping.events, every, every_row, facts, unit or steps.OPTIMISER)
     return named(rows, mapping.names) if mapping.names else rows
 
 
@@ -94,6 +95,7 @@ def _events(
         if not view.has(source) and source in facts:
             continue
         cells = view.cells(source)
+        check_axis(source, view.table.file)
         whole = source in view.beside
         for run, task, level, row in zip(runs, tasks, levels, keep, strict=True):
             read = Read(view.table.file, source, row, unit, view.step, view.table.decimal)

@@ -12,6 +12,7 @@ from emergence_stats.traces.importing.notes import few
 from emergence_stats.traces.importing.readers.cells import as_text
 from emergence_stats.traces.importing.readers.names import PLACE, expression
 from emergence_stats.traces.importing.readers.tabular.axis import (
+    check_parameters,
     check_rests,
     say_step,
     steps_in,
@@ -54,6 +55,8 @@ def targets_of(
                 view.notes.add("guessed", f"column {there[0]!r} is the {target}", view.table.file)
         if source is None:
             continue
+        if target == "n_params" and source in view.table.columns:
+            check_parameters(source, view.table.file)
         if target in ("run", "scale"):
             _check_places(view, target, source, keep)
         targets[target] = expression(source, view.cells, keep)
@@ -96,7 +99,7 @@ def names_before(view: View, mapping: Mapping, rows: Sequence[int]) -> list[Any]
     if not names:
         return None
     cells = view.cells(names[0])
-    return [as_text(cells[i]) or None for i in rows]
+    return [as_text(cells[i]).strip() or None for i in rows]
 
 
 def _check_places(view: View, target: str, source: str, keep: Sequence[int]) -> None:

@@ -19,7 +19,7 @@ from emergence_stats.traces.importing.readers.cells import (
     why_no_numbers,
 )
 from emergence_stats.traces.importing.readers.names import IN_NAME, matching
-from emergence_stats.traces.importing.readers.tabular.usual import USUAL
+from emergence_stats.traces.importing.readers.tabular.usual import identities
 from emergence_stats.traces.importing.readers.tabular.view import View, doubled
 
 ERRORS = ("_stderr", "_se", "_sem")  # behind a measure's column
@@ -105,6 +105,7 @@ def _numeric(view: View, mapping: Mapping) -> list[tuple[str, str, dict[str, Any
     """Without a word every column of numbers that is no other target is a measure, and the others are named."""
     errors = {f"{name}{end}" for name in view.table.names for end in ERRORS}
     errors |= {*mapping.errors.values()}
+    apart = identities(view, mapping)
     measures = []
     bad: list[str] = []
     for name, cells in view.table.columns.items():
@@ -114,7 +115,7 @@ def _numeric(view: View, mapping: Mapping) -> list[tuple[str, str, dict[str, Any
             raise doubled(name, view.table.file)
         if (
             name in errors
-            or name in USUAL["step"]  # steps of another unit than those that were taken
+            or name in apart  # also steps of another unit than those that were taken
             or _OF_LOGGERS.fullmatch(name)
         ):
             continue
