@@ -1,7 +1,7 @@
 """Import traces made elsewhere: tables, W&B exports, TensorBoard, lm-evaluation-harness.
 
 Each source is read into a table with the columns of `columns.TARGETS`, one row per measurement
-(`sources`, with a reader for each kind in `readers/`); these are grouped by run (`gather`), checked, and written, all
+(`sources`, with a reader for each kind in `readers/`); these are grouped by run (`runs/`), checked, and written, all
 or none (`write`). What is done beside taking rows as they are is said (`notes`).
 """
 

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unicodedata import normalize
 
 from emergence_stats.errors import TraceError, UsageError
 from emergence_stats.support.progress import Progress
-from emergence_stats.support.words import near
 from emergence_stats.traces.format import Manifest, arrow_schema, check_name
-from emergence_stats.traces.importing.columns import ROW_TARGETS, RecordedEvents, Rows
+from emergence_stats.traces.importing.columns import Rows
 from emergence_stats.traces.importing.facts import Facts
-from emergence_stats.traces.importing.gather import (
-    RunRows,
-    add_events,
-    add_facts,
-    by_run,
-    check_values,
-    name_seeds,
-    number_seeds,
-    run_id,
-    say_alike,
-    step_unit,
+from emergence_stats.traces.importing.notes import Notes, few
+from emergence_stats.traces.importing.runs.adding import add_to
+from emergence_stats.traces.importing.runs.known import add_facts
+from emergence_stats.traces.importing.runs.naming import name_seeds, number_seeds, run_id, say_alike
+from emergence_stats.traces.importing.runs.remarks import (
+    say_events,
+    say_lookalikes,
+    say_no_run,
+    say_shares,
+    say_steps,
+    say_there,
 )
-from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
+from emergence_stats.traces.importing.runs.rows import RunRows, by_run, step_unit
+from emergence_stats.traces.importing.runs.values import check_values
 from emergence_stats.traces.importing.steps import OPTIMISER
 from emergence_stats.traces.places import locate, there
 from emergence_stats.traces.remote import KEY, SentRun
@@ -41,9 +38,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-_ROUNDING = 1e-6
-_NAME = "run_name"  # of a manifest: what the run was called, where its id is another
-_ACCURACY = re.compile(r"(?:.*[/_.-])?acc(?:uracy)?(?:_norm)?", re.IGNORECASE)
+NAME = "run_name"  # of a manifest: what the run was called, where its id is another
 
 
 @dataclass(frozen=True)
@@ -111,7 +106,7 @@ def import_traces(
     old = _manifests(store, suite)
     _check_names(found, old, notes)
     if choices.add:
-        _add_to(found, store, old, notes)
+        add_to(found, store, old, notes)
     for run in found.values():
         add_facts(run, facts, notes)
         check_values(run, choices.drop_not_finite, choices.later_counts, notes)
@@ -126,9 +121,9 @@ def import_traces(
     name_seeds(list(found.values()), notes)
     number_seeds(list(found.values()), old, notes)
     say_alike(list(found.values()), notes)
-    _say_lookalikes(found, notes)
+    say_lookalikes(found, notes)
     if facts is not None:
-        _say_no_run(facts, found, notes)
+        say_no_run(facts, found, notes)
     described = [_describe(run, suite) for run in found.values()]
     _check_ids(described)
     _check_there(described, store, suite, choices)
@@ -136,192 +131,14 @@ def import_traces(
         prepare_run(store, _table(run), _manifest(run, its))
         for run, its in zip(found.values(), described, strict=True)
     ]
-    _say_steps(found, notes)
-    _say_shares(found, notes)
-    _say_events(found, notes)
-    _say_there(found, described, old, notes)
+    say_steps(found, notes)
+    say_shares(found, notes)
+    say_events(found, notes)
+    say_there(found, described, old, notes)
     if not choices.dry_run:
         _write_all(prepared, progress)
         Store.open(store).refresh_catalogue()
     return described
-
-
-def _say_lookalikes(found: Mapping[str, RunRows], notes: Notes) -> None:
-    """Names that differ in how accents are encoded alone: they look the same, and stay two."""
-    names = {"run": set(found), "scale": {run.facts["scale"] for run in found.values()}}
-    for target in ("task", "measure"):
-        names[target] = {name for run in found.values() for name in run.columns[target]} - {None}
-    for kind, several in names.items():
-        forms: dict[str, list[str]] = {}
-        for name in several:
-            forms.setdefault(normalize("NFC", name), []).append(name)
-        alike = sorted(form for form, those in forms.items() if len(those) > 1)
-        if alike:
-            text = f"{kind}s that look alike and differ in how accents are encoded: {few(alike)}"
-            notes.add("doubtful", text)
-
-
-def _say_no_run(facts: Facts, found: Mapping[str, RunRows], notes: Notes) -> None:
-    """Rows of the table of runs, or of scales, that no run has."""
-    if facts.key == "run":
-        used = {facts.row_of(name, Notes()) for name in found}
-    else:
-        used = {run.key for run in found.values() if run.key is not None}
-    others = [name for name in facts.rows if name not in used]
-    if others:
-        notes.add("left out", f"rows for which there is no run: {few(others, COLUMNS)}", facts.file)
-
-
-def _say_shares(found: Mapping[str, RunRows], notes: Notes) -> None:
-    """An accuracy that is no share: claims take chance and 1 for its ends."""
-    most: dict[str, dict[str, float]] = {}
-    for run in found.values():
-        pairs = zip(run.columns["measure"], run.columns["value"], strict=True)
-        for measure, value in pairs:
-            if value is None or not _ACCURACY.fullmatch(measure) or _is_share(value):
-                continue
-            runs = most.setdefault(measure, {})
-            runs[run.name] = max(runs.get(run.name, value), value, key=abs)
-    for measure, runs in most.items():
-        name, value = next(iter(runs.items()))
-        notes.add(
-            "doubtful",
-            f"{measure} is a share, from 0 to 1, and reaches {value:g} in {name}"
-            + (f" and beyond 1 in {len(runs) - 1} more runs" if len(runs) > 1 else "")
-            + f": if it is in percent, say --percent {measure}, else give it another name",
-        )
-
-
-def _say_events(found: Mapping[str, RunRows], notes: Notes) -> None:
-    """How many events came and how many never did, and those that are dated behind the end of their run."""
-    dated: dict[str, list[int | None]] = {}
-    for run in found.values():
-        last = max(run.columns["step"])
-        for event, steps in run.events.items():
-            dated.setdefault(event, []).extend(steps.values())
-            late = max((step for step in steps.values() if step is not None), default=0)
-            if late > last:
-                text = f"event {event} of run {run.name} is at step {late:,}, and its measurements end at {last:,}"
-                notes.add("doubtful", text)
-    for event, several in dated.items():
-        never = several.count(None)
-        text = f"{event}: {len(several) - never} dated" + (f", {never} never came" if never else "")
-        notes.add("events", text)
-
-
-def _say_there(
-    found: Mapping[str, RunRows],
-    described: Sequence[Imported],
-    old: Mapping[str, Manifest],
-    notes: Notes,
-) -> None:
-    """What is replaced, and what was another; and files whose bytes another run of the suite is from."""
-    known = {
-        digest: (run_id, Path(name).name)
-        for run_id, manifest in old.items()
-        if isinstance(manifest.further.get("imported"), dict)
-        for name, digest in manifest.further["imported"].items()
-    }
-    replaced = []
-    for run, its in zip(found.values(), described, strict=True):
-        before = old.get(its.run_id)
-        if before is not None and run.before is None:
-            replaced.append(its.run_id)
-            for fact in ("scale", "seed", "n_params"):
-                was, now = getattr(before, fact), getattr(its, fact)
-                if was != now:
-                    notes.add("replaced", f"{fact} of run {its.run_id} was {was}, and is {now}")
-        for file, digest in run.files.items():
-            other, name = known.get(digest or "", (its.run_id, ""))
-            if other != its.run_id and name != Path(file).name:  # else one file of several runs
-                notes.add("doubtful", f"{file} has the bytes of the file that run {other} is from")
-    if replaced:
-        notes.add("replaced", f"run{'s' if len(replaced) > 1 else ''} {few(replaced)}")
-
-
-def _is_share(value: float) -> bool:
-    return not isfinite(value) or -_ROUNDING <= value <= 1 + _ROUNDING
-
-
-def _say_steps(found: Mapping[str, RunRows], notes: Notes) -> None:
-    """What steps count, and which runs begin later than at step 0."""
-    units: dict[str, int] = {}
-    for run in found.values():
-        units[step_unit(run)] = units.get(step_unit(run), 0) + 1
-    for unit, n in units.items():
-        if unit != OPTIMISER or len(units) > 1:
-            notes.add("steps", f"{unit} in {n} run{'s' if n > 1 else ''}")
-    late = {
-        run.name: min(run.columns["step"]) for run in found.values() if min(run.columns["step"])
-    }
-    if late:
-        first = ", ".join(f"{name} at {step:,}" for name, step in list(late.items())[:3])
-        notes.add(
-            "missing",
-            f"the first checkpoint is not step 0 in {len(late)} run{'s' if len(late) > 1 else ''}: {first}{', ...' if len(late) > 3 else ''}",
-        )
-
-
-def _add_to(
-    found: Mapping[str, RunRows], store: str, there: Mapping[str, Manifest], notes: Notes
-) -> None:
-    """Put the measurements and facts of runs that are there before the new ones."""
-    opened = Store.open(store)
-    files = {file.manifest.run_id: file for file in opened.readable}
-    for run in found.values():
-        manifest = there.get(run_id(run.name))
-        if manifest is None:
-            hint = near(run_id(run.name), there, ".")
-            raise UsageError(
-                f"--add adds measures to runs that are there, and {run.name} is not{hint} New runs are imported without --add"
-            )
-        rows = opened.read(files[manifest.run_id])
-        old = {target: rows.column(target).to_pylist() for target in ROW_TARGETS}
-        shared = _traces_of(old) & _traces_of(run.columns)
-        if shared:
-            names = sorted({trace[0] for trace in shared})
-            raise UsageError(
-                f"run {manifest.run_id} already has {', '.join(names)}; --add adds measures that it lacks, and "
-                "--replace replaces the run"
-            )
-        notes.add("joined", f"measures are added to run {manifest.run_id}")
-        n = rows.num_rows
-        run.columns = {target: [*old[target], *run.columns[target]] for target in ROW_TARGETS}
-        run.places = [
-            (f"{store}/{manifest.suite}/{manifest.run_id}.parquet", i) for i in range(n)
-        ] + run.places
-        run.before = manifest
-        for key, value in run.config.items():
-            if key in manifest.config and manifest.config[key] != value:
-                text = f"{key} of run {manifest.run_id} is {manifest.config[key]!r} in the store and {value!r} here: the former stays"
-                notes.add(
-                    "doubtful", text
-                )  # a batch size of training and one of evaluation, perhaps
-        run.config = {**run.config, **manifest.config}
-        for event, dated in _events_of(manifest).items():
-            there_ = run.events.setdefault(event, {})
-            add_events(
-                there_, dated, event, f"{manifest.suite}/{manifest.run_id}.json of the store"
-            )
-        before = manifest.further.get("imported")
-        for file, digest in before.items() if isinstance(before, dict) else ():
-            changed = file in run.files and run.files[file] != digest
-            run.files[f"before/{file}" if changed else file] = digest
-
-
-def _traces_of(columns: Mapping[str, Sequence[Any]]) -> set[tuple[Any, ...]]:
-    """The traces that columns hold: measure, task, level and layer as text, as tables have them before they are converted."""
-    keys = zip(*(columns[t] for t in ("measure", "task", "level", "layer")), strict=True)
-    return {tuple(None if cell is None else str(cell) for cell in key) for key in keys}
-
-
-def _events_of(manifest: Manifest) -> RecordedEvents:
-    """The events that a run in the store has."""
-    held: Any = manifest.further.get("events", {})
-    return {
-        event: {(one["task"], one["level"]): one["step"] for one in several}
-        for event, several in held.items()
-    }
 
 
 def _check_names(found: Mapping[str, RunRows], there: Mapping[str, Manifest], notes: Notes) -> None:
@@ -337,7 +154,7 @@ def _check_names(found: Mapping[str, RunRows], there: Mapping[str, Manifest], no
         manifest = folded.get(run_id(name).casefold())
         if manifest is None:
             continue
-        other = str(manifest.further.get(_NAME, manifest.run_id))
+        other = str(manifest.further.get(NAME, manifest.run_id))
         if other != name:
             raise UsageError(
                 f"run {name!r} would be called {run_id(name)}, as is another of the suite, {other!r}: give them other names with --column run"
@@ -379,7 +196,7 @@ def _manifest(run: RunRows, described: Imported) -> Manifest:
     )
     further["imported"] = _digests(run.files)
     if run.name != described.run_id:
-        further[_NAME] = run.name
+        further[NAME] = run.name
     if step_unit(run) != OPTIMISER:
         further["step_unit"] = step_unit(run)
     if run.events:
