@@ -134,7 +134,7 @@ def import_traces(
     say_steps(found, notes)
     say_shares(found, notes)
     say_events(found, notes)
-    say_there(found, described, old, notes)
+    say_there(found, old, notes)
     if not choices.dry_run:
         _write_all(prepared, progress)
         Store.open(store).refresh_catalogue()

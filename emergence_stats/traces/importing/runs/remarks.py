@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.importing.facts import Facts
 from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
+from emergence_stats.traces.importing.runs.naming import run_id
 from emergence_stats.traces.importing.runs.rows import RunRows, step_unit
 from emergence_stats.traces.importing.steps import OPTIMISER
-
-if TYPE_CHECKING:
-    from emergence_stats.traces.importing.write import Imported
 
 _ROUNDING = 1e-6
 _ACCURACY = re.compile(r"(?:.*[/_.-])?acc(?:uracy)?(?:_norm)?", re.IGNORECASE)
@@ -89,12 +86,7 @@ def say_events(found: Mapping[str, RunRows], notes: Notes) -> None:
         notes.add("events", text)
 
 
-def say_there(
-    found: Mapping[str, RunRows],
-    described: Sequence[Imported],
-    old: Mapping[str, Manifest],
-    notes: Notes,
-) -> None:
+def say_there(found: Mapping[str, RunRows], old: Mapping[str, Manifest], notes: Notes) -> None:
     """What is replaced, and what was another; and files whose bytes another run of the suite is from."""
     known = {
         digest: (run_id, Path(name).name)
@@ -103,17 +95,18 @@ def say_there(
         for name, digest in manifest.further["imported"].items()
     }
     replaced = []
-    for run, its in zip(found.values(), described, strict=True):
-        before = old.get(its.run_id)
+    for run in found.values():
+        its = run_id(run.name)
+        before = old.get(its)
         if before is not None and run.before is None:
-            replaced.append(its.run_id)
+            replaced.append(its)
             for fact in ("scale", "seed", "n_params"):
-                was, now = getattr(before, fact), getattr(its, fact)
+                was, now = getattr(before, fact), run.facts[fact]
                 if was != now:
-                    notes.add("replaced", f"{fact} of run {its.run_id} was {was}, and is {now}")
+                    notes.add("replaced", f"{fact} of run {its} was {was}, and is {now}")
         for file, digest in run.files.items():
-            other, name = known.get(digest or "", (its.run_id, ""))
-            if other != its.run_id and name != Path(file).name:  # else one file of several runs
+            other, name = known.get(digest or "", (its, ""))
+            if other != its and name != Path(file).name:  # else one file of several runs
                 notes.add("doubtful", f"{file} has the bytes of the file that run {other} is from")
     if replaced:
         notes.add("replaced", f"run{'s' if len(replaced) > 1 else ''} {few(replaced)}")
