@@ -89,8 +89,8 @@ def say_events(found: Mapping[str, RunRows], notes: Notes) -> None:
 def say_there(found: Mapping[str, RunRows], old: Mapping[str, Manifest], notes: Notes) -> None:
     """What is replaced, and what was another; and files whose bytes another run of the suite is from."""
     known = {
-        digest: (run_id, Path(name).name)
-        for run_id, manifest in old.items()
+        digest: (other, Path(name).name)
+        for other, manifest in old.items()
         if isinstance(manifest.further.get("imported"), dict)
         for name, digest in manifest.further["imported"].items()
     }
