@@ -47,13 +47,14 @@ def code_digests(path: Path, base: Path | None = None) -> dict[str, str]:
         file = waiting.pop()
         if file in digests:
             continue
-        source = file.read_bytes().replace(b"\r\n", b"\n")
-        digests[file] = hashlib.sha256(
-            bare_source(source) if file.is_relative_to(_PACKAGE / "core") else source
-        ).hexdigest()
-        if file.suffix == ".py":
-            own = file.is_relative_to(_PACKAGE)
-            waiting += _of_package(file, source) if own else _reached(file, source, path.parent)
+        if file.is_relative_to(_PACKAGE):
+            its = file.stat()
+            digests[file], reached = _of_package(file, its.st_mtime_ns, its.st_size)
+            waiting += reached
+        else:
+            source = _source(file)
+            digests[file] = hashlib.sha256(source).hexdigest()
+            waiting += _reached(file, source, path.parent) if file.suffix == ".py" else ()
         if file == _PACKAGE / "core" / "plan.py":
             waiting += [_PACKAGE / "core" / name for name in _SETTLES]
     return {_shown(file, base): sha for file, sha in sorted(digests.items())}
@@ -114,9 +115,17 @@ def _parsed(source: bytes, file: Path) -> ast.Module:
         ) from None
 
 
-@cache  # this package does not change while it runs, and every claim rests on the same of its modules
-def _of_package(file: Path, source: bytes) -> tuple[Path, ...]:
-    return tuple(_reached(file, source, _PACKAGE))
+@cache  # every claim rests on the same modules of this package
+def _of_package(file: Path, modified: int, size: int) -> tuple[str, tuple[Path, ...]]:
+    """Digest of a file of this package, and the files that its imports reach; as long as it is as it was."""
+    source = _source(file)
+    bare = bare_source(source) if file.is_relative_to(_PACKAGE / "core") else source
+    reached = tuple(_reached(file, source, _PACKAGE)) if file.suffix == ".py" else ()
+    return hashlib.sha256(bare).hexdigest(), reached
+
+
+def _source(file: Path) -> bytes:
+    return file.read_bytes().replace(b"\r\n", b"\n")
 
 
 def _reached(file: Path, source: bytes, folder: Path) -> Iterator[Path]:
@@ -142,7 +151,7 @@ def _files_of(statement: _Import, file: Path, folder: Path) -> list[Path] | None
         # one dot: the package that the file is in, its folder; another for each one above
         return _walk([file.parents[statement.level - 1]], parts, statement.names)
     if parts[0] == _NAME:
-        return _of_framework(statement)
+        return _of_framework(statement.module, statement.names)
     if file.is_relative_to(_PACKAGE):
         return []  # this package's own imports are named by its distribution
     if _locate(parts[0], [folder]) is not None:
@@ -240,15 +249,13 @@ def _locate(name: str, folders: Sequence[Path]) -> tuple[Path | None, list[Path]
 # --- this package -----------------------------------------------------------------------------
 
 
-def _of_framework(statement: _Import) -> list[Path] | None:
+@cache  # as of `_of_package`
+def _of_framework(module: str, names: tuple[str, ...]) -> list[Path] | None:
     """Files of this package behind an import of it or of its public names, which are found lazily."""
-    parts = statement.module.split(".")[1:]
+    parts = module.split(".")[1:]
     if parts:
         moved = MOVED.get(".".join(parts))
-        return _walk(
-            [_PACKAGE], moved[0].split(".") if moved else parts, () if moved else statement.names
-        )
-    names = statement.names
+        return _walk([_PACKAGE], moved[0].split(".") if moved else parts, () if moved else names)
     if not names or "*" in names:
         names = tuple(MODULES)
     files: list[Path] = []

@@ -28,7 +28,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -129,11 +129,15 @@ def read_lock(path: Path) -> Registration | None:
 
     Raises `RegistrationError` for a lock that does not parse or whose chain is broken.
     """
-    if not path.exists():
-        return None
+    return _registration(path, path.read_bytes()) if path.exists() else None
+
+
+@lru_cache(maxsize=64)  # a report asks three times for each claim
+def _registration(path: Path, data: bytes) -> Registration:
+    """What a lock with these bytes holds, its chain verified. Raises `RegistrationError`."""
     fix = "restore it from version control"
     try:
-        lock = json.loads(path.read_text("utf-8"))
+        lock = json.loads(data.decode("utf-8"))
         entries = tuple(lock["entries"])
         timestamps = {
             str(entry): [{k: str(one[k]) for k in ("authority", "response")} for one in some]
