@@ -103,3 +103,11 @@ def test_a_sparkline_has_the_least_and_the_largest_value_at_its_ends():
     assert sparkline([0, 1, 2]) == "▁▅█"
     assert sparkline([0, 7], wide=False) == "_#"
     assert sparkline([2.0, 2.0]) == "▁▁"
+
+
+def test_the_unit_of_steps_and_unknown_blocks_are_shown(project):
+    (project / "t.csv").write_text("step,loss\n0,3\n100,2\n")
+    more = ("--suite", "s", "--set", "n_params=9", "--set", "step_unit=tokens")
+    assert es("traces", "import", "t.csv", *more).returncode == 0
+    assert "no known blocks, 2 rows of tokens" in es("traces", "show", "t", "-o", "t.svg").stdout
+    assert "tokens + 1 (log scale)" in (project / "t.svg").read_text()

@@ -49,7 +49,7 @@ def traces_show(
         from emergence_stats.reports.pictures.run import measures_of
         from emergence_stats.reports.pictures.style import save
 
-        save(measures_of(sets), output)
+        save(measures_of(sets, m.step_unit), output)
     if as_json:
         shown = {name: _facts(one) for name, one in sets.items()}
         facts = {key: getattr(m, key) for key in ("run_id", "suite", "scale", "seed", "created")}
@@ -58,10 +58,13 @@ def traces_show(
     from emergence_stats.reports.console import print_line, print_table
 
     console, unicode = session.console(), is_unicode(sys.stdout)
+    blocks = (
+        f"{m.n_layers} block{'s' if m.n_layers > 1 else ''}" if m.n_layers else "no known blocks"
+    )
     print_line(
         console,
         f"{m.run_id}: suite {m.suite}, scale {m.scale}, seed {m.seed}, {m.n_params:,} parameters, "
-        f"{m.n_layers} blocks, {m.rows:,} rows, made {m.created}",
+        f"{blocks}, {m.rows:,} rows of {m.step_unit}, made {m.created}",
     )
     rows = []
     for name, one in sets.items():

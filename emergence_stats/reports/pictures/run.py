@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 _COLUMNS = 2
 _HEIGHT = 1.5  # inches of a panel
+_TITLE = 34  # characters of a title that fit
 
 
 @in_style
-def measures_of(sets: Mapping[str, TraceSet]) -> Figure:
-    """Each measure over log steps: every trace thin, and the median of those that share their steps in bold."""
+def measures_of(sets: Mapping[str, TraceSet], unit: str = "optimiser steps") -> Figure:
+    """Each measure over log steps, which count `unit`: every trace thin, and the median of those that share their steps in bold."""
     from matplotlib.figure import Figure
 
     columns = min(_COLUMNS, len(sets))
@@ -40,8 +41,10 @@ def measures_of(sets: Mapping[str, TraceSet]) -> Figure:
         if (one.length == one.length[0]).all() and (one.steps == one.steps[0]).all():
             ax.plot(one.steps[0] + 1, np.median(one.values, axis=0), color=ACCENT, lw=1.6)
         log_axis(ax, "x")
-        ax.set_title(f"{name} ({len(one)})", fontsize=SMALL, loc="left")
+        title = f"{name} ({len(one)})"
+        ax.set_title(title, fontsize=SMALL * min(1, _TITLE / len(title)), loc="left")
     for ax in axes.flat[len(sets) :]:
         ax.set_axis_off()
-    figure.supxlabel("optimiser steps + 1 (log scale); in brackets: traces", fontsize=SMALL)
+    text = f"{unit} + 1 (log scale); in brackets: traces; bold: their median"
+    figure.supxlabel(text, fontsize=SMALL)
     return figure

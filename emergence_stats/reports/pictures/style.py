@@ -14,6 +14,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+import numpy as np
+
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.errors import UsageError
 from emergence_stats.support.files import check_folder
@@ -97,12 +99,14 @@ def in_style(draw: Callable[P, F]) -> Callable[P, F]:
 
 
 def log_axis(axes: Axes, which: str) -> None:
-    """Make the "x" or "y" axis logarithmic, with plain numbers only at powers of ten."""
+    """Make the "x" or "y" axis logarithmic, with plain numbers at powers of ten, or at 1, 2 and 5 where these are not two."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axis = axes.xaxis if which == "x" else axes.yaxis
     axes.set(**{f"{which}scale": "log"})
-    axis.set_major_locator(LogLocator(10, numticks=6))
+    low, high = sorted(axis.get_data_interval())
+    decades = np.floor(np.log10(high)) - np.ceil(np.log10(low)) + 1 if 0 < low < np.inf else 6
+    axis.set_major_locator(LogLocator(10, subs=(1, 2, 5) if decades < 2 else (1,), numticks=6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     axis.set_minor_locator(NullLocator())
 
