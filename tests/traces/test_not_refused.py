@@ -93,7 +93,7 @@ def test_a_name_of_steps_that_says_no_factor_is_taken(tmp_path, name):
     "name",
     [
         "tokens_in_B", "B tokens", "M_tokens", "M tok", "k-steps", "1k steps", "bn_tokens", "tokens (bn)", "tokens (mio)",
-        "tokens_×10⁹", "train_time_min", "walltime_h", "elapsed [h]",
+        "tokens_×10⁹", "iteration (x100)", "steps (10)", "tokens [in 100s]", "steps/10", "train_time_min", "walltime_h", "elapsed [h]",
     ],
 )  # fmt: skip
 def test_more_factors_are_refused_unless_the_name_is_in_braces(tmp_path, name):
