@@ -80,7 +80,7 @@ def _is_of_namesake(name: str, place: Path) -> bool:
 @cache
 def _distributions_with(name: str) -> tuple[tuple[Path, bool], ...]:
     """For each distribution that may bring the module: the folder of its files, and whether it is in place."""
-    known = _packages().get(name, [])
+    known = packages().get(name, [])
     found = [importlib.metadata.distribution(one) for one in dict.fromkeys(known)]
     bases: list[tuple[Path, bool]] = []
     for distribution in found or importlib.metadata.distributions():
@@ -94,7 +94,8 @@ def _distributions_with(name: str) -> tuple[tuple[Path, bool], ...]:
 
 
 @cache
-def _packages() -> Mapping[str, list[str]]:
+def packages() -> Mapping[str, list[str]]:
+    """Names of the distributions that bring a top-level module; asked once, since it takes a quarter of a second."""
     return importlib.metadata.packages_distributions()
 
 

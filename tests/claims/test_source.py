@@ -237,7 +237,7 @@ def test_files_of_a_distribution_that_is_installed_in_place_are_frozen(
     (metadata / "direct_url.json").write_text(json.dumps(direct))
     monkeypatch.syspath_prepend(site)
     monkeypatch.syspath_prepend(source)
-    monkeypatch.setattr(origins, "_packages", importlib.metadata.packages_distributions)
+    monkeypatch.setattr(origins, "packages", importlib.metadata.packages_distributions)
     with_import(project, "from mine.inner import x")
     assert {Path(name).name for name in frozen(project)} == {"learns.py", "__init__.py", "inner.py"}
 
@@ -254,7 +254,7 @@ def test_the_package_of_an_installed_claim_is_frozen_with_it(tmp_path, monkeypat
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: someclaims\nVersion: 1.0\n")
     (metadata / "RECORD").write_text("someclaims/__init__.py,,\nsomeclaims/util.py,,\n")
     monkeypatch.syspath_prepend(package.parent)
-    monkeypatch.setattr(origins, "_packages", importlib.metadata.packages_distributions)
+    monkeypatch.setattr(origins, "packages", importlib.metadata.packages_distributions)
     digests = code_digests(package / "learns.py")
     assert sorted(digests) == [f"someclaims/{name}.py" for name in ("__init__", "learns", "util")]
 

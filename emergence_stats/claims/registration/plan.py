@@ -8,10 +8,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from emergence_stats.claims.origins import packages
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration.canonical import canonical, digest
 from emergence_stats.claims.source import code_digests, imported_names
@@ -150,8 +151,7 @@ def held_files(loaded: Loaded) -> dict[str, str]:
 def libraries(loaded: Loaded) -> dict[str, str]:
     """Versions of the distributions whose modules the source of a hypothesis imports, and of those that compute."""
     top = imported_names(Path(str(loaded.module.__file__)), loaded.source.home)
-    of_modules = packages_distributions()
-    names = {name for module in top for name in of_modules.get(module, ())}
+    names = {name for module in top for name in packages().get(module, ())}
     return {name: version(name) for name in sorted(names | {"numpy", "scipy", "pyarrow"})}
 
 
