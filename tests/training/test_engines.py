@@ -3,9 +3,11 @@
 import dataclasses
 import hashlib
 import json
+import multiprocessing
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +18,8 @@ from emergence_stats.traces import remote  # noqa: E402
 from emergence_stats.traces.store import Store  # noqa: E402
 from emergence_training import loop  # noqa: E402
 from emergence_training.collect import collect, missing_runs  # noqa: E402
+from emergence_training.engines import on_slurm  # noqa: E402
+from emergence_training.engines.bars import Bars  # noqa: E402
 from emergence_training.engines.task import Options, Task  # noqa: E402
 from emergence_training.engines.workplace import Workplace  # noqa: E402
 from emergence_training.loop import Training  # noqa: E402
@@ -27,6 +31,14 @@ SCALE = Scale(8, 2, heads=2)
 TINY = dataclasses.replace(
     SUITES["smoke"], name="tiny", scales=(SCALE,), steps=12, dense_steps=4, checkpoints=7, evaluation_samples=20
 )  # fmt: skip
+
+
+def wait_until(condition, seconds=60):
+    """Wait for what other processes do."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -179,6 +191,19 @@ def test_an_engine_that_there_is_not_is_an_error(tmp_path):
         collect(tmp_path, TINY, engine="kubernetes")
 
 
+def test_a_process_that_is_killed_is_named_and_its_run_can_be_continued(tmp_path, monkeypatch):
+    def kill(_bars, _run_id, _step, _loss):
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    monkeypatch.setattr(Bars, "show", kill)
+    long = dataclasses.replace(TINY, name="long", steps=10**6)
+    words = "process of run long-d8L2-s0 ended with status -9; collect again"
+    with pytest.raises(CollectError, match=words):
+        collect(tmp_path, long, None, [0, 1], options=Options(jobs=1))
+    assert not multiprocessing.active_children()
+
+
 def test_jobs_of_a_queue_give_the_same_traces(tmp_path):
     pytest.importorskip("submitit")
     suite = dataclasses.replace(TINY, name="smoke", scales=(SCALE,))
@@ -195,6 +220,23 @@ def test_a_job_that_fails_names_its_logs(tmp_path):
     options = Options(slurm={"cluster": "local"})
     with pytest.raises(CollectError, match="logs: "):
         collect(tmp_path / "queue", suite, None, [0], engine="slurm", options=options)
+
+
+def test_jobs_that_are_cancelled_print_nothing(tmp_path, monkeypatch, capfd):
+    pytest.importorskip("submitit")
+    queue = tmp_path / "queue" / ".slurm"
+
+    def interrupt(_seconds):
+        wait_until(lambda: list(queue.glob("*_log.out")))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(on_slurm, "time", SimpleNamespace(sleep=interrupt))
+    long = dataclasses.replace(TINY, name="long", steps=10**6)
+    options = Options(slurm={"cluster": "local"})
+    with pytest.raises(KeyboardInterrupt):
+        collect(queue.parent, long, None, [0], engine="slurm", options=options)
+    wait_until(lambda: "KeyboardInterrupt" in (queue / "submitit.err").read_text())
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

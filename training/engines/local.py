@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
@@ -25,6 +26,17 @@ class _Message(NamedTuple):
     failure: Exception | None = None
 
 
+class _Worker(NamedTuple):
+    """A process, what it tells, and its runs that have not ended.
+
+    Each has a pipe of its own: a process that is killed while it writes to what others share would silence them.
+    """
+
+    process: BaseProcess
+    messages: Connection
+    runs: set[str]
+
+
 def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
     """Train the runs, the first first, `jobs` at a time; returns how many were written.
 
@@ -38,36 +50,59 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
         if not torch.cuda.is_available():
             raise UsageError("--device cuda, but torch sees no CUDA device here; use --device cpu")
     jobs = options.jobs or (1 if on_gpu else os.cpu_count() or 1)
-    context = multiprocessing.get_context("spawn")
-    messages: multiprocessing.Queue = context.Queue()
-    waiting, running = groups(tasks, options.together), dict[str, BaseProcess]()
+    waiting, working = groups(tasks, options.together), dict[Connection, _Worker]()
     done, failure = 0, None
     try:
-        while running or (waiting and failure is None):
-            while waiting and len(set(running.values())) < jobs and failure is None:
-                some = waiting.pop(0)
-                process: BaseProcess = context.Process(target=_worker, args=(messages, some))
-                process.start()
-                for task in some:
-                    running[task.run_id] = process
-                    bars.start(task.run_id)
-            ended = _next_message(messages, running, bars)
-            if ended is None:
-                continue
-            process = running.pop(ended.run_id)
-            if process not in running.values():
-                process.join()
-            bars.finish(ended.run_id, written=ended.failure is None)
-            done += ended.failure is None
-            failure = failure or ended.failure
+        while working or (waiting and failure is None):
+            while waiting and len(working) < jobs and failure is None:
+                worker = _begin(waiting.pop(0), bars)
+                working[worker.messages] = worker
+            for ready in wait(list(working)):
+                worker = working[ready]  # type: ignore[index]
+                for ended in _ended(worker, bars):
+                    bars.finish(ended.run_id, written=ended.failure is None)
+                    done += ended.failure is None
+                    failure = failure or ended.failure
+                if not worker.runs:
+                    worker.process.join()
+                    del working[worker.messages]
     finally:
-        for process in set(running.values()):
-            process.terminate()
-        for process in set(running.values()):
-            process.join()
+        for worker in working.values():
+            worker.process.terminate()
+        for worker in working.values():
+            worker.process.join()
     if failure is not None:
         raise failure
     return done
+
+
+def _begin(tasks: Sequence[Task], bars: Bars) -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    messages, tell = context.Pipe(duplex=False)
+    process: BaseProcess = context.Process(target=_work, args=(tell, tasks))
+    process.start()
+    tell.close()  # the process has the only other one, so that its end is seen
+    for task in tasks:
+        bars.start(task.run_id)
+    return _Worker(process, messages, {task.run_id for task in tasks})
+
+
+def _ended(worker: _Worker, bars: Bars) -> Iterator[_Message]:
+    """Show what a process tells next; of the runs that have ended by it, its last message."""
+    try:
+        message: _Message = worker.messages.recv()
+    except (EOFError, OSError):  # it ended before its runs did
+        worker.process.join()
+        how = f"ended with status {worker.process.exitcode}; collect again to continue it"
+        for run_id in sorted(worker.runs):
+            worker.runs.remove(run_id)
+            yield _Message(run_id, failure=CollectError(f"the process of run {run_id} {how}"))
+        return
+    if message.loss is not None:
+        bars.show(message.run_id, message.step, message.loss)
+        return
+    worker.runs.remove(message.run_id)
+    yield message
 
 
 def groups(tasks: Sequence[Task], together: int) -> list[list[Task]]:
@@ -83,11 +118,17 @@ def groups(tasks: Sequence[Task], together: int) -> list[list[Task]]:
     return found
 
 
-def _worker(messages: multiprocessing.Queue, tasks: Sequence[Task]) -> None:
+def _work(tell: Connection, tasks: Sequence[Task]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
+    def send(message: _Message) -> None:
+        with suppress(
+            BrokenPipeError
+        ):  # the collection was killed, and this process will be in a moment
+            tell.send(message)
+
     def told(run_id: str, step: int, loss: float) -> None:
-        messages.put(_Message(run_id, step, loss))
+        send(_Message(run_id, step, loss))
 
     failure: BaseException | None = None
     try:
@@ -102,7 +143,7 @@ def _worker(messages: multiprocessing.Queue, tasks: Sequence[Task]) -> None:
         failure = error
     for task in tasks:
         problem = failure_of(task.run_id, failure) if failure is not None else None
-        messages.put(_Message(task.run_id, failure=problem))
+        send(_Message(task.run_id, failure=problem))
 
 
 def _end_with_parent() -> None:
@@ -111,26 +152,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _next_message(
-    messages: multiprocessing.Queue, running: dict[str, BaseProcess], bars: Bars
-) -> _Message | None:
-    """Show one message; it is returned if it is of a run that ended."""
-    try:
-        message: _Message = messages.get(timeout=1.0)
-    except queue.Empty:
-        for run_id, process in running.items():
-            if process.exitcode is not None and messages.empty():
-                how = f"ended with status {process.exitcode}"
-                return _Message(
-                    run_id,
-                    failure=CollectError(
-                        f"the process of run {run_id} {how}; collect again to continue it"
-                    ),
-                )
-        return None
-    if message.loss is None:
-        return message
-    bars.show(message.run_id, message.step, message.loss)
-    return None

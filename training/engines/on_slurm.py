@@ -6,8 +6,10 @@ import importlib.util
 import json
 import os
 import shutil
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +64,7 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     executor = _executor(folder, tasks, options)
     told = {task.run_id: folder / f"{task.run_id}.progress" for task in tasks}
-    with executor.batch():
+    with _errors_into(folder / "submitit.err"), executor.batch():
         jobs = {task.run_id: executor.submit(Job(task, str(told[task.run_id]))) for task in tasks}
     failure, done = None, 0
     try:
@@ -84,6 +86,24 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
     if failure is not None:
         raise failure
     return done
+
+
+@contextmanager
+def _errors_into(log: Path) -> Iterator[None]:
+    """Let processes that start inside print their errors into a file.
+
+    Each job on this machine (cluster=local) is watched by a process of submitit's, which ends with a traceback when its job
+    is cancelled. Errors of the runs are in their own logs.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with log.open("ab") as stream:
+            os.dup2(stream.fileno(), 2)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 def _executor(folder: Path, tasks: Sequence[Task], options: Options) -> Any:
