@@ -159,10 +159,26 @@ def total_of(plans: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def total_on_gpu(plans: Sequence[dict[str, Any]], suite: str) -> tuple[int, float]:
+    """How many runs of a suite are missing, each once, and the hours that a GPU would take for them.
+
+    For plans that have what their scales cost on one, as `gpu`.
+    """
+    mine = [plan for plan in plans if plan["suite"] == suite]
+    hours = {cost["scale"]: cost["hours"] for plan in mine for cost in plan["gpu"]["scales"]}
+    missing = {
+        (run["scale"], run["seed"])
+        for plan in mine
+        for run in plan["runs"]
+        if run["state"] == "missing"
+    }
+    return len(missing), sum(hours[scale] for scale, _ in missing)
+
+
 def cost_text(seconds: float, unknown: int) -> str:
     """What missing runs cost: seconds of those whose cost is known, and how many others there are."""
     if not seconds:
-        return "cost unknown"
+        return "cost unknown, since the store has no run of these sizes"
     hours = f" ({seconds / 3600:.1f} h)" if seconds >= 7200 else ""
     rest = f", {unknown} of unknown cost" if unknown else ""
     return f"{seconds / 60:.0f} minutes of one core{hours}{rest}"

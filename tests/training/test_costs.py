@@ -46,5 +46,7 @@ def test_plan_shows_it():
     shown = es("plan", "universal_collapse", "--suite", "paper", "--device", "cuda").stdout
     assert "NVIDIA H200" in shown
     assert "measured" in shown
+    hours = sum(3 * cost["hours"] for cost in found["gpu"]["scales"])
+    assert f"the 15 runs of suite paper that are missing: {hours:.1f} hours" in shown
     failed(es("plan", "universal_collapse", "--device", "tpu"), "'tpu'", "cuda")
     failed(es("plan", "universal_collapse", "--memory", "24"), "--device cuda")

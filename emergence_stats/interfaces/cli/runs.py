@@ -78,7 +78,7 @@ def plan(
     elif plans:
         _show_plans(session, plans)
     if not as_json:
-        _show_gpus(session, gpus)
+        _show_gpus(session, gpus, plans)
     session.end()
 
 
@@ -90,7 +90,10 @@ def _on_gpu(suites: set[str], memory: float | None) -> dict[str, dict[str, Any]]
     return {name: {"on": basis, "scales": scales} for name, (basis, scales) in found.items()}
 
 
-def _show_gpus(session: Session, gpus: dict[str, dict[str, Any]]) -> None:
+def _show_gpus(
+    session: Session, gpus: dict[str, dict[str, Any]], plans: list[dict[str, Any]]
+) -> None:
+    from emergence_stats.claims.planning import total_on_gpu
     from emergence_stats.reports.console import print_line, print_table
 
     for suite, found in gpus.items():
@@ -115,6 +118,10 @@ def _show_gpus(session: Session, gpus: dict[str, dict[str, Any]]) -> None:
         small = [cost["scale"] for cost in found["scales"] if not cost["largest_batch"]]
         if small:
             text = f"not one sample fits into the memory at {listed(small)}: these cannot be trained there"
+            print_line(session.console(), text)
+        missing, hours = total_on_gpu(plans, suite)
+        if missing and not small:
+            text = f"the {missing} runs of suite {suite} that are missing: {hours:.1f} hours on one of these"
             print_line(session.console(), text)
 
 
