@@ -20,6 +20,7 @@ from emergence_stats.recorder.provenance import device_name, software
 from emergence_stats.traces.format import Manifest
 
 from .checkpoints.measuring import Measuring
+from .checkpoints.memory import Spare
 from .engines.partial import RunInProgress, ends_well
 from .engines.task import StepProgress, Task
 from .engines.workplace import Workplace
@@ -169,7 +170,7 @@ class Underway:
             self._measuring.restore(state)
             self.first_step, self._spent = state["step"], state["seconds"]
         self._began = self._last_save = time.monotonic()
-        self._saving = 0.0
+        self._saving, self._spare = 0.0, Spare()
         self.stopped: dict[str, Any] | None = None
 
     def at(self, step: int, inputs: Tensor, targets: Tensor) -> None:
@@ -179,6 +180,7 @@ class Underway:
         if time.monotonic() - self._last_save > max(SAVE_EVERY_SECONDS, SAVING_PAYS * self._saving):
             self._save(step)
         loss = self._measuring.measure(step, inputs, targets)
+        self._spare.give_back()
         if not math.isfinite(loss):
             error = f"the loss is {loss} at step {step}"
             self.stopped = {"last_step": self._measuring.last_step, "error": error}
