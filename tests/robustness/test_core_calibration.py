@@ -90,7 +90,11 @@ def test_no_world_deceives_a_claim(case, loaded):
 
 
 def test_a_claim_says_what_is_true_where_all_is(loaded):
-    found = verdicts(CASES[0], loaded, seeds=12)
-    for name in ("top_down", "llc_synchronous", "scale_invariant_floors"):
-        assert found[name] is Verdict.SUPPORTED
-    assert found["hessian_lags"] is Verdict.REFUTED
+    expected = {
+        "top_down": Verdict.SUPPORTED,
+        "llc_synchronous": Verdict.SUPPORTED,
+        "scale_invariant_floors": Verdict.SUPPORTED,
+        "hessian_lags": Verdict.REFUTED,
+    }
+    some = [one for one in loaded if one.name in expected]
+    assert verdicts(CASES[0], some, seeds=12) == expected

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import multiprocessing
+import signal
 import socket
 import threading
 import time
@@ -231,10 +232,15 @@ def test_jobs_that_are_cancelled_print_nothing(tmp_path, monkeypatch, capfd):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(on_slurm, "time", SimpleNamespace(sleep=interrupt))
+    # submitit interrupts its processes, which would ignore it as this one may
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     long = dataclasses.replace(TINY, name="long", steps=10**6)
     options = Options(slurm={"cluster": "local"})
-    with pytest.raises(KeyboardInterrupt):
-        collect(queue.parent, long, None, [0], engine="slurm", options=options)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            collect(queue.parent, long, None, [0], engine="slurm", options=options)
+    finally:
+        signal.signal(signal.SIGINT, before)
     wait_until(lambda: "KeyboardInterrupt" in (queue / "submitit.err").read_text())
     assert "Traceback" not in capfd.readouterr().err
 

@@ -257,28 +257,23 @@ def test_deep_measures_are_part_of_a_run_and_of_its_continuation(tmp_path, monke
     assert resumed.sha256 == whole.sha256
 
 
-def test_deep_measures_do_not_touch_the_training(tmp_path):
-    scale = Scale(8, 2, heads=2)
-    training_run.train_run(tmp_path, dataclasses.replace(DEEP, name="deep"), scale, 3)
-    training_run.train_run(tmp_path, TINY, scale, 3)
-    store = Store.open(tmp_path)
-    with_deep, without = (
-        store.read(run, ["accuracy", "rankme", "train_loss"]) for run in store.runs
-    )
-    assert with_deep.column("value").equals(without.column("value"))
-
-
 LOG_SPACED = dataclasses.replace(
     DEEP, name="log", own_streams=True, centred=True, log_spaced=LogSpaced(2, 3)
 )
 
 
+@pytest.fixture(scope="module")
+def log_spaced(tmp_path_factory):
+    """A store of one run with every measure, and its manifest."""
+    store = tmp_path_factory.mktemp("log")
+    return store, training_run.train_run(store, LOG_SPACED, Scale(8, 2, heads=2), 3)
+
+
 def test_measures_of_log_spaced_checkpoints_are_part_of_a_run_and_of_its_continuation(
-    tmp_path, monkeypatch
+    log_spaced, tmp_path, monkeypatch
 ):
-    scale = Scale(8, 2, heads=2)
-    whole = training_run.train_run(tmp_path / "whole", LOG_SPACED, scale, 3)
-    table = Store.open(tmp_path / "whole").read(Store.open(tmp_path / "whole").runs[0]).to_pandas()
+    store, whole = log_spaced
+    table = Store.open(store).read(Store.open(store).runs[0]).to_pandas()
     steps = set(LOG_SPACED.log_schedule())
 
     def of(name):
@@ -300,8 +295,9 @@ def test_measures_of_log_spaced_checkpoints_are_part_of_a_run_and_of_its_continu
     assert sorted(set(of("rankme_answer_centred")["layer"])) == [1, 2, 3]
     assert set(whole.further["seconds_by_measure"]) >= {"sharpness", "similarity", "llc"}
 
-    train_until_killed(tmp_path / "killed", LOG_SPACED, scale, monkeypatch)
-    resumed = training_run.train_run(tmp_path / "killed", LOG_SPACED, scale, 3)
+    scale = Scale(8, 2, heads=2)
+    train_until_killed(tmp_path, LOG_SPACED, scale, monkeypatch)
+    resumed = training_run.train_run(tmp_path, LOG_SPACED, scale, 3)
     assert resumed.sha256 == whole.sha256
 
 
@@ -324,12 +320,13 @@ def test_one_rate_is_that_of_all_scales():
     assert "one_rate" not in TINY.config(small, 0)
 
 
-def test_measures_of_log_spaced_checkpoints_do_not_touch_the_training(tmp_path):
-    scale, plain = Scale(8, 2, heads=2), dataclasses.replace(TINY, own_streams=True)
-    training_run.train_run(tmp_path, LOG_SPACED, scale, 3)
-    training_run.train_run(tmp_path, plain, scale, 3)
-    store = Store.open(tmp_path)
-    measured, bare = (store.read(run, ["accuracy", "rankme", "train_loss"]) for run in store.runs)
+def test_measures_of_few_checkpoints_do_not_touch_the_training(log_spaced, tmp_path):
+    plain = dataclasses.replace(TINY, own_streams=True)
+    training_run.train_run(tmp_path, plain, Scale(8, 2, heads=2), 3)
+    stores = [Store.open(path) for path in (log_spaced[0], tmp_path)]
+    measured, bare = (
+        store.read(store.runs[0], ["accuracy", "rankme", "train_loss"]) for store in stores
+    )
     assert measured.column("value").equals(bare.column("value"))
 
 
