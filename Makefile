@@ -12,8 +12,9 @@ report: $(VENV)/base
 	@$(BIN)/emergence-stats report --all; status=$$?; \
 	case $$status in 0|1|3) exit 0;; *) exit $$status;; esac
 
+# Three processes, on two cores too: some tests wait.
 test: lint
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 3 --dist worksteal -q
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
