@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from ..measures.rankme import rankme
 from ..model import Decoder, answer_loss
 from ..suites import Suite
 from .readings import Reading
+
+RANKED_BYTES = 2**28  # of pooled states whose RankMe is computed at once
 
 
 @dataclass(frozen=True)
@@ -52,24 +55,20 @@ class Evaluation:
 @torch.no_grad()
 def measure(model: Decoder, evaluation: Evaluation) -> list[Reading]:
     """RankMe by task-level and layer, behaviour by task-level, and the placebo `weight_norm`."""
-    by_mean, by_answer, of_units, accuracy, by_token, log_prob = [], [], [], [], [], []
+    ranks, accuracy, by_token, log_prob = _Ranks(evaluation.centred), [], [], []
     for (task, level), some in evaluation.problems.items():
         shape, which = tasks.SHAPES[task, level], some.which
-        states = torch.stack(model.hidden_states(some.tokens[:, :-1]))  # (L + 2, distinct, T, d)
-        by_mean.append(states.double().mean(2)[:, which])  # (L + 2, N, d), as the next two
-        of_units.append(normalize(states.double(), dim=-1).mean(2)[:, which])
-        by_answer.append(states[:, :, shape.prompt - 1].double()[:, which])
+        states = model.hidden_states(some.tokens[:, :-1])  # L + 2 times (distinct, T, d)
+        ranks.add(_pooled(states, which, shape.prompt - 1))
         answers = some.tokens[:, shape.prompt :]
-        scores = model.logits(states[-1, :, shape.prompt - 1 :]).log_softmax(-1)
+        scores = model.logits(states[-1][:, shape.prompt - 1 :]).log_softmax(-1)
         right = scores.argmax(-1) == answers
         accuracy.append(right.all(-1)[which].double().mean())
         by_token.append(right[which].double().mean())
         log_prob.append(scores.gather(-1, answers[..., None])[which].double().mean())
-    ways = torch.stack([torch.stack(states) for states in (by_mean, by_answer, of_units)])
     log_probs = torch.stack(log_prob).cpu().numpy()
     return [
-        *_ranks(ways, centred=False),
-        *(_ranks(ways, centred=True) if evaluation.centred else ()),
+        *ranks.readings(),
         Reading("accuracy", torch.stack(accuracy).cpu().numpy()),  # (24,), of whole answers
         Reading("token_accuracy", torch.stack(by_token).cpu().numpy()),
         Reading("log_prob", log_probs),
@@ -79,15 +78,48 @@ def measure(model: Decoder, evaluation: Evaluation) -> list[Reading]:
     ]
 
 
-def _ranks(ways: Tensor, *, centred: bool) -> list[Reading]:
-    """RankMe (24, L + 2) of states (3 poolings, 24, L + 2, N, d), to the precision of the states, which halves a trace's size."""
-    by_mean, by_answer, of_units = rankme(ways, centred=centred).float().double().cpu().numpy()
-    ending = "_centred" if centred else ""
-    return [
-        Reading(f"rankme{ending}", by_mean),
-        Reading(f"rankme_answer{ending}", by_answer),
-        Reading(f"rankme_unit{ending}", of_units),  # of states of length 1, then mean-pooled
-    ]
+def _pooled(states: Sequence[Tensor], which: Tensor, answer: int) -> Tensor:
+    """L + 2 states (distinct, T, d) -> (3 poolings, L + 2, N, d), in float64."""
+    found = []
+    for layer in states:  # one at a time: in float64, and normalised, all of them are large
+        x = layer.double()
+        ways = [x.mean(1), x[:, answer], normalize(x, dim=-1).mean(1)]
+        found.append(torch.stack(ways)[:, which])
+    return torch.stack(found, 1)
+
+
+class _Ranks:
+    """RankMe of task-levels, as many at a time as `RANKED_BYTES` of states, which are forgotten then."""
+
+    def __init__(self, centred: bool) -> None:
+        self._waiting: list[Tensor] = []  # each (3 poolings, L + 2, N, d)
+        self._found: dict[bool, list[Tensor]] = {
+            way: [] for way in ((False, True) if centred else (False,))
+        }
+
+    def add(self, pooled: Tensor) -> None:
+        self._waiting.append(pooled)
+        if len(self._waiting) * pooled.nbytes >= RANKED_BYTES:
+            self._rank()
+
+    def _rank(self) -> None:
+        states = torch.stack(self._waiting, 1)
+        self._waiting = []
+        for centred, found in self._found.items():
+            found.append(rankme(states, centred=centred))
+
+    def readings(self) -> list[Reading]:
+        """(24, L + 2) of each pooling, to the precision of the states, which halves a trace's size."""
+        if self._waiting:
+            self._rank()
+        readings = []
+        for centred, found in self._found.items():
+            values = torch.cat(found, 1).float().double().cpu().numpy()
+            ending = "_centred" if centred else ""
+            # _unit: of states of length 1, then mean-pooled
+            for way, some in zip(("", "_answer", "_unit"), values, strict=True):
+                readings.append(Reading(f"rankme{way}{ending}", some))
+        return readings
 
 
 @torch.no_grad()
