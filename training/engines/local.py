@@ -122,9 +122,8 @@ def _work(tell: Connection, tasks: Sequence[Task]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def send(message: _Message) -> None:
-        with suppress(
-            BrokenPipeError
-        ):  # the collection was killed, and this process will be in a moment
+        # A collection that was killed does not listen, and this process ends in a moment.
+        with suppress(BrokenPipeError):
             tell.send(message)
 
     def told(run_id: str, step: int, loss: float) -> None:

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,8 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     executor = _executor(folder, tasks, options)
     told = {task.run_id: folder / f"{task.run_id}.progress" for task in tasks}
-    with _errors_into(folder / "submitit.err"), executor.batch():
+    local = options.slurm.get(CLUSTER) == "local"
+    with _errors_into(folder / "submitit.err") if local else nullcontext(), executor.batch():
         jobs = {task.run_id: executor.submit(Job(task, str(told[task.run_id]))) for task in tasks}
     failure, done = None, 0
     try:
