@@ -178,7 +178,7 @@ def total_on_gpu(plans: Sequence[dict[str, Any]], suite: str) -> tuple[int, floa
 def cost_text(seconds: float, unknown: int) -> str:
     """What missing runs cost: seconds of those whose cost is known, and how many others there are."""
     if not seconds:
-        return "cost unknown, since the store has no run of these sizes"
+        return "cost unknown, since no run of these sizes says how long it took"
     hours = f" ({seconds / 3600:.1f} h)" if seconds >= 7200 else ""
     rest = f", {unknown} of unknown cost" if unknown else ""
     return f"{seconds / 60:.0f} minutes of one core{hours}{rest}"
