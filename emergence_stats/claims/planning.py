@@ -162,7 +162,7 @@ def total_of(plans: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def total_on_gpu(plans: Sequence[dict[str, Any]], suite: str) -> tuple[int, float]:
     """How many runs of a suite are missing, each once, and the hours that a GPU would take for them.
 
-    For plans that have what their scales cost on one, as `gpu`.
+    For plans that have what their scales cost on one, as `gpu`; runs of a scale that the suite has not are left out.
     """
     mine = [plan for plan in plans if plan["suite"] == suite]
     hours = {cost["scale"]: cost["hours"] for plan in mine for cost in plan["gpu"]["scales"]}
@@ -170,7 +170,7 @@ def total_on_gpu(plans: Sequence[dict[str, Any]], suite: str) -> tuple[int, floa
         (run["scale"], run["seed"])
         for plan in mine
         for run in plan["runs"]
-        if run["state"] == "missing"
+        if run["state"] == "missing" and run["scale"] in hours
     }
     return len(missing), sum(hours[scale] for scale, _ in missing)
 

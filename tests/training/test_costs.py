@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from emergence_stats.claims.planning import total_on_gpu
 from emergence_training.engines import costs
 from emergence_training.suites import PAPER_SCALES, SUITES
 from tests.support import es, failed
@@ -50,3 +51,13 @@ def test_plan_shows_it():
     assert f"the 15 runs of suite paper that are missing: {hours:.1f} hours" in shown
     failed(es("plan", "universal_collapse", "--device", "tpu"), "'tpu'", "cuda")
     failed(es("plan", "universal_collapse", "--memory", "24"), "--device cuda")
+
+
+def test_a_scale_that_a_suite_has_not_costs_nothing_that_is_known():
+    run = {"seed": 1, "state": "missing"}
+    plan = {
+        "suite": "paper",
+        "runs": [{"scale": "d128L2", **run}, {"scale": "d1L1", **run}],
+        "gpu": {"scales": [{"scale": "d128L2", "hours": 0.5}]},
+    }
+    assert total_on_gpu([plan, plan], "paper") == (1, 0.5)
