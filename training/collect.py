@@ -83,7 +83,9 @@ def collect(
     missing = missing_runs(store, suite, scales, seeds)
     left = work.send_what_is_left()
     if left:
-        sys.stderr.write(f"{len(left)} runs of an earlier collection sent to {work.store}\n")
+        sys.stderr.write(
+            f"{len(left)} run{'s' if len(left) > 1 else ''} of an earlier collection sent to {work.store}\n"
+        )
         missing = missing_runs(store, suite, scales, seeds)
     if not missing:
         return 0

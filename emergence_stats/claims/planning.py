@@ -16,6 +16,7 @@ from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import read_lock
 from emergence_stats.core.plan import Design
 from emergence_stats.errors import UsageError
+from emergence_stats.support.words import counted
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.places import local_folder, locate
 from emergence_stats.traces.store import Store
@@ -110,12 +111,12 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
             if not n and suite in trainable_suites()
             else ""
         )
-        yield f"  for a control: suite {suite}, {n} runs there{how}"
+        yield f"  for a control: suite {suite}, {counted(n, 'run')} there{how}"
     missing = [run for run in runs if run["state"] == "missing"]
     found = Counter(run["state"] for run in runs)
     if len(found) > 1:
         counts = (f"{n} {'pilots' if kind == 'pilot' else kind}" for kind, n in found.items())
-        yield f"{len(runs)} runs in all: {', '.join(counts)}"
+        yield f"{counted(len(runs), 'run')} in all: {', '.join(counts)}"
     if not missing:
         if all(run["state"] == "pilot" for run in runs):
             yield "all planned runs are pilots, which the plan had seen: a confirmatory verdict needs new seeds"
@@ -135,7 +136,7 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
 def published_text(cost: dict[str, Any]) -> str:
     """What a model's checkpoints are estimated to take."""
     return (
-        f"estimated: {cost['checkpoints']} checkpoints, {cost['hours']:.1f} hours of one core, {cost['memory_gb']:.1f} GB of memory, "
+        f"estimated: {counted(cost['checkpoints'], 'checkpoint')}, {cost['hours']:.1f} hours of one core, {cost['memory_gb']:.1f} GB of memory, "
         f"{cost['download_gb']:.0f} GB to fetch, {cost['checkpoint_gb']:.1f} GB at a time"
     )
 

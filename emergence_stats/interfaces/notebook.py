@@ -22,6 +22,7 @@ from emergence_stats.reports.pictures.style import COLOUR, data_uri
 from emergence_stats.robustness import words
 from emergence_stats.robustness.multiverse import Multiverse, curve_of
 from emergence_stats.robustness.power import Power
+from emergence_stats.support.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -171,7 +172,7 @@ def snippet(result: Result) -> str:
     return (
         f"<p><b>{escape(result.name)}</b>: "
         f'<b style="color:{COLOUR[result.verdict]}">{escape(verdict)}</b> ({escape(result.basis)}, '
-        f"{result.counted} runs). {escape(result.claim.text)}</p>"
+        f"{counted(result.counted, 'run')}). {escape(result.claim.text)}</p>"
         f"{_table(text.PREDICTION_COLUMNS, map(text.prediction_row, result.predictions))}"
         f"{picture}<p>{escape(text.why_text(result))}</p>"
         + (f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>" if notes else "")

@@ -27,7 +27,7 @@ from emergence_stats.reports.words import (
     scale_texts,
     unit_text,
 )
-from emergence_stats.support.words import number, ranges, visible
+from emergence_stats.support.words import counted, number, ranges, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -235,7 +235,7 @@ def _run_lines(result: Result, singly: bool) -> Iterator[str]:
     for use in result.runs:
         alike.setdefault((use.status, use.why), []).append(use.run_id)
     for (status, why), names in alike.items():
-        count, short = f"{len(names)} run{'s' if len(names) > 1 else ''}", ranges(names)
+        count, short = counted(len(names), "run"), ranges(names)
         if status in _ELSEWHERE:
             yield f"    {count} of {why}: {status}"
         else:

@@ -12,7 +12,7 @@ from emergence_stats.core.reported import reported_text
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.results import ControlResult, PredictionResult, Result
 from emergence_stats.robustness.words import explained_texts as explained_texts
-from emergence_stats.support.words import listed, number, visible
+from emergence_stats.support.words import counted, listed, number, visible
 
 if TYPE_CHECKING:
     from emergence_stats.core.intervals.estimates import Estimate
@@ -89,7 +89,7 @@ def tally(results: Sequence[Result], errors: int = 0) -> str:
         if found[verdict, True]:
             parts.append(f"{found[verdict, True]} {verdict} with reservations")
     if errors:
-        parts.append(f"{errors} error{'s' if errors > 1 else ''}")
+        parts.append(counted(errors, "error"))
     return ", ".join(parts)
 
 
@@ -129,7 +129,7 @@ def qualifier_texts(result: Result) -> list[str]:
 def scale_texts(prediction: PredictionResult) -> list[str]:
     """The estimate at each scale, in a line each; empty if the prediction compares scales or has one."""
     return [
-        f"{s.scale}: {number(s.value)} {ends_text(s.interval)}, {s.n_units} {prediction.unit}{'s' if s.n_units != 1 else ''}"
+        f"{s.scale}: {number(s.value)} {ends_text(s.interval)}, {counted(s.n_units, prediction.unit)}"
         + (", outside the region" if s.scale in prediction.mixed else "")
         for s in prediction.estimate.scales
     ]
@@ -243,7 +243,7 @@ def why_text(result: Result) -> str:
 
 def control_runs(control: ControlResult, result: Result) -> str:
     """How many runs of which suite a control rests on, and whether its basis is weaker than the claim's."""
-    text = f"{control.n_runs} run{'s' if control.n_runs != 1 else ''}"
+    text = counted(control.n_runs, "run")
     if control.suite:
         text += f" of {control.suite}"
     if control.undefined:

@@ -7,6 +7,7 @@ from typing import Any
 
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.robustness.power import TARGETS, Power
+from emergence_stats.support.words import counted
 
 _OPPOSITE = {Verdict.SUPPORTED: Verdict.REFUTED, Verdict.REFUTED: Verdict.SUPPORTED}
 
@@ -66,13 +67,13 @@ def needed_texts(power: Power) -> Iterator[str]:
             found = power.needed(verdict, target)
             if found is not None:
                 reached = True
-                yield f"{verdict} with a chance of {target:.0%}: {found.runs} runs ({found.seeds} seeds)"
+                yield f"{verdict} with a chance of {target:.0%}: {counted(found.runs, 'run')} ({counted(found.seeds, 'seed')})"
     if not reached:
         most = power.rows[-1]
         best = max((Verdict.SUPPORTED, Verdict.REFUTED), key=lambda v: most.chance[v])
         yield (
-            f"no verdict reaches a chance of {TARGETS[0]:.0%} with up to {most.runs} runs "
-            f"({most.seeds} seeds): {best} then has {most.chance[best]:.0%}"
+            f"no verdict reaches a chance of {TARGETS[0]:.0%} with up to {counted(most.runs, 'run')} "
+            f"({counted(most.seeds, 'seed')}): {best} then has {most.chance[best]:.0%}"
         )
 
 

@@ -102,3 +102,8 @@ def listed(names: Sequence[str], word: str = "and") -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def counted(number: int, what: str) -> str:
+    """A count with its noun: 1 run, 2 runs, 1,200 runs."""
+    return f"{number:,} {what}{'s' if number != 1 else ''}"

@@ -208,7 +208,7 @@ def test_after_a_restart_the_later_row_counts_and_the_dead_branch_does_not(tmp_p
     (tmp_path / "t.csv").write_text(RESTARTED)
     assert "--later-counts" in refused(tmp_path, "t.csv", *SIZE, "--suite", "s")
     text = said(tmp_path, "t.csv", *SIZE, "--later-counts", "--dry-run")
-    assert "1 values of t at steps that were written again" in text
+    assert "1 value of t at steps that were written again" in text
     assert "2 values of t at steps 20 to 30, from before a restart" in text
     run = imported(tmp_path, "t.csv", *SIZE, "--later-counts")["t"]
     assert values(run, "acc") == {0: 0.1, 10: 0.25, 20: 0.35}
@@ -512,7 +512,7 @@ def test_folders_without_scalars_are_named_and_left_out(tmp_path, write):
     (tmp_path / "logs" / "killed" / "events.out.tfevents.1.h").write_bytes(b"")
     (tmp_path / "logs" / "tfevents").mkdir()
     text = said(tmp_path, "logs", *SIZE)
-    assert "1 run, 1 rows" in text
+    assert "1 run, 1 row" in text
     assert "no scalar" in text
     assert "killed" in text
     assert "weights" in text
@@ -522,8 +522,8 @@ def test_what_a_restart_left_in_event_files_does_not_count_and_is_said(tmp_path,
     write("r", ("loss", 1.0, 0), ("loss", 2.0, 20), ("loss", 3.0, 40))
     write("r", ("loss", 9.0, 20), ("loss", 8.0, 30))
     text = said(tmp_path, "logs", *SIZE, "--dry-run")
-    assert "1 values of r at steps that were written again" in text
-    assert "1 values of r at steps 40 to 40, from before a restart" in text
+    assert "1 value of r at steps that were written again" in text
+    assert "1 value of r at steps 40 to 40, from before a restart" in text
     assert values(imported(tmp_path, "logs", *SIZE)["r"], "loss") == {0: 1.0, 20: 9.0, 30: 8.0}
 
 

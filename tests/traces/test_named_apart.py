@@ -303,7 +303,7 @@ def test_another_task_of_a_measure_can_be_added(tmp_path):
 def test_rows_of_a_logger_at_no_step_of_training_are_left_out(tmp_path):
     table = lines("_step,trainer/global_step,loss,gpu", "0,0,3,", "1,,,50", "2,10,2,")
     write(tmp_path, {"t.csv": table})
-    assert "1 rows without a 'trainer/global_step': of 'gpu'" in said(
+    assert "1 row without a 'trainer/global_step': of 'gpu'" in said(
         tmp_path, "t.csv", *SIZE, "--measure", "loss"
     )
 

@@ -24,7 +24,7 @@ def test_a_row_of_no_step_dates_an_event(tmp_path):
 def test_other_columns_of_steps_are_known_in_capitals(tmp_path):
     table = lines("Global Step,Epoch,Loss,Test Acc", "0,0,3,", "10,1,2,", ",2,,0.5")
     write(tmp_path, {"t.csv": table, "u.csv": lines("Step,Epoch,Tokens,Loss", "0,0,0,3")})
-    assert "1 rows without a 'Global Step': of 'Test Acc'" in said(
+    assert "1 row without a 'Global Step': of 'Test Acc'" in said(
         tmp_path, "t.csv", *SIZE, "--measure", "Loss"
     )
     told = said(tmp_path, "u.csv", *SIZE)

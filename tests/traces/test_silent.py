@@ -151,19 +151,19 @@ def test_where_takes_names_as_they_are_and_numbers_as_numbers(tmp_path):
     )
     assert "2 rows where task is not 1.1" in said(tmp_path, "t.csv", *SIZE, "--where", "task=1.1")
     assert "001" not in imported(tmp_path, "n.csv", *SIZE, "--where", "run=1")
-    assert "1 rows where lr" in said(tmp_path, "lr.csv", *SIZE, "--where", "lr=1e-3")
+    assert "1 row where lr" in said(tmp_path, "lr.csv", *SIZE, "--where", "lr=1e-3")
 
 
 @pytest.mark.parametrize(
     ("name", "text", "options", "words"),
     [
-        ("t.csv", lines("task,step,acc", "add,0,.1", ",100,.5"), (), ("1 rows without a task",)),
+        ("t.csv", lines("task,step,acc", "add,0,.1", ",100,.5"), (), ("1 row without a task",)),
         ("t.csv", lines("task,step,acc", '"add ",0,.1', "add,10,.2"), (), ("spaces around", "'add '")),
         ("t.csv", lines("_step,epoch,tokens,loss", "0,0,0,3"), (), ("'_step'", "not 'tokens', 'epoch'")),
         ("t.csv", lines("step,acc,acc_stderr", "0,.45,1%"), (), ("percentages",)),
         ("t.csv", lines("step,acc", '0,"[45%, 55%]"'), ("--measure", "acc"), ("percentages in them",)),
         ("t.csv", lines("step,acc,sd,n", "0,.5,.1,4", "9,.6,.1,"), ("--measure", "acc", "--stderr", "acc=sd/sqrt(n)"), ("1 of sd/sqrt(n)",)),
-        ("t.csv", lines("step,acc", "0,.1", ",", "10,.2"), (), ("1 rows of empty cells",)),
+        ("t.csv", lines("step,acc", "0,.1", ",", "10,.2"), (), ("1 row of empty cells",)),
         ("t.csv", lines("sep=;", "step;acc", "0;.1"), (), ("'sep=;'",)),
         ("t.csv", lines("step,measure,value", "0,acc,45%", "0,loss,2.3"), (), ("percentages",)),
         ("t.csv", lines("step,ok", "0,True"), ("--measure", "ok"), ("true and false are 1 and 0",)),

@@ -48,7 +48,7 @@ def test_plan_shows_it():
     assert "NVIDIA H200" in shown
     assert "measured" in shown
     hours = sum(3 * cost["hours"] for cost in found["gpu"]["scales"])
-    assert f"the 15 runs of suite paper that are missing: {hours:.1f} hours" in shown
+    assert f"15 runs of suite paper missing: {hours:.1f} hours" in shown
     failed(es("plan", "universal_collapse", "--device", "tpu"), "'tpu'", "cuda")
     failed(es("plan", "universal_collapse", "--memory", "24"), "--device cuda")
 

@@ -13,7 +13,7 @@ from emergence_stats.core.analyses import LargestDifference, Median, Share, Slop
 from emergence_stats.core.controls.control import SAME, Control
 from emergence_stats.core.plan import AVERAGE, Hypothesis, Prediction, keyword_defaults
 from emergence_stats.core.reported import reported_text
-from emergence_stats.support.words import listed, ranges, visible
+from emergence_stats.support.words import counted, listed, ranges, visible
 
 _WIDTH = 100
 _LAYERS = {
@@ -265,7 +265,7 @@ def registration_text(state: State) -> str:
     text = f"Registered {latest['registered']}, plan {latest['plan']}"
     if latest.get("git_commit"):
         text += f", at revision {latest['git_commit'][:12]}"
-    text += f", with {len(latest['runs'])} runs seen"
+    text += f", with {counted(len(latest['runs']), 'run')} seen"
     text += f"; {entries} registrations in all." if entries > 1 else "."
     for closed in (each[-1] for each in earlier):
         text += (

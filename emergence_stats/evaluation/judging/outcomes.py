@@ -15,6 +15,7 @@ from emergence_stats.core.plan import Design, Hypothesis, Prediction
 from emergence_stats.core.settle import Sample, settle
 from emergence_stats.core.verdicts import COMBINE, Verdict
 from emergence_stats.errors import HypothesisError
+from emergence_stats.support.words import counted
 
 _TRIED = 201  # values on which all runs agree, or all but, from one bound to the other
 _APART = 0.02  # of the range, where they all but agree
@@ -92,12 +93,8 @@ def _with_seeds(design: Design, seeds: int) -> Design:
 def _units(prediction: Prediction, hypothesis: Hypothesis) -> str:
     assert hypothesis.design is not None
     if prediction.unit == "seed":
-        return _counted(len(hypothesis.design.seeds), "seed")
-    return _counted(len(hypothesis.design.runs()), "run")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"
+        return counted(len(hypothesis.design.seeds), "seed")
+    return counted(len(hypothesis.design.runs()), "run")
 
 
 def _verdicts_of(prediction: Prediction, hypothesis: Hypothesis) -> set[Verdict]:

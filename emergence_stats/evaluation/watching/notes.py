@@ -15,7 +15,7 @@ from emergence_stats.core.plan import Hypothesis, keyword_defaults
 from emergence_stats.core.runs import NONE
 from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.results import Result
-from emergence_stats.support.words import listed, near, ranges
+from emergence_stats.support.words import counted, listed, near, ranges
 from emergence_stats.traces.store import RunFile, Store
 
 _MOST = 3  # reasons that are told; `test -v` has all
@@ -116,7 +116,7 @@ def _refused(result: Result) -> Iterator[str]:
     for why, names in most[:_MOST]:
         short = ranges(names)
         which = listed(short) if len(short) <= _NAMES else f"{short[0]}, ..."
-        yield f"{len(names)} run{'s' if len(names) != 1 else ''} of {n_runs} cannot be used ({which}): {why}"
+        yield f"{counted(len(names), 'run')} of {n_runs} cannot be used ({which}): {why}"
     if len(most) > _MOST:
         yield f"{len(most) - _MOST} more reasons of runs that cannot be used: `emergence-stats test {result.name} -v`"
 

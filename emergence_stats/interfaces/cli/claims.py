@@ -26,6 +26,7 @@ from emergence_stats.interfaces.cli.session import (
     session_of,
     write_or_print,
 )
+from emergence_stats.support.words import counted
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Loaded
@@ -221,7 +222,9 @@ def register(
         return
     for row in rows:
         what = "registered" if row["new"] else "already registered, nothing written"
-        typer.echo(f"{row['name']}: {what} ({row['plan'][:7]}, {row['runs_seen']} runs seen)")
+        typer.echo(
+            f"{row['name']}: {what} ({row['plan'][:7]}, {counted(row['runs_seen'], 'run')} seen)"
+        )
         if timestamp is not None:
             typer.echo(f"  {_stamped(row)}")
 

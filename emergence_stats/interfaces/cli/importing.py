@@ -13,7 +13,7 @@ from emergence_stats.errors import UsageError
 from emergence_stats.interfaces.cli.app import traces_app
 from emergence_stats.interfaces.cli.options import DryRunOption, JsonOption, TracesOption
 from emergence_stats.interfaces.cli.session import Session, print_json, session_of
-from emergence_stats.support.words import visible
+from emergence_stats.support.words import counted, visible
 
 if TYPE_CHECKING:
     from emergence_stats.traces.importing import Summary
@@ -196,7 +196,7 @@ def _show(session: Session, summary: Summary, folder: str) -> None:
     total = sum(one.rows for one in summary.runs)
     n = len(summary.runs)
     typer.echo(
-        f"{n} run{'s' if n != 1 else ''}, {total:,} rows {what} to {folder}, suite {summary.suite}"
+        f"{counted(n, 'run')}, {counted(total, 'row')} {what} to {folder}, suite {summary.suite}"
     )
 
 

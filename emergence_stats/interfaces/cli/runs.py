@@ -20,7 +20,7 @@ from emergence_stats.interfaces.cli.options import (
     TracesOption,
 )
 from emergence_stats.interfaces.cli.session import Session, print_json, say, session_of
-from emergence_stats.support.words import listed
+from emergence_stats.support.words import counted, listed
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Loaded
@@ -121,7 +121,7 @@ def _show_gpus(
             print_line(session.console(), text)
         missing, hours = total_on_gpu(plans, suite)
         if missing and not small:
-            text = f"the {missing} runs of suite {suite} that are missing: {hours:.1f} hours on one of these"
+            text = f"{counted(missing, 'run')} of suite {suite} missing: {hours:.1f} hours on one of these"
             print_line(session.console(), text)
 
 
@@ -163,7 +163,7 @@ def _show_plans(session: Session, plans: list[dict[str, Any]]) -> None:
         missing += f": {cost_text(total['seconds'], total['unknown'])}"
     print_line(
         console,
-        f"{total['runs']} runs in all, each counted once: {total['there']} there, {missing}",
+        f"{counted(total['runs'], 'run')} in all, each counted once: {total['there']} there, {missing}",
     )
 
 
@@ -282,5 +282,5 @@ def collect(
     if as_json:
         print_json({"schema_version": 1, "collected": done, "store": folder})
     else:
-        typer.echo(f"{done} run{'s' if done != 1 else ''} collected into {folder}")
+        typer.echo(f"{counted(done, 'run')} collected into {folder}")
     session.end()

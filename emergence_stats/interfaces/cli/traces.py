@@ -18,7 +18,7 @@ from emergence_stats.interfaces.cli.options import (
     VerboseOption,
 )
 from emergence_stats.interfaces.cli.session import print_json, session_of
-from emergence_stats.support.words import natural, near, ranges, visible
+from emergence_stats.support.words import counted, natural, near, ranges, visible
 
 if TYPE_CHECKING:
     from emergence_stats.traces.format import Manifest
@@ -49,7 +49,7 @@ def traces_ls(
         console = session.console()
         print_table(console, *(_each(runs) if verbose or len(runs) <= _LISTED else _summed(runs)))
         suites, rows_ = {m.suite for m in runs}, sum(m.rows for m in runs)
-        what = f"{_count(len(runs), 'run')} of {_count(len(suites), 'suite')}, {rows_:,} rows"
+        what = f"{counted(len(runs), 'run')} of {counted(len(suites), 'suite')}, {rows_:,} rows"
         stopped = sum(bool(m.further.get("stopped")) for m in runs)
         what += f", {stopped} stopped before their end" if stopped else ""
         more = "" if verbose or len(runs) <= _LISTED else "; -v lists each"
@@ -102,10 +102,6 @@ def _summed(runs: Sequence[Manifest]) -> Rows:
     ]
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"
-
-
 def _note_unfinished(store: Store) -> None:
     if store.unfinished:
         sys.stderr.write(
@@ -147,7 +143,7 @@ def traces_rm(
     for one in removed:
         typer.echo(visible(f"{one.suite}/{one.run_id}"))
     what = "would be removed" if dry_run else "removed"
-    typer.echo(f"{len(removed)} run{'s' if len(removed) != 1 else ''} {what} from {folder}")
+    typer.echo(f"{counted(len(removed), 'run')} {what} from {folder}")
 
 
 @traces_app.command("validate")
@@ -183,7 +179,7 @@ def traces_validate(
         counts = {"runs": len(files), "rows": rows}
         print_json({"schema_version": 1, "store": store.uri, **counts, "problems": problems})
     elif not problems:
-        typer.echo(f"{len(files)} runs, {rows:,} rows: valid")
+        typer.echo(f"{counted(len(files), 'run')}, {counted(rows, 'row')}: valid")
     _end_with(problems)
 
 
@@ -204,4 +200,4 @@ def traces_catalogue(
     if as_json:
         print_json({"schema_version": 1, "store": store.uri, "runs": runs})
     else:
-        typer.echo(f"{_count(runs, 'run')} in the catalogue of {store.uri}")
+        typer.echo(f"{counted(runs, 'run')} in the catalogue of {store.uri}")

@@ -36,6 +36,7 @@ from emergence_stats.interfaces.cli.session import (
     session_of,
     write_or_print,
 )
+from emergence_stats.support.words import counted
 
 if TYPE_CHECKING:
     from emergence_stats.claims.project import Project
@@ -342,7 +343,7 @@ def check(
     elif quiet and not changes:
         text = ""
     elif update:
-        text = f"recorded {_counted(len(results), 'verdict')} in {path}\n" + _without_runs(results)
+        text = f"recorded {counted(len(results), 'verdict')} in {path}\n" + _without_runs(results)
     else:
         text = _check_text(results, changes)
         if how is CheckFormat.github:
@@ -401,10 +402,6 @@ def _default_format() -> CheckFormat:
     return CheckFormat.github if os.environ.get("GITHUB_ACTIONS") == "true" else CheckFormat.console
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"
-
-
 def _without_runs(results: Sequence[Result]) -> str:
     """Claims that are recorded without any run: such a record guards nothing."""
     return "".join(
@@ -422,7 +419,7 @@ def _check_text(results: Sequence[Result], changes: Sequence[Change]) -> str:
         lines.append("if this is right, record it: emergence-stats check --update")
     else:
         lines.append(
-            f"{_counted(len(results), 'verdict')} {'is' if len(results) == 1 else 'are'} as recorded: {tally(results)}"
+            f"{counted(len(results), 'verdict')} {'is' if len(results) == 1 else 'are'} as recorded: {tally(results)}"
         )
     return "\n".join(lines) + "\n"
 

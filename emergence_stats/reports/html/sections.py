@@ -16,6 +16,7 @@ from emergence_stats.reports.html.charts.robustness import power_curve, specific
 from emergence_stats.reports.html.charts.units import units
 from emergence_stats.robustness.curve import Curve
 from emergence_stats.robustness.power import Power
+from emergence_stats.support.words import counted
 from emergence_stats.traces.format import Manifest
 
 _MOST_OF_UNITS = 10  # predictions of a claim whose units are drawn; the tables have all
@@ -93,7 +94,7 @@ def drawn_traces(several: Sequence[Curves]) -> list[Drawn]:
 def _curves_caption(found: Curves) -> str:
     counts = sorted({line.n_traces for line in found.lines})
     n = found.n_runs
-    text = f"{found.asked.measure}{_where(found.asked)}: {n} run{'s' if n != 1 else ''}"
+    text = f"{found.asked.measure}{_where(found.asked)}: {counted(n, 'run')}"
     if counts[-1] > 1:
         text += f", each the mean of {' or '.join(map(str, counts)) if len(counts) < 4 else f'{counts[0]} to {counts[-1]}'} traces"
     text += "; bold: the median of a panel"

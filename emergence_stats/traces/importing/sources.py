@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import TraceError, UsageError
+from emergence_stats.support.words import counted
 from emergence_stats.traces.importing.columns import TARGETS, Rows
 from emergence_stats.traces.importing.facts import Facts
 from emergence_stats.traces.importing.mapping import Mapping
@@ -264,7 +265,9 @@ def _where(rows: Rows, where: dict[str, str], of_path: dict[str, Any], notes: No
         keep = [i for i in keep if is_value(cells[i], value)]
     wanted = " and ".join(f"{name} = {value}" for name, value in where.items())
     if len(keep) < len(rows):
-        notes.add("left out", f"{len(rows) - len(keep):,} rows without {wanted}", rows.file)
+        notes.add(
+            "left out", f"{counted(len(rows) - len(keep), 'row')} without {wanted}", rows.file
+        )
     return _kept(rows, keep)
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from emergence_stats.support.numerals import decimal_number
+from emergence_stats.support.words import counted
 
 OPTIMISER, TOKENS = "optimiser steps", "tokens"
 UNITS = (OPTIMISER, TOKENS, "samples", "epochs", "seconds")
@@ -252,7 +253,7 @@ def without_steps(logged: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 def logged_without_steps(metrics: Mapping[str, int]) -> str:
     """What is said of them."""
-    some = [f"{metric} ({n} values)" for metric, n in metrics.items()]
+    some = [f"{metric} ({counted(n, 'value')})" for metric, n in metrics.items()]
     return f"logged without a step, so that all values are at step 0: {', '.join(some)}"
 
 

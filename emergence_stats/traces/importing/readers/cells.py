@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from emergence_stats.errors import TraceError
+from emergence_stats.support.words import counted
 from emergence_stats.traces.importing.columns import TRUTH, Rows, is_empty, listed, number_in, typed
 from emergence_stats.traces.importing.notes import Notes, few
 from emergence_stats.traces.importing.readers.tables import Table
@@ -88,7 +89,9 @@ def _say_names(targets: dict[str, list[Any]], table: Table, notes: Notes) -> Non
     pairs = zip(tasks, targets["value"], strict=bool(tasks))
     whole = [task for task, value in pairs if is_empty(task, "task") and not is_empty(value)]
     if whole and len(whole) < len(tasks):
-        notes.add("guessed", f"{len(whole)} rows without a task are of the whole model", table.file)
+        verb = "is" if len(whole) == 1 else "are"
+        text = f"{counted(len(whole), 'row')} without a task {verb} of the whole model"
+        notes.add("guessed", text, table.file)
 
 
 def _say_without_values(

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from emergence_stats.errors import TraceError, UsageError
+from emergence_stats.support.words import counted
 from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
 from emergence_stats.traces.importing.paths import COMPRESSED
 from emergence_stats.traces.importing.steps import NAMES
@@ -266,7 +267,7 @@ def _csv(text: str, delimiter: str, path: Path, notes: Notes) -> tuple[list[str]
         text = f"{comments} lines that begin with # are comments, the first {first[:40]!r}"
         notes.add("left out", text, path)
     if blank:
-        notes.add("left out", f"{blank} rows of empty cells", path)
+        notes.add("left out", f"{counted(blank, 'row')} of empty cells", path)
     return names or [], columns
 
 

@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 from unicodedata import normalize
 
+from emergence_stats.support.words import counted
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.importing.facts import Facts
 from emergence_stats.traces.importing.notes import COLUMNS, Notes, few
@@ -119,7 +120,7 @@ def say_steps(found: Mapping[str, RunRows], notes: Notes) -> None:
         units[step_unit(run)] = units.get(step_unit(run), 0) + 1
     for unit, n in units.items():
         if unit != OPTIMISER or len(units) > 1:
-            notes.add("steps", f"{unit} in {n} run{'s' if n > 1 else ''}")
+            notes.add("steps", f"{unit} in {counted(n, 'run')}")
     late = {
         run.name: min(run.columns["step"]) for run in found.values() if min(run.columns["step"])
     }
@@ -127,5 +128,5 @@ def say_steps(found: Mapping[str, RunRows], notes: Notes) -> None:
         first = ", ".join(f"{name} at {step:,}" for name, step in list(late.items())[:3])
         notes.add(
             "missing",
-            f"the first checkpoint is not step 0 in {len(late)} run{'s' if len(late) > 1 else ''}: {first}{', ...' if len(late) > 3 else ''}",
+            f"the first checkpoint is not step 0 in {counted(len(late), 'run')}: {first}{', ...' if len(late) > 3 else ''}",
         )

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, NoReturn
 
 from emergence_stats.errors import TraceError
+from emergence_stats.support.words import counted
 from emergence_stats.traces.importing.notes import Notes
 from emergence_stats.traces.importing.runs.rows import RunRows
 
@@ -50,12 +51,15 @@ def settle_repeats(run: RunRows, later: str | None, notes: Notes) -> None:
     if later == "restart" and run.timed:
         dead |= _before_restarts(run, restarts) - gone
     if gone:
-        notes.add("left out", f"{len(gone)} values of {run.name} at steps that were written again")
+        notes.add(
+            "left out",
+            f"{counted(len(gone), 'value')} of {run.name} at steps that were written again",
+        )
     if dead:
         steps_ = [run.columns["step"][i] for i in dead]
         notes.add(
             "left out",
-            f"{len(dead)} values of {run.name} at steps {min(steps_)} to {max(steps_)}, from before a restart",
+            f"{counted(len(dead), 'value')} of {run.name} at steps {min(steps_)} to {max(steps_)}, from before a restart",
         )
     run.keep([i for i in range(len(run.places)) if i not in gone and i not in dead])
 

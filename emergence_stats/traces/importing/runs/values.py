@@ -6,6 +6,7 @@ import math
 from typing import NoReturn
 
 from emergence_stats.errors import TraceError
+from emergence_stats.support.words import counted
 from emergence_stats.traces.importing.columns import typed
 from emergence_stats.traces.importing.notes import Notes
 from emergence_stats.traces.importing.runs.repeats import settle_repeats
@@ -56,13 +57,16 @@ def _say_errors(run: RunRows, notes: Notes) -> None:
     for i in gaps:
         errors[i] = None
     if gaps:
-        notes.add("left out", f"{len(gaps)} standard errors of {run.name} are NaN")
+        verb = "is" if len(gaps) == 1 else "are"
+        text = f"{counted(len(gaps), 'standard error')} of {run.name} {verb} NaN"
+        notes.add("left out", text)
 
 
 def _drop_not_finite(run: RunRows, notes: Notes) -> None:
     keep = [i for i in range(len(run.places)) if _is_finite(run, i)]
-    if len(keep) < len(run.places):
-        notes.add("left out", f"{len(run.places) - len(keep)} values of {run.name} are not finite")
+    if dropped := len(run.places) - len(keep):
+        verb = "is" if dropped == 1 else "are"
+        notes.add("left out", f"{counted(dropped, 'value')} of {run.name} {verb} not finite")
     run.keep(keep)
 
 

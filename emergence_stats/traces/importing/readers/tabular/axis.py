@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from emergence_stats.errors import TraceError
+from emergence_stats.support.words import counted
 from emergence_stats.traces.importing import steps
 from emergence_stats.traces.importing.columns import is_empty
 from emergence_stats.traces.importing.mapping import Mapping
@@ -150,7 +151,7 @@ def with_step(
         for name, cells in view.table.columns.items()
         if name not in aside and any(not is_empty(cells[row]) for row in gone)
     ]
-    text = f"{len(gone)} rows without a {view.step!r}: of {few(list(map(repr, with_values)), COLUMNS) or 'nothing'}"
+    text = f"{counted(len(gone), 'row')} without a {view.step!r}: of {few(list(map(repr, with_values)), COLUMNS) or 'nothing'}"
     view.notes.add("left out", text, view.table.file)
     there = [i for i, row in enumerate(keep) if row not in gone]
     kept = {target: [cells[i] for i in there] for target, cells in targets.items()}

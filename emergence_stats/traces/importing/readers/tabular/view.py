@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emergence_stats.errors import TraceError
-from emergence_stats.support.words import near
+from emergence_stats.support.words import counted, near
 from emergence_stats.traces.importing.notes import Notes
 from emergence_stats.traces.importing.readers.cells import as_text
 from emergence_stats.traces.importing.readers.names import loosely
@@ -64,7 +64,7 @@ def kept(view: View, where: dict[str, str], names: Collection[str]) -> list[int]
     if len(keep) < len(view.table):
         wanted = " and ".join(f"{name} is not {value}" for name, value in where.items())
         n = len(view.table) - len(keep)
-        text = f"{n:,} rows where {wanted.replace(' and ', ' or ')}"
+        text = f"{counted(n, 'row')} where {wanted.replace(' and ', ' or ')}"
         view.notes.add("left out", text, view.table.file)
     return keep
 
