@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from emergence_stats.errors import UsageError
-from emergence_stats.traces.places import check_bucket, is_uri, locate, there
+from emergence_stats.traces.places import check_bucket, is_uri, local_folder, locate, there
 from emergence_stats.traces.store import Store
 
 from .engines.bars import Bars
@@ -45,7 +46,10 @@ def missing_runs(
             raise UsageError(
                 f"suite {suite.name} has no scale {name!r}; its scales are {', '.join(known)}"
             )
-    wanted = [known[name] for name in scales] if scales else list(suite.scales)
+    wanted = [known[name] for name in dict.fromkeys(scales)] if scales else list(suite.scales)
+    for seed in seeds or ():
+        if not 0 <= seed < 2**63:
+            raise UsageError(f"seed {seed}: a seed is a whole number from 0 to {2**63 - 1}")
     ordered = sorted(wanted, key=lambda scale: -scale.width * scale.width * scale.layers)
     runs = [
         (scale, seed)
@@ -78,15 +82,22 @@ def collect(
         raise UsageError(f"unknown engine {engine!r}; known engines: {', '.join(ENGINES)}")
     if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise UsageError(f"unknown device {device!r}; known devices: cpu, cuda and cuda:N")
+    _check_store(store)
+    scales = None if scales is None else list(scales)
+    seeds = None if seeds is None else list(seeds)
     work = Workplace.of(store, scratch)
     check_bucket(os.fspath(store))
     missing = missing_runs(store, suite, scales, seeds)
-    left = work.send_what_is_left()
+    left, faults = work.send_what_is_left()
+    for fault in faults:
+        sys.stderr.write(f"warning: a run of an earlier collection cannot be sent: {fault}\n")
     if left:
         sys.stderr.write(
             f"{len(left)} run{'s' if len(left) > 1 else ''} of an earlier collection sent to {work.store}\n"
         )
         missing = missing_runs(store, suite, scales, seeds)
+    for warning in made_otherwise(store, suite, scales, seeds):
+        sys.stderr.write(f"warning: {warning}\n")
     if not missing:
         return 0
     work.scratch.mkdir(parents=True, exist_ok=True)
@@ -100,3 +111,53 @@ def collect(
         done: int = module.run(tasks, options or Options(), bars)
     Store.open(store).refresh_catalogue()
     return done
+
+
+def _check_store(store: str | os.PathLike[str]) -> None:
+    """Raise `UsageError` for a store that is none, or that would be gone with the process that writes into it."""
+    text = os.fspath(store)
+    if text.startswith("memory:"):
+        raise UsageError(
+            f"{text}: what is in memory is gone when the process ends that has trained it; name a folder or a bucket"
+        )
+    folder = local_folder(store)
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise UsageError(f"{text} is a file, and a trace store is a folder; name one with --traces")
+
+
+def made_otherwise(
+    store: str | os.PathLike[str],
+    suite: Declared,
+    scales: Iterable[str] | None,
+    seeds: Iterable[int] | None,
+) -> list[str]:
+    """A line for each run of the suite that is there, but was made with other settings than the suite has now.
+
+    What a run's config does not say is not compared: an older version has not written it.
+    """
+    if not locate(store).is_there():
+        return []
+    chosen = set(scales or ())
+    wanted = {
+        suite.run_id(scale, seed): (scale, seed)
+        for scale in suite.scales
+        if not chosen or scale.name in chosen
+        for seed in (seeds if seeds is not None else suite.seeds)
+    }
+    found = []
+    for file in Store.open(store).readable:
+        run = file.manifest
+        if run.suite != suite.name or run.run_id not in wanted:
+            continue
+        now = json.loads(json.dumps(suite.config(*wanted[run.run_id])))
+        differ = [
+            f"{key} {json.dumps(run.config[key])}, now {json.dumps(value)}"
+            for key, value in now.items()
+            if key in run.config and run.config[key] != value
+        ]
+        if differ:
+            found.append(
+                f"run {run.run_id} is there, made with other settings than suite {suite.name} has now ({'; '.join(differ)}); to make it "
+                f"anew, remove it with `emergence-stats traces rm {run.run_id}`"
+            )
+    return found

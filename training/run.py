@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -165,10 +166,23 @@ class Underway:
         self._partial, self._progress, self.task = partial, progress, task
         self.first_step, self._spent = 0, 0.0
         state = partial.load()
-        if state is not None and state["config"] == self._config:
+        self._earlier: list[dict[str, Any]] = []  # where it was trained until another place went on
+        if state is not None and state["config"] != self._config:
+            before = state["config"]
+            keys = [k for k in {**before, **self._config} if before.get(k) != self._config.get(k)]
+            warnings.warn(
+                f"run {task.run_id} begins anew: its saved state has other settings ({', '.join(keys)})",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        elif state is not None:
             self.training.restore(state)
             self._measuring.restore(state)
             self.first_step, self._spent = state["step"], state["seconds"]
+            self._earlier = state.get("earlier", [])
+            place = state.get("place")
+            if place is not None and place != self._place():
+                self._earlier = [*self._earlier, {"to_step": self.first_step, **place}]
         self._began = self._last_save = time.monotonic()
         self._saving, self._spare = 0.0, Spare()
         self.stopped: dict[str, Any] | None = None
@@ -187,11 +201,18 @@ class Underway:
         elif self._progress is not None:
             self._progress(step, self.task.suite.last_step, loss)
 
+    def _place(self) -> dict[str, Any]:
+        """What trains it now, as its manifest says."""
+        return {"device": device_name(torch.device(self.task.device)), "software": software()}
+
     def _save(self, step: int) -> None:
         seconds = self._spent + time.monotonic() - self._began
         parts = {**self.training.state(), **self._measuring.state()}
         before = time.monotonic()
-        self._partial.save({"config": self._config, "step": step, "seconds": seconds, **parts})
+        where = {"place": self._place(), "earlier": self._earlier}
+        self._partial.save(
+            {"config": self._config, "step": step, "seconds": seconds, **where, **parts}
+        )
         self._last_save = time.monotonic()
         self._saving = self._last_save - before
 
@@ -204,4 +225,5 @@ class Underway:
         further = {"seconds": seconds, **measuring.costs()}
         further |= {"stopped": self.stopped} if self.stopped is not None else {}
         further |= {"pieces": self.training.pieces} if self.training.pieces > 1 else {}
+        further |= {"earlier": self._earlier} if self._earlier else {}
         return Finished(self._config, measuring.table(), self.training.n_params(), further)

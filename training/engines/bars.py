@@ -73,7 +73,8 @@ class Bars:
         """A line of its own, above the bars."""
         self._console.print(text, highlight=False, soft_wrap=True)
 
-    def finish(self, run_id: str, *, written: bool) -> None:
+    def finish(self, run_id: str, *, written: bool, stopped: str = "") -> None:
+        """`stopped`: why a run that is written ended before its end."""
         self.start(run_id)
         run = self._going.pop(run_id)
         self._progress.remove_task(run.bar)
@@ -81,7 +82,9 @@ class Bars:
             return
         took = time.monotonic() - run.began
         self._ended.add(run_id)
-        if run.passed and run.passed[0][0] == self._schedule[0]:
+        if stopped:
+            self.say(f"{run_id} {stopped}; its traces until then are kept")
+        if not stopped and run.passed and run.passed[0][0] == self._schedule[0]:
             self._took.setdefault(self._scales[run_id], []).append(took)
         self._progress.advance(self._total)
         if not self._console.is_terminal:

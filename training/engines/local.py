@@ -14,16 +14,17 @@ from typing import NamedTuple
 from emergence_stats.errors import CollectError, UsageError
 
 from .bars import Bars
-from .task import Options, Task, failure_of, make
+from .task import Options, Task, failure_of, make, stopped_text
 
 
 class _Message(NamedTuple):
-    """Of a run: where it is, or, with a `loss` of None, that it has ended, and how if it failed."""
+    """Of a run: where it is, or, with a `loss` of None, that it has ended, and how if it failed or `stopped` early."""
 
     run_id: str
     step: int = 0
     loss: float | None = None
     failure: Exception | None = None
+    stopped: str = ""
 
 
 class _Worker(NamedTuple):
@@ -60,7 +61,7 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
             for ready in wait(list(working)):
                 worker = working[ready]  # type: ignore[index]
                 for ended in _ended(worker, bars):
-                    bars.finish(ended.run_id, written=ended.failure is None)
+                    bars.finish(ended.run_id, written=ended.failure is None, stopped=ended.stopped)
                     done += ended.failure is None
                     failure = failure or ended.failure
                 if not worker.runs:
@@ -130,19 +131,21 @@ def _work(tell: Connection, tasks: Sequence[Task]) -> None:
         send(_Message(run_id, step, loss))
 
     failure: BaseException | None = None
+    stopped: dict[str, str] = {}
     try:
         if len(tasks) == 1:
             run_id = tasks[0].run_id
-            make(tasks[0], lambda step, _steps, loss: told(run_id, step, loss))
+            made = [make(tasks[0], lambda step, _steps, loss: told(run_id, step, loss))]
         else:
             from .together import train_together
 
-            train_together(tasks, told)
+            made = train_together(tasks, told)
+        stopped = {manifest.run_id: stopped_text(manifest) for manifest in made}
     except BaseException as error:
         failure = error
     for task in tasks:
         problem = failure_of(task.run_id, failure) if failure is not None else None
-        send(_Message(task.run_id, failure=problem))
+        send(_Message(task.run_id, failure=problem, stopped=stopped.get(task.run_id, "")))
 
 
 def _end_with_parent() -> None:

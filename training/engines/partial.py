@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -52,22 +53,41 @@ class RunInProgress:
         hidden = self.state_path.with_suffix(".writing")
         try:
             torch.save(state, hidden)
+            with hidden.open(
+                "rb+"
+            ) as stream:  # or a power cut leaves an empty file of the right name
+                os.fsync(stream.fileno())
             os.replace(hidden, self.state_path)
         except BaseException:
             hidden.unlink(missing_ok=True)
             raise
 
     def load(self) -> dict[str, Any] | None:
-        """The last saved state, None if there is none. Raises `CollectError` for another version's."""
+        """The last saved state, None if there is none, or, with a warning, if it is damaged.
+
+        Raises `CollectError` for another version's.
+        """
         if not self.state_path.exists():
             return None
         try:
-            return torch.load(self.state_path, weights_only=False)
+            state = torch.load(self.state_path, weights_only=False)
         except (ModuleNotFoundError, AttributeError) as error:
             raise CollectError(
                 f"run {self.run_id}: its state in {self.folder} was saved by another version "
                 f"({error}); remove that folder to train it from the start"
             ) from None
+        except Exception as error:  # bytes that are no pickle raise nearly anything
+            why = f"{type(error).__name__}: {error}"
+        else:
+            if isinstance(state, dict) and "config" in state:
+                return state
+            why = f"it is a {type(state).__name__}"
+        warnings.warn(
+            f"run {self.run_id} begins anew: its saved state {self.state_path} cannot be read ({why})",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from emergence_stats.errors import CollectError
+from emergence_stats.traces.format import Manifest
 
 from ..suites import Declared, Size
 
@@ -34,13 +35,20 @@ class Task:
         return self.suite.memory(self.scale)
 
 
-def make(task: Task, progress: StepProgress | None = None) -> None:
+def make(task: Task, progress: StepProgress | None = None) -> Manifest:
     """Make and write a run, by the module that its suite names; go on with one that an earlier process began.
 
     Raises `CollectError` when another process makes the same run, the disk is full, or a store elsewhere does not take it.
     """
     module = importlib.import_module(task.suite.trainer, __package__.partition(".")[0])
-    module.train(task, progress)
+    manifest: Manifest = module.train(task, progress)
+    return manifest
+
+
+def stopped_text(manifest: Manifest) -> str:
+    """Why a run that is written ended before its end, empty if it did not."""
+    stopped = manifest.further.get("stopped")
+    return f"stopped early: {stopped['error']}" if stopped else ""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from emergence_stats.errors import UsageError
+from emergence_stats.traces.format import Manifest
 
 from ..loop import Data, Training, learning_rate, products_in
 from ..model import Decoder, static_answer_loss
@@ -135,14 +136,14 @@ def _of_parameters(alone: _Loss) -> Callable[[dict[str, Tensor], Tensor, Tensor]
 
 def train_together(
     tasks: Sequence[Task], progress: Callable[[str, int, float], None] | None = None
-) -> None:
+) -> list[Manifest]:
     """Train, measure and write the runs of several seeds of one scale; continue those that an earlier process began.
 
     Runs that are at different steps are taken in groups of one step. `progress`: run, step, loss. Raises what `train` does.
     """
     work = Workplace.of(tasks[0].store, tasks[0].scratch)
     with ends_well(tasks[0], work), ExitStack() as stack:
-        runs = []
+        runs, written = [], []
         for task in tasks:
             partial = stack.enter_context(RunInProgress(work.scratch, task))
             runs.append((Underway(task, partial, _told(progress, task)), partial))
@@ -157,7 +158,8 @@ def train_together(
                 if all(run.stopped is not None for run, _ in some):
                     break
             for run, partial in some:
-                write(run, work, partial, together=len(some))
+                written.append(write(run, work, partial, together=len(some)))
+        return written
 
 
 def _told(

@@ -7,13 +7,15 @@ answer loses nothing: the next collection sends what is left.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
 
 from emergence_stats.errors import CollectError, TraceError, UsageError
 from emergence_stats.traces.format import Manifest
@@ -22,6 +24,15 @@ from emergence_stats.traces.remote import send
 from emergence_stats.traces.remove import remove_runs
 from emergence_stats.traces.store import RunFile, Store
 from emergence_stats.traces.write import write_run
+
+_FOR = "for.txt"  # in an outbox: the store whose runs it has
+
+
+class Left(NamedTuple):
+    """Of an outbox: names of the runs that were sent now, and what is wrong with what stays."""
+
+    sent: list[str]
+    faults: list[str]
 
 
 @dataclass(frozen=True)
@@ -38,30 +49,59 @@ class Workplace:
     def of(
         cls, store: str | os.PathLike[str], scratch: str | os.PathLike[str] | None = None
     ) -> Workplace:
-        """`scratch`: by default the store itself, or `kept_here` for one elsewhere."""
+        """`scratch`: by default the store itself, or a folder of this user for one elsewhere.
+
+        Raises `UsageError` if there is no such folder.
+        """
+        if scratch is not None and not os.fspath(scratch):
+            raise UsageError("--scratch is empty: name a folder of this machine")
         folder = local_folder(store)
         if folder is not None:
             return cls(os.fspath(store), folder if scratch is None else Path(scratch), None)
         uri = os.fspath(store)
-        base = Path(scratch) if scratch is not None else kept_here(uri)
+        base = Path(scratch) if scratch is not None else _kept_for(uri)
         return cls(uri, base, base / "outbox")
 
     def write(self, table: Any, **fields: Any) -> Manifest:
         """Write a run, as `write_run`. Raises `CollectError` if a store elsewhere does not take it: it is kept then."""
+        if self.outbox is not None:
+            self._label()
         manifest = write_run(self.outbox or self.store, table, **fields)
         if self.outbox is not None:
             self._send(manifest.run_id)
         return manifest
 
-    def send_what_is_left(self) -> list[str]:
-        """Send the runs that an earlier collection could not; their names. Raises `CollectError`."""
+    def _label(self) -> None:
+        """Say in the outbox whose runs it has. Raises `CollectError` if they are another store's."""
+        assert self.outbox is not None
+        mark, mine = self.outbox / _FOR, destination(self.store)
+        if mark.exists():
+            other = mark.read_text("utf-8").strip()
+            if other == mine:
+                return
+            if self._kept():
+                raise CollectError(
+                    f"{self.outbox} keeps runs for {other}, and not for {self.store}. Collect into that store again to send them, "
+                    "or name another folder with --scratch"
+                )
+        self.outbox.mkdir(parents=True, exist_ok=True)
+        mark.write_text(f"{mine}\n", "utf-8")
+
+    def _kept(self) -> bool:
+        assert self.outbox is not None
+        return any(path.suffix in (".json", ".parquet") for path in self.outbox.glob("*/*"))
+
+    def send_what_is_left(self) -> Left:
+        """Send the runs that an earlier collection could not. Raises `CollectError`, also if they are another store's."""
         if self.outbox is None or not self.outbox.is_dir():
-            return []
-        left = [file.manifest for file in Store.open(self.outbox).readable]
+            return Left([], [])
+        self._label()
+        outbox = Store.open(self.outbox)
+        left = [file.manifest for file in outbox.readable]
         for run in left:
             self._send(run.run_id)
             shutil.rmtree(self.scratch / run.suite / f".{run.run_id}.partial", ignore_errors=True)
-        return [run.run_id for run in left]
+        return Left([run.run_id for run in left], list(map(str, outbox.faults)))
 
     def _send(self, run_id: str) -> None:
         assert self.outbox is not None
@@ -79,6 +119,25 @@ class Workplace:
             ) from None
         with suppress(UsageError):  # another process has sent it too
             remove_runs(self.outbox, [run_id])
+
+
+def destination(uri: str) -> str:
+    """A store elsewhere by what tells it from others: its address, and the server that is asked for it."""
+    address, _, options = uri.partition("?")
+    server = parse_qs(options).get("endpoint_override", [])
+    return " at ".join([address.rstrip("/"), *server])
+
+
+def _kept_for(uri: str) -> Path:
+    """Where runs for a store elsewhere are kept on this machine. Raises `UsageError` where no folder of the user is known."""
+    mine = destination(uri)
+    try:
+        folder = kept_here(uri)
+    except RuntimeError:  # as of a user whom the system does not know, in a container
+        raise UsageError(
+            f"there is no home directory to keep runs for {uri} in until they are there; set XDG_STATE_HOME, or name a folder with --scratch"
+        ) from None
+    return folder.with_name(hashlib.sha256(mine.encode()).hexdigest()[:12])
 
 
 def send_run(file: RunFile, uri: str) -> None:

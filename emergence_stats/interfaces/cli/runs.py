@@ -65,8 +65,9 @@ def plan(
             if traces is not None:
                 plans[-1]["traces"] = traces
     gpus = _on_gpu({found["suite"] for found in plans}, memory) if device == "cuda" else {}
-    for found in plans if gpus else ():
-        found["gpu"] = gpus[found["suite"]]
+    for found in plans:
+        if found["suite"] in gpus:
+            found["gpu"] = gpus[found["suite"]]
     if chosen is not None and len(loaded) == len(plans) == 1:
         _add_looks(session, loaded[0], plans[0])
         if as_json:
@@ -83,10 +84,17 @@ def plan(
 
 
 def _on_gpu(suites: set[str], memory: float | None) -> dict[str, dict[str, Any]]:
-    """By suite: what was measured, and what its scales cost."""
+    """By suite: what was measured, and what its scales cost. Raises `UsageError` if no suite's cost is known."""
     from emergence_stats.claims.backend import costs_on_gpu
 
-    found = {name: costs_on_gpu(name, memory) for name in sorted(suites)}
+    found = {}
+    for name in sorted(suites):
+        try:
+            found[name] = costs_on_gpu(name, memory)
+        except UsageError as error:
+            if len(suites) == 1:
+                raise
+            say(f"note: {error}")
     return {name: {"on": basis, "scales": scales} for name, (basis, scales) in found.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -167,7 +168,7 @@ def _check_there(described: Sequence[Imported], store: str, suite: str, choices:
     if names and not (choices.replace_runs or choices.add):
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         raise UsageError(
-            f"{store}/{suite} already has run {names[0]}{more}; replace them with --replace, or add measures with --add"
+            f"{locate(store).shown(suite)} already has run {names[0]}{more}; replace them with --replace, or add measures with --add"
         )
 
 
@@ -182,11 +183,20 @@ def _write_all(prepared: Sequence[PreparedRun], progress: Progress | None) -> No
                 progress(done, len(prepared))
             staged.append(run.stage())
     except BaseException:
-        for written in staged:
-            written.discard()
+        with suppress(
+            OSError
+        ):  # a place that does not answer: each further call would wait as long
+            for written in staged:
+                written.discard()
         raise
-    for written in staged:
-        written.publish()
+    for done, written in enumerate(staged):
+        try:
+            written.publish()
+        except OSError as error:
+            raise TraceError(
+                f"{done} of {len(staged)} runs are there, and the others are not ({error})",
+                fix="Import again with --replace.",
+            ) from error
 
 
 def _manifest(run: RunRows, described: Imported) -> Manifest:
