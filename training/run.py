@@ -167,8 +167,8 @@ class Underway:
         self.first_step, self._spent = 0, 0.0
         state = partial.load()
         self._earlier: list[dict[str, Any]] = []  # where it was trained until another place went on
-        if state is not None and state["config"] != self._config:
-            before = state["config"]
+        if state is not None and state.get("config") != self._config:
+            before = state.get("config") or {}
             keys = [k for k in {**before, **self._config} if before.get(k) != self._config.get(k)]
             warnings.warn(
                 f"run {task.run_id} begins anew: its saved state has other settings ({', '.join(keys)})",

@@ -16,7 +16,7 @@ from emergence_stats.traces.places import locate
 from emergence_stats.traces.remove import remove_runs
 from emergence_stats.traces.store import Store
 from emergence_stats.traces.write import write_run
-from tests.support import add_run, es, simulated_table
+from tests.support import add_run, es, failed, simulated_table
 from tests.traces import s3
 
 
@@ -335,3 +335,52 @@ def test_a_catalogue_that_cannot_be_read_is_as_none(tmp_path, content):
     else:
         (tmp_path / catalogue.NAME).write_bytes(content)
     assert opened(tmp_path)[0] == ["sim-d32-s0"]
+
+
+def test_an_import_that_is_cut_off_while_runs_appear_says_how_many_are_there(tmp_path, monkeypatch):
+    from emergence_stats.traces import write
+
+    table = tmp_path / "t.csv"
+    rows = [f"r{n},{step},{value}" for n in range(4) for step, value in ((0, 0.1), (10, 0.2))]
+    table.write_text("\n".join(["run,step,accuracy", *rows]))
+    publish, done = write.StagedRun.publish, []
+
+    def until_two(self, *args):
+        if len(done) == 2:
+            raise OSError("the server went away")
+        done.append(self)
+        return publish(self, *args)
+
+    monkeypatch.setattr(write.StagedRun, "publish", until_two)
+    arguments = ["traces", "import", str(table), "--suite", "mine", "--set", "n_params=1000"]
+    failed(
+        es(*arguments, "--traces", str(tmp_path / "store")),
+        "2 of 4 runs are there, and the others are not (the server went away)",
+        "--replace",
+    )
+    monkeypatch.undo()
+    assert es(*arguments, "--traces", str(tmp_path / "store"), "--replace").exit_code == 0
+
+
+def test_an_import_does_not_wait_for_a_server_once_for_each_run(tmp_path, monkeypatch):
+    from emergence_stats.traces import write
+
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(["run,step,accuracy", *(f"r{n},0,0.1" for n in range(6))]))
+    stage, staged, waited = write.PreparedRun.stage, [], []
+
+    def away(self):
+        waited.append(self)
+        raise OSError("the server went away")
+
+    def until_four(self):
+        if len(staged) == 4:
+            raise OSError("the server went away")
+        staged.append(stage(self))
+        return staged[-1]
+
+    monkeypatch.setattr(write.PreparedRun, "stage", until_four)
+    monkeypatch.setattr(write.StagedRun, "discard", away)
+    arguments = ["traces", "import", str(table), "--suite", "mine", "--set", "n_params=1000"]
+    failed(es(*arguments, "--traces", str(tmp_path / "store")), "the server went away")
+    assert len(waited) == 1

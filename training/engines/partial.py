@@ -79,7 +79,7 @@ class RunInProgress:
         except Exception as error:  # bytes that are no pickle raise nearly anything
             why = f"{type(error).__name__}: {error}"
         else:
-            if isinstance(state, dict) and "config" in state:
+            if isinstance(state, dict):
                 return state
             why = f"it is a {type(state).__name__}"
         warnings.warn(

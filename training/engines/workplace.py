@@ -68,7 +68,9 @@ class Workplace:
             self._label()
         manifest = write_run(self.outbox or self.store, table, **fields)
         if self.outbox is not None:
+            self._label()  # again: another process may have found the outbox empty
             self._send(manifest.run_id)
+            self._unlabel()
         return manifest
 
     def _label(self) -> None:
@@ -87,6 +89,11 @@ class Workplace:
         self.outbox.mkdir(parents=True, exist_ok=True)
         mark.write_text(f"{mine}\n", "utf-8")
 
+    def _unlabel(self) -> None:
+        assert self.outbox is not None
+        if not self._kept():
+            (self.outbox / _FOR).unlink(missing_ok=True)
+
     def _kept(self) -> bool:
         assert self.outbox is not None
         return any(path.suffix in (".json", ".parquet") for path in self.outbox.glob("*/*"))
@@ -101,6 +108,7 @@ class Workplace:
         for run in left:
             self._send(run.run_id)
             shutil.rmtree(self.scratch / run.suite / f".{run.run_id}.partial", ignore_errors=True)
+        self._unlabel()
         return Left([run.run_id for run in left], list(map(str, outbox.faults)))
 
     def _send(self, run_id: str) -> None:
