@@ -359,7 +359,7 @@ def test_an_import_that_is_cut_off_while_runs_appear_says_how_many_are_there(tmp
         "--replace",
     )
     monkeypatch.undo()
-    assert es(*arguments, "--traces", str(tmp_path / "store"), "--replace").exit_code == 0
+    assert es(*arguments, "--traces", str(tmp_path / "store"), "--replace").returncode == 0
 
 
 def test_an_import_does_not_wait_for_a_server_once_for_each_run(tmp_path, monkeypatch):

@@ -65,6 +65,6 @@ def test_a_scale_that_a_suite_has_not_costs_nothing_that_is_known():
 
 def test_a_suite_whose_cost_is_not_known_does_not_hide_the_others():
     done = es("plan", "universal_collapse_85m", "pythia_global", "--device", "cuda")
-    assert done.exit_code == 0
+    assert done.returncode == 0
     assert "note: what a GPU would take is known for models of the tasks" in done.stderr
     assert "suite paper_early on" in done.stdout
