@@ -40,6 +40,16 @@ def missing_runs(
 
     A run is there if its manifest is, the last file that appears.
     """
+    runs = _asked_for(suite, scales, seeds)
+    files = [(suite.name, f"{suite.run_id(scale, seed)}.json") for scale, seed in runs]
+    whole = set(there(locate(store), files))
+    return [run for run, file in zip(runs, files, strict=True) if file not in whole]
+
+
+def _asked_for(
+    suite: Declared, scales: Iterable[str] | None, seeds: Iterable[int] | None
+) -> list[tuple[Size, int]]:
+    """Seeds in order and the largest scale first. Raises `UsageError` for a scale or a seed that cannot be."""
     known = {scale.name: scale for scale in suite.scales}
     for name in scales or ():
         if name not in known:
@@ -47,18 +57,12 @@ def missing_runs(
                 f"suite {suite.name} has no scale {name!r}; its scales are {', '.join(known)}"
             )
     wanted = [known[name] for name in dict.fromkeys(scales)] if scales else list(suite.scales)
-    for seed in seeds or ():
+    chosen = sorted(set(seeds)) if seeds is not None else list(suite.seeds)
+    for seed in chosen:
         if not 0 <= seed < 2**63:
             raise UsageError(f"seed {seed}: a seed is a whole number from 0 to {2**63 - 1}")
     ordered = sorted(wanted, key=lambda scale: -scale.width * scale.width * scale.layers)
-    runs = [
-        (scale, seed)
-        for seed in (sorted(set(seeds)) if seeds is not None else suite.seeds)
-        for scale in ordered
-    ]
-    files = [(suite.name, f"{suite.run_id(scale, seed)}.json") for scale, seed in runs]
-    whole = set(there(locate(store), files))
-    return [run for run, file in zip(runs, files, strict=True) if file not in whole]
+    return [(scale, seed) for seed in chosen for scale in ordered]
 
 
 def collect(
@@ -137,13 +141,7 @@ def made_otherwise(
     """
     if not locate(store).is_there():
         return []
-    chosen = set(scales or ())
-    wanted = {
-        suite.run_id(scale, seed): (scale, seed)
-        for scale in suite.scales
-        if not chosen or scale.name in chosen
-        for seed in (seeds if seeds is not None else suite.seeds)
-    }
+    wanted = {suite.run_id(*run): run for run in _asked_for(suite, scales, seeds)}
     found = []
     for file in Store.open(store).readable:
         run = file.manifest

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -187,3 +188,26 @@ def test_a_collection_says_that_a_run_diverged(tmp_path, capfd):
     wild = dataclasses.replace(TINY, learning_rate_times_width=1e30, clip_norm=1e30)
     assert collect(tmp_path, wild, seeds=[0]) == 1
     assert "smoke-d8L1-s0 stopped early: the loss is" in capfd.readouterr().err
+
+
+def test_a_server_that_the_environment_names_tells_stores_apart(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    found = set()
+    for port in (1, 2):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        found.add(Workplace.of("s3://lab/traces").scratch)
+    assert len(found) == 2
+
+
+def test_processes_of_one_collection_label_and_empty_an_outbox_at_once(tmp_path):
+    work = Workplace.of("s3://lab/one", tmp_path)
+
+    def label_and_empty(_number):
+        for _ in range(200):
+            work._label()
+            work._unlabel()
+
+    (tmp_path / "outbox" / "smoke").mkdir(parents=True)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(label_and_empty, range(4)))
+    assert not list(tmp_path.rglob("*for.txt*"))

@@ -53,9 +53,8 @@ class RunInProgress:
         hidden = self.state_path.with_suffix(".writing")
         try:
             torch.save(state, hidden)
-            with hidden.open(
-                "rb+"
-            ) as stream:  # or a power cut leaves an empty file of the right name
+            # or a power cut leaves an empty file of the right name
+            with hidden.open("rb+") as stream:
                 os.fsync(stream.fileno())
             os.replace(hidden, self.state_path)
         except BaseException:

@@ -76,18 +76,20 @@ class Workplace:
     def _label(self) -> None:
         """Say in the outbox whose runs it has. Raises `CollectError` if they are another store's."""
         assert self.outbox is not None
-        mark, mine = self.outbox / _FOR, destination(self.store)
-        if mark.exists():
+        mark, mine, other = self.outbox / _FOR, destination(self.store), None
+        with suppress(FileNotFoundError):  # also where another process has just emptied the outbox
             other = mark.read_text("utf-8").strip()
-            if other == mine:
-                return
-            if self._kept():
-                raise CollectError(
-                    f"{self.outbox} keeps runs for {other}, and not for {self.store}. Collect into that store again to send them, "
-                    "or name another folder with --scratch"
-                )
+        if other == mine:
+            return
+        if other is not None and self._kept():
+            raise CollectError(
+                f"{self.outbox} keeps runs for {other}, and not for {self.store}. Collect into that store again to send them, "
+                "or name another folder with --scratch"
+            )
         self.outbox.mkdir(parents=True, exist_ok=True)
-        mark.write_text(f"{mine}\n", "utf-8")
+        hidden = self.outbox / f".{_FOR}.{secrets.token_hex(4)}.writing"
+        hidden.write_text(f"{mine}\n", "utf-8")
+        os.replace(hidden, mark)  # whole: other processes of this collection read it
 
     def _unlabel(self) -> None:
         assert self.outbox is not None
@@ -133,6 +135,9 @@ def destination(uri: str) -> str:
     """A store elsewhere by what tells it from others: its address, and the server that is asked for it."""
     address, _, options = uri.partition("?")
     server = parse_qs(options).get("endpoint_override", [])
+    if not server and address.startswith("s3:"):
+        named = map(os.environ.get, ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+        server = [each for each in named if each][:1]
     return " at ".join([address.rstrip("/"), *server])
 
 
@@ -145,6 +150,7 @@ def _kept_for(uri: str) -> Path:
         raise UsageError(
             f"there is no home directory to keep runs for {uri} in until they are there; set XDG_STATE_HOME, or name a folder with --scratch"
         ) from None
+    # `kept_here` leaves out the server, and two may have a bucket of one name
     return folder.with_name(hashlib.sha256(mine.encode()).hexdigest()[:12])
 
 

@@ -87,14 +87,16 @@ def _on_gpu(suites: set[str], memory: float | None) -> dict[str, dict[str, Any]]
     """By suite: what was measured, and what its scales cost. Raises `UsageError` if no suite's cost is known."""
     from emergence_stats.claims.backend import costs_on_gpu
 
-    found = {}
+    found, unknown = {}, []
     for name in sorted(suites):
         try:
             found[name] = costs_on_gpu(name, memory)
         except UsageError as error:
-            if len(suites) == 1:
-                raise
-            say(f"note: {error}")
+            unknown.append(error)
+    if unknown and not found:
+        raise unknown[0]
+    for each in unknown:
+        say(f"note: {each}")
     return {name: {"on": basis, "scales": scales} for name, (basis, scales) in found.items()}
 
 

@@ -174,7 +174,7 @@ def _check_there(described: Sequence[Imported], store: str, suite: str, choices:
 
 def _write_all(prepared: Sequence[PreparedRun], progress: Progress | None) -> None:
     """All runs become visible together. An import that is interrupted before that leaves nothing; one that is killed
-    while they do may leave some of them out, and is called again with `replace_runs`.
+    while they do, or whose store goes away, may leave some of them out, and is called again with `replace_runs`.
     """
     staged: list[StagedRun | SentRun] = []
     try:
@@ -193,6 +193,9 @@ def _write_all(prepared: Sequence[PreparedRun], progress: Progress | None) -> No
         try:
             written.publish()
         except OSError as error:
+            with suppress(OSError):
+                for other in staged[done + 1 :]:
+                    other.discard()
             raise TraceError(
                 f"{done} of {len(staged)} runs are there, and the others are not ({error})",
                 fix="Import again with --replace.",
