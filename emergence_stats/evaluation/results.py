@@ -286,7 +286,7 @@ class Result:
     `multiverse` and `power`: what is recorded for other analyses and other numbers of runs. `adjusted`:
     p-values over the claims of a report. `qualifiers`: what the verdict is to be read with. `comparisons`: with the
     paper's numbers. `opinions`: of other packages, where they are asked for. `notes`: what else a reader has to know, a line
-    each.
+    each. `meaning`: a sentence on the verdict, by who wrote the claim.
     """
 
     name: str
@@ -306,6 +306,7 @@ class Result:
     comparisons: tuple[Comparison, ...] = ()
     opinions: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    meaning: str | None = None
 
     @property
     def qualified(self) -> bool:
@@ -360,6 +361,7 @@ class Result:
             "rules": self.plan.rules,
             "supersedes": self.plan.supersedes,
             "reason": self.reason,
+            "meaning": self.meaning,
             "paper": self.claim.paper,
             "reported": {k: reported_text(v) for k, v in self.claim.reported.items()},
             "comparisons": [asdict(comparison) for comparison in self.comparisons],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, overload
 
 from emergence_stats.claims.project import Project
 from emergence_stats.evaluation.evaluate import evaluate
+from emergence_stats.evaluation.watching.meaning import with_meanings
 from emergence_stats.evaluation.watching.notes import check_suite, with_notes
 from emergence_stats.evaluation.watching.shown import in_units
 from emergence_stats.interfaces.notebook import (
@@ -61,7 +62,7 @@ def test(
     loaded = [here.load(one) for one in names]
     check_suite(suite, store, loaded)
     results = evaluate(loaded, store, suite=suite)
-    results = in_units(with_notes(results, here, store), here)
+    results = with_meanings(in_units(with_notes(results, here, store), here), here)
     shown = ShownReport(ShownResult.of(result) for result in results)
     return shown[0] if isinstance(name, str) else shown
 

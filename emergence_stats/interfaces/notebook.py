@@ -39,7 +39,8 @@ class ShownResult(Result):
 
     def summary(self) -> str:
         """The verdict and why, and the reservations and deviations that go with it, in words."""
-        notes = [f"reservation: {said}" for said in text.qualifier_texts(self)]
+        notes = [self.meaning] if self.meaning is not None else []
+        notes += [f"reservation: {said}" for said in text.qualifier_texts(self)]
         notes += [f"deviation: {said}" for said in self.deviations]
         notes += list(self.notes)
         return "\n".join([str(self), text.why_text(self), *notes])
@@ -156,7 +157,8 @@ def snippet(result: Result) -> str:
     verdict = f"{text.SYMBOL[result.verdict]} {result.verdict}"
     if result.qualified:
         verdict += " with reservations"
-    notes = [f"reservation: {said}" for said in text.qualifier_texts(result)]
+    notes = [result.meaning] if result.meaning is not None else []
+    notes += [f"reservation: {said}" for said in text.qualifier_texts(result)]
     notes += [f"beside the paper: {said}" for said in text.comparison_texts(result)]
     notes += [
         f"by scale, {p.name}: {said}" for p in result.predictions for said in text.scale_texts(p)

@@ -128,6 +128,8 @@ def print_details(
     for name, found in (result.opinions or {}).get("heterogeneity", {}).items():
         print_line(console, f"    {name}: {heterogeneity_text(found)}")
     print_line(console, f"  why    {result.reason}")
+    if result.meaning is not None:
+        print_line(console, f"  means  {result.meaning}")
     for text in qualifier_texts(result):
         print_line(console, f"  reservation  {text}")
     if result.claim.paper:

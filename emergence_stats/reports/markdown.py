@@ -120,6 +120,8 @@ def _robustness(results: Sequence[Result]) -> Rows:
 def _section(r: Result) -> Iterator[str]:
     yield from (f"## {r.name}", "", r.claim.text, "", f"- {registration_text(r)}")
     yield f"- runs: {runs_text(r)}"
+    if r.meaning is not None:
+        yield f"- means: {r.meaning}"
     yield f"- paper: {paper_text(r)}"
     pooled = pooled_text(r)
     if pooled:

@@ -9,7 +9,6 @@ hundred times it.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from emergence_stats.errors import UsageError
 from emergence_stats.evaluation.results import SHOWN_AS, PredictionResult, Result
+from emergence_stats.evaluation.watching.beside import tables
 from emergence_stats.support.words import near
 
 if TYPE_CHECKING:
@@ -28,23 +28,17 @@ FILE = "shown.toml"
 
 def in_units(results: Sequence[Result], project: Project) -> list[Result]:
     """The results with the units in which their predictions are shown. Raises `UsageError` for what the file has wrong."""
-    tables: dict[Path, Mapping[str, Mapping[str, str]]] = {}
     found = []
-    for result in results:
-        folder = project.named(result.name).home
-        if folder not in tables:
-            tables[folder] = read(folder / FILE)
-            _check_claims(tables[folder], [*project.sources, *project.shipped], folder / FILE)
-        names = [p.name for p in result.predictions]
-        units = _by_name(tables[folder].get(result.name, {}), names, folder / FILE, result.name)
+    for result, table, file in tables(results, project, FILE, "predictions", SHOWN_AS):
+        units = _by_name(table, [p.name for p in result.predictions], file, result.name)
         for p in result.predictions:
             if units.get(p.name) == "percent" and not _is_share(p):
                 raise UsageError(
-                    f"{folder / FILE}: {result.name}: {p.name!r} is no share, from 0 to 1 (or a difference of two), and no percentage"
+                    f"{file}: {result.name}: {p.name!r} is no share, from 0 to 1 (or a difference of two), and no percentage"
                 )
             if units.get(p.name) == "factor" and any(v.trials is not None for v in p.values):
                 raise UsageError(
-                    f"{folder / FILE}: {result.name}: {p.name!r} is a share of counted cases, and no logarithm that a factor could be of"
+                    f"{file}: {result.name}: {p.name!r} is a share of counted cases, and no logarithm that a factor could be of"
                 )
         shown = (replace(p, shown_as=units.get(p.name)) for p in result.predictions)
         found.append(replace(result, predictions=tuple(shown)) if units else result)
@@ -55,31 +49,6 @@ def _is_share(p: PredictionResult) -> bool:
     """Whether a prediction's values and region can be shares, or differences of shares."""
     numbers = [p.region.lo, p.region.hi, *(v.value for v in p.values)]
     return all(number is None or -1.0 <= number <= 1.0 for number in numbers)
-
-
-def read(file: Path) -> Mapping[str, Mapping[str, str]]:
-    """The unit of each prediction by claim; nothing without the file."""
-    if not file.is_file():
-        return {}
-    try:
-        tables = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: {error}") from None
-    for claim, units in tables.items():
-        if not isinstance(units, dict):
-            raise UsageError(f"{file}: {claim} is {units!r}, not a table of predictions")
-        for prediction, unit in units.items():
-            if unit not in SHOWN_AS:
-                raise UsageError(
-                    f"{file}: {claim}: {prediction!r} is shown as {unit!r}, which is none of {', '.join(SHOWN_AS)}"
-                )
-    return tables
-
-
-def _check_claims(tables: Mapping[str, object], known: Sequence[str], file: Path) -> None:
-    for claim in tables:
-        if claim not in known:
-            raise UsageError(f"{file}: there is no claim {claim!r}{near(claim, known)}")
 
 
 def _by_name(

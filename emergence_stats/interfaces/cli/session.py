@@ -156,6 +156,7 @@ class Session:
     ) -> list[Result]:
         """The same of hypotheses that are loaded. `beside_others`: half of the runs in another process."""
         from emergence_stats.evaluation.evaluate import evaluate
+        from emergence_stats.evaluation.watching.meaning import with_meanings
         from emergence_stats.evaluation.watching.notes import check_suite, with_notes
         from emergence_stats.evaluation.watching.shown import in_units
 
@@ -174,6 +175,7 @@ class Session:
         if not results:
             self._raise_failed()
         results = in_units(with_notes(results, self.project, store), self.project)
+        results = with_meanings(results, self.project)
         if suite is not None or not (self.project.folder / "robustness.lock").exists():
             return results
         from emergence_stats.robustness.recorded import attach
