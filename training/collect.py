@@ -17,7 +17,7 @@ from emergence_stats.traces.store import Store
 from .engines.bars import Bars
 from .engines.task import Options, Task
 from .engines.workplace import Workplace
-from .suites import Declared, Size, named
+from .suites import Declared, PublishedSuite, Size, named
 
 ENGINES = {"local": "local", "ray": "on_ray", "slurm": "on_slurm"}
 
@@ -61,6 +61,10 @@ def _asked_for(
     for seed in chosen:
         if not 0 <= seed < 2**63:
             raise UsageError(f"seed {seed}: a seed is a whole number from 0 to {2**63 - 1}")
+        if isinstance(suite, PublishedSuite) and seed not in suite.seeds:
+            raise UsageError(
+                f"suite {suite.name} has no seed {seed}: its models are published, with seeds {', '.join(map(str, suite.seeds))}"
+            )
     ordered = sorted(wanted, key=lambda scale: -scale.width * scale.width * scale.layers)
     return [(scale, seed) for seed in chosen for scale in ordered]
 

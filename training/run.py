@@ -63,11 +63,12 @@ class Measures(Protocol):
 
 
 class Parts(NamedTuple):
-    """Of a run: what is trained, what is measured of it, and what else its config says."""
+    """Of a run: what is trained, what is measured of it, what else its config says, and what `software` made it besides."""
 
     training: Trains
     measuring: Measures
     config: Mapping[str, Any]
+    software: Mapping[str, str] = {}
 
 
 def on_tasks(task: Task) -> Parts:
@@ -85,6 +86,7 @@ class Finished(NamedTuple):
     table: pa.Table
     n_params: int
     further: dict[str, Any]
+    software: dict[str, str]
 
 
 def train(
@@ -137,7 +139,7 @@ def write(run: Underway, work: Workplace, partial: RunInProgress, **further: Any
         n_layers=task.scale.layers,
         seed=task.seed,
         config=done.config,
-        software=software(),
+        software=done.software,
         device=device_name(torch.device(task.device)),
         further={**done.further, **further},
     )
@@ -160,7 +162,8 @@ class Underway:
         parts: Callable[[Task], Parts] = on_tasks,
     ) -> None:
         torch.set_num_threads(threads)
-        self.training, self._measuring, further = parts(task)
+        self.training, self._measuring, further, library = parts(task)
+        self._software = {**software(), **library}
         own = task.suite.config(task.scale, task.seed)
         self._config = {**own, **further, "threads": threads}
         self._partial, self._progress, self.task = partial, progress, task
@@ -203,7 +206,7 @@ class Underway:
 
     def _place(self) -> dict[str, Any]:
         """What trains it now, as its manifest says."""
-        return {"device": device_name(torch.device(self.task.device)), "software": software()}
+        return {"device": device_name(torch.device(self.task.device)), "software": self._software}
 
     def _save(self, step: int) -> None:
         seconds = self._spent + time.monotonic() - self._began
@@ -226,4 +229,6 @@ class Underway:
         further |= {"stopped": self.stopped} if self.stopped is not None else {}
         further |= {"pieces": self.training.pieces} if self.training.pieces > 1 else {}
         further |= {"earlier": self._earlier} if self._earlier else {}
-        return Finished(self._config, measuring.table(), self.training.n_params(), further)
+        return Finished(
+            self._config, measuring.table(), self.training.n_params(), further, self._software
+        )

@@ -187,7 +187,12 @@ def _language(suite: Any, how: How) -> Any:
         )
     if how.models is not None:
         return suite.at(Path(how.models).absolute())
-    return suite if how.corpus is None else suite.on(Path(how.corpus).absolute())
+    if how.corpus is None:
+        return suite
+    from emergence_training.language.trained.corpus import digest_of
+
+    folder = Path(how.corpus).absolute()
+    return suite.on(folder, digest_of(folder))
 
 
 def _check_language(what: str) -> None:

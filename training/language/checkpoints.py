@@ -7,6 +7,7 @@ has its files), or a folder with a sub-folder for each revision, as trainers lea
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -23,6 +24,8 @@ from emergence_stats.errors import CollectError
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 _OLD_WEIGHTS = ("pytorch_model*.bin", "pytorch_model*.bin.index.json")
 _OTHERS = ("*.json", "*.model", "*.txt")
+_TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "merges.txt")  # fmt: skip
+_NAMES_SHOWN = 3
 
 
 class NoRevisionError(Exception):
@@ -46,7 +49,7 @@ def checkpoint(repository: str, revision: str, kept: Path) -> Iterator[Path]:
         found = snapshot_download(repository, revision=revision, local_files_only=True)
     except (LocalEntryNotFoundError, ValueError):
         found = None
-    if found is not None and _has_weights(Path(found)):
+    if found is not None and is_whole(Path(found)):
         yield Path(found)
         return
     try:
@@ -71,8 +74,23 @@ def _here(repository: str, revision: str) -> Path | None:
     raise NoRevisionError(f"{place} has no revision {revision}")
 
 
-def _has_weights(folder: Path) -> bool:
-    return any(True for some in (*_WEIGHTS, *_OLD_WEIGHTS) for _ in folder.glob(some))
+def is_whole(folder: Path) -> bool:
+    """Whether a snapshot has all its weights and a tokenizer: a cache has what was asked for, as a config, or some files of many."""
+    if not any((folder / name).is_file() for name in _TOKENIZER):
+        return False
+    indices = [
+        *folder.glob("*.safetensors.index.json"),
+        *folder.glob("pytorch_model*.bin.index.json"),
+    ]
+    for index in indices:
+        try:
+            wanted = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return False
+        if all((folder / str(name)).is_file() for name in wanted):
+            return True
+    weights = (_WEIGHTS[0], _OLD_WEIGHTS[0])
+    return not indices and any(True for some in weights for _ in folder.glob(some))
 
 
 def revisions(repository: str) -> list[str]:
@@ -175,12 +193,30 @@ def load_model(folder: Path, device: torch.device) -> Any:
 
     disable_progress_bar()  # a bar for each of hundreds of checkpoints
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, trust_remote_code=False
+        read: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
-    except Exception as error:  # of many kinds: json, safetensors, torch, keys that are missing
+        model, loaded = read
+    except Exception as error:  # of many kinds: json, safetensors, torch
         raise CollectError(f"{folder}: the model cannot be read ({_first_line(error)})") from None
+    for what in ("missing_keys", "mismatched_keys"):  # which transformers fills with random numbers
+        if names := sorted(str(name) for name in loaded.get(what) or ()):
+            there = sorted(str(name) for name in loaded.get("unexpected_keys") or ())
+            raise CollectError(
+                f"{folder}: the files lack {len(names)} of the weights of {type(model).__name__}, or have them in other shapes "
+                f"({_some(names)})"
+                + (f"; they have others that it has no place for ({_some(there)})" if there else "")
+                + ". A model saved while compiled or wrapped has them under other names: save the model inside"
+            )
     return model.to(device).eval()
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -188,17 +224,26 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        found = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+        empty = not found.encode("a word", add_special_tokens=False)
     except Exception as error:
         raise CollectError(
             f"{folder}: the tokenizer cannot be read ({_first_line(error)})"
         ) from None
+    if empty:  # what transformers makes of a folder without one
+        raise CollectError(
+            f"{folder} has no tokenizer, or an empty one: put its files beside the weights, as tokenizer.json"
+        )
+    return found
 
 
 def digest_of(model: Any) -> str:
-    """sha256 of all parameters, by name: the same weights have it in whatever files they lie."""
-    digest = hashlib.sha256()
-    for name, parameter in sorted(model.named_parameters()):
-        digest.update(f"{name} {tuple(parameter.shape)}\n".encode())
-        digest.update(parameter.detach().cpu().contiguous().numpy().data)
-    return digest.hexdigest()
+    """sha256 of all parameters: the same weights have it in whatever files they lie, and whatever a library calls them."""
+    each = []
+    for parameter in model.parameters():
+        one = hashlib.sha256(f"{tuple(parameter.shape)}\n".encode())
+        one.update(parameter.detach().cpu().contiguous().numpy().data)
+        each.append(one.hexdigest())
+    return hashlib.sha256("\n".join(sorted(each)).encode()).hexdigest()

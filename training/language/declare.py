@@ -45,16 +45,21 @@ def suite_of(
         raise UsageError(
             f"suite {name} is declared, and this is none of its runs: name another with --suite"
         )
-    steps, unit, others = _steps(repository, pattern)
-    config = config_of(repository, steps[-1][1])
-    width, layers = int(config.hidden_size), int(config.num_hidden_layers)
+    steps, unit, others, end = _steps(repository, pattern)
+    config = config_of(repository, steps[-1][1]).get_text_config()
+    try:
+        width, layers = int(config.hidden_size), int(config.num_hidden_layers)
+    except (AttributeError, TypeError):
+        raise UsageError(
+            f"{repository}: {type(config).__name__} does not say the width and blocks of a language model"
+        ) from None
     parameters = 12 * width * width * layers + 2 * width * int(config.vocab_size)
     model = Published(
         check_name(scale or f"d{width}L{layers}", "scale"), repository, width, layers, parameters
     )
     seed = seed if seed is not None else int(numbered[1]) if numbered else 0
     made = PublishedSuite(
-        check_name(name, "suite"), (model,), tuple(steps), None, (seed,), step_unit=unit
+        check_name(name, "suite"), (model,), tuple(steps), None, (seed,), step_unit=unit, end=end
     )
     sys.stderr.write(
         f"{made.run_id(model, seed)}: {len(steps)} checkpoints of {repository}, {unit} {steps[0][0]:,} to {steps[-1][0]:,}{_left_out(others)}\n"
@@ -62,8 +67,10 @@ def suite_of(
     return made
 
 
-def _steps(repository: str, pattern: str | None) -> tuple[list[tuple[int, str]], str, list[str]]:
-    """Step and name of each revision, in order; what steps count; and the revisions that tell none."""
+def _steps(
+    repository: str, pattern: str | None
+) -> tuple[list[tuple[int, str]], str, list[str], int]:
+    """Step and name of each revision, in order; what steps count; the revisions that tell none; and the last step of the repository."""
     names = revisions(repository)
     wanted = [name for name in names if pattern is None or fnmatchcase(name, pattern)]
     if not wanted:
@@ -86,9 +93,11 @@ def _steps(repository: str, pattern: str | None) -> tuple[list[tuple[int, str]],
             raise UsageError(
                 f"revisions {one} and {other} of {repository} both tell step {step}: say which are meant with --revisions, as 'step*000'"
             )
+    all_told = (in_text(name) for name in names)
+    end = max(one.of(None)[0] for one in all_told if one is not None and one.of(None)[1] == unit)
     if unit != OPTIMISER:
         unit = "tokens"
-    return steps, unit, [name for name in names if name not in chosen]
+    return steps, unit, [name for name in names if name not in chosen], end
 
 
 def _left_out(names: Sequence[str]) -> str:

@@ -66,7 +66,7 @@ class Evaluation:
     def text_loss(self, reader: Reader) -> float:
         """Mean cross-entropy of the next token of text, in nats."""
         total, n = 0.0, 0
-        for rows in self.text.split(self.size):
+        for rows in self.text.split(self.size) if len(self.text) else ():
             inputs, targets = rows[:, :-1].clamp_min(_TEXT), rows[:, 1:]
             there = targets >= 0
             final = reader.base(input_ids=inputs, use_cache=False).last_hidden_state[there]
@@ -101,4 +101,5 @@ def choices(probe: Sequence[Encoded], log_probs: Sequence[NDArray[np.float64]]) 
 def rows_of_text(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     """Rows of tokens of any length, padded as `Evaluation.text` is."""
     longest = max((len(row) for row in rows), default=2)
-    return torch.tensor([[*row, *[-1] * (longest - len(row))] for row in rows]).to(device)
+    padded = [[*row, *[-1] * (longest - len(row))] for row in rows]
+    return torch.tensor(padded, dtype=torch.int64).reshape(len(rows), longest).to(device)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -74,7 +75,16 @@ class _Run:
         }
         fresh = {"readings": {}, "digests": {}, "absent": {}, "seconds": 0.0, "n_params": 0}
         saved = partial.load()
-        if saved is None or saved["config"] != self._config:
+        if saved is not None and saved["config"] != self._config:
+            before = saved["config"]
+            keys = [k for k in {**before, **self._config} if before.get(k) != self._config.get(k)]
+            warnings.warn(
+                f"run {task.run_id} begins anew: its saved state has other settings ({', '.join(keys)})",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            saved = None
+        if saved is None:
             saved = {"config": self._config, **fresh}
         self._state: dict[str, Any] = {**saved, "absent": {}}  # which may be there by now
 
@@ -107,7 +117,8 @@ class _Run:
         """Raise `CollectError` for another model than the suite declares, and `NoRevisionError` for one that is no model."""
         if not all(torch.isfinite(p).all() for p in model.parameters()):
             raise NoRevisionError(f"{revision} has weights that are not finite")
-        found = (model.config.num_hidden_layers, model.config.hidden_size)
+        config = model.config.get_text_config()
+        found = (config.num_hidden_layers, config.hidden_size)
         if found != (self._scale.layers, self._scale.width):
             raise CollectError(
                 f"{self._repository}, {revision}: {found[0]} blocks of width {found[1]}, and {self._scale.name} has "
@@ -126,7 +137,9 @@ class _Run:
             key: [encode_item(item, encode, first) for item in some]
             for key, some in self._items.items()
         }
-        check_lengths(probes, getattr(model.config, "max_position_embeddings", None))
+        check_lengths(
+            probes, getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        )
         text = [
             [
                 *([first] if first is not None else []),
@@ -141,7 +154,7 @@ class _Run:
     def _read(self, model: Any) -> list[Reading]:
         assert self._evaluation is not None
         reader = Reader(model)
-        reader.check(self._evaluation.batches_of(self._evaluation.task_levels[0])[0])
+        reader.check(self._evaluation.probes, self._device)
         return self._evaluation.measure(reader)
 
     def _check_absent(self) -> None:
@@ -158,7 +171,8 @@ class _Run:
         """Write the run. Raises `CollectError` if no checkpoint is left."""
         state, task = self._state, self._task
         steps = {revision: step for step, revision in self._suite.revisions}
-        repeated = repeats({steps[r]: digest for r, digest in state["digests"].items()})
+        digests = {steps[r]: digest for r, digest in state["digests"].items()}
+        repeated = repeats(digests, self._suite.final_step)
         usable = [r for r in steps if r in state["readings"] and steps[r] not in repeated]
         said = {**{r: repeated[steps[r]] for r in steps if steps[r] in repeated}, **state["absent"]}
         if not usable:
@@ -167,6 +181,7 @@ class _Run:
         self._check_absent()
         if said:
             sys.stderr.write(f"{task.run_id}: {_left_out(repeated, state['absent'])}\n")
+        address = self._suite.address(self._scale, task.seed)
         readings = [(steps[r], one) for r in usable for one in state["readings"][r]]
         manifest = work.write(
             to_table(readings, list(self._items)),
@@ -184,6 +199,7 @@ class _Run:
                 "seconds_measuring": round(state["seconds"], 1),
                 "threads": torch.get_num_threads(),
                 "checkpoints": {r: state["digests"][r] for r in usable},
+                **({"folder": self._repository} if self._repository != address else {}),
                 **({"left_out": said} if said else {}),
                 **({"step_unit": unit} if (unit := self._suite.step_unit) != OPTIMISER else {}),
             },
@@ -192,14 +208,15 @@ class _Run:
         return manifest
 
 
-def repeats(digests: Mapping[int, str]) -> dict[int, str]:
+def repeats(digests: Mapping[int, str], last: int | None = None) -> dict[int, str]:
     """The steps whose weights are those of another, and why each is left out. Of equal ones step 0 is kept, or the last.
 
-    `digests`: of the weights, by step.
+    `digests`: of the weights, by step. `last`: the step at which training ended, by default the largest; one that comes before
+    it, where that is absent, is known no better than others.
     """
     if not digests:
         return {}
-    count, ends = Counter(digests.values()), (0, max(digests))
+    count, ends = Counter(digests.values()), (0, max(digests) if last is None else last)
     found = {}
     for step, digest in sorted(digests.items()):
         known = [s for s in ends if digests.get(s) == digest]

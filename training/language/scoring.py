@@ -20,9 +20,10 @@ from torch.nn.functional import normalize
 from emergence_stats.errors import CollectError
 
 from ..measures.rankme import rankme
-from .encoding import Batch, Encoded
+from .encoding import Batch, Encoded, Probes
 
 POOLINGS = ("mean", "answer", "unit")
+_APART = 2e-3  # nats by which float32 may differ between a padded batch and rows alone
 
 
 @dataclass(frozen=True)
@@ -118,18 +119,48 @@ class Reader:
                 hook.remove()
 
     @torch.no_grad()
-    def check(self, batch: Batch) -> None:
-        """Raise `CollectError` if scores from the last state are not those that the model itself gives.
+    def check(self, probes: Probes, device: torch.device) -> None:
+        """Raise `CollectError` for a model that cannot be read in this way: that changes its scores after the output embedding, as
+        some scale or cap them; keeps no keys and values; or tells places by them, so that padding between a context and its options
+        moves these.
 
-        Some models scale or cap them after their output embedding.
+        The shortest and the longest context of all items, in one batch, against rows of context and option alone.
         """
-        tokens = batch.contexts[:1, : int(batch.lengths[0])]
+        name = type(self.model).__name__
+        every = [item for some in probes.values() for item in some]
+        many = [item for item in every if any(len(option) > 1 for option in item.options)] or every
+        some = [min(many, key=lambda e: len(e.context)), max(every, key=lambda e: len(e.context))]
+        tokens = torch.tensor([some[0].context], device=device)
         own = self.model(input_ids=tokens).logits[0, -1].float()
-        ours = self.head(self.base(input_ids=tokens).last_hidden_state[0, -1]).float()
-        if not torch.allclose(own, ours, rtol=1e-3, atol=1e-3 * float(own.abs().max())):
+        try:
+            ours = self.head(self.base(input_ids=tokens).last_hidden_state[0, -1]).float()
+            found = self._batch(Batch.of(some, [0, 1], device))[0]
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
             raise CollectError(
-                f"{type(self.model).__name__} changes its scores after the output embedding, which is not supported"
+                f"{name} keeps no keys and values of a context as transformers' decoders do, or has states of several widths, which is not "
+                f"supported ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no more is said'})"
+            ) from None
+        tolerance = 1e-3 * float(own.abs().max())
+        if not torch.allclose(own, ours, rtol=1e-3, atol=tolerance):
+            raise CollectError(
+                f"{name} changes its scores after the output embedding, which is not supported"
             )
+        plain = torch.tensor([self._plainly(item, k, device) for item in some for k in range(len(item.options))], device=device)  # fmt: skip
+        if not torch.allclose(found, plain.double(), rtol=1e-4, atol=_APART):
+            raise CollectError(
+                f"{name} scores an option otherwise where its context is padded, by up to "
+                f"{float((found - plain).abs().max()):.2g} nats, as models do that tell places by what they have kept; that is not supported"
+            )
+
+    def _plainly(self, item: Encoded, k: int, device: torch.device) -> float:
+        """Log-probability of an option, from a row of context and option."""
+        option = item.options[k]
+        row = torch.tensor([[*item.context, *option]], device=device)
+        scores = self.model(input_ids=row).logits[0, len(item.context) - 1 : -1]
+        chosen = scores.float().log_softmax(-1)[range(len(option)), option]
+        return float(chosen.sum())
 
 
 def _pooled(stream: Tensor, lengths: Tensor) -> Tensor:
@@ -145,14 +176,18 @@ def _pooled(stream: Tensor, lengths: Tensor) -> Tensor:
 
 
 def ranks(states: Tensor, *, centred: bool) -> NDArray[np.float64]:
-    """RankMe (3, L + 2) of states (3, L + 2, items, width), to the precision of the states."""
-    found: NDArray[np.float64] = rankme(states, centred=centred).float().double().cpu().numpy()
-    return found
+    """RankMe (3, L + 2) of states (3, L + 2, items, width), to the precision of the states; NaN of those that are not finite."""
+    finite = torch.isfinite(states).all(-1).all(-1)
+    found = rankme(states.masked_fill(~finite[..., None, None], 0.0), centred=centred)
+    as_array: NDArray[np.float64] = (
+        found.masked_fill(~finite, torch.nan).float().double().cpu().numpy()
+    )
+    return as_array
 
 
 def _blocks_of(model: Any) -> nn.ModuleList:
     """The blocks of a model: its list of as many modules as its configuration has layers."""
-    n = model.config.num_hidden_layers
+    n = model.config.get_text_config().num_hidden_layers
     for module in model.base_model.modules():
         if isinstance(module, nn.ModuleList) and len(module) == n:
             return module

@@ -35,7 +35,7 @@ class Published:
 @dataclass(frozen=True)
 class PublishedSuite:
     """Models, a run for each seed of a size. `revisions`: step and name of each checkpoint; `folder`: of models that are looked
-    for there first; `step_unit`: what steps count.
+    for there first; `step_unit`: what steps count; `end`: the step at which training ended, None if it is the last revision's.
     """
 
     name: str
@@ -46,20 +46,25 @@ class PublishedSuite:
     folder: Path | None = None
     step_unit: str = "optimiser steps"
     bytes_a_weight: int = 2  # as it is published, for what a download takes
+    end: int | None = None
     trainer: ClassVar[str] = ".language.published"  # module that makes a run
 
     def config(self, scale: Published, seed: int) -> dict[str, Any]:
         """What determines the traces, but for the weights themselves, whose digests the manifest has."""
         return {
-            "repository": self.repository(scale, seed),
+            "repository": self.address(scale, seed),
             "revisions": {revision: step for step, revision in self.revisions},
             **({} if self.tokens_a_step is None else {"tokens_a_step": self.tokens_a_step}),
             "seed": seed,
         }
 
+    def address(self, scale: Published, seed: int) -> str:
+        """What a run's model is called, wherever its files are."""
+        return scale.repository.replace("{seed}", str(seed))
+
     def repository(self, scale: Published, seed: int) -> str:
         """Where a run's checkpoints are: in `folder` as ``models--OWNER--NAME``, as in the hub's cache, or NAME; else its address."""
-        address = scale.repository.replace("{seed}", str(seed))
+        address = self.address(scale, seed)
         if self.folder is None:
             return address
         names = (f"models--{address.replace('/', '--')}", address.split("/")[-1])
@@ -80,6 +85,11 @@ class PublishedSuite:
     @property
     def last_step(self) -> int:
         return self.revisions[-1][0]
+
+    @property
+    def final_step(self) -> int:
+        """The step at which training ended."""
+        return self.last_step if self.end is None else self.end
 
     def schedule(self) -> tuple[int, ...]:
         """The steps of its checkpoints, in order."""

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from emergence_stats.traces.format import check_name
+
 from .suite import BASE_BYTES, BYTES_A_PARAMETER, Scale
 
 ARMS = {
@@ -57,17 +59,22 @@ class TextSuite:
     betas: tuple[float, float] = (0.9, 0.98)
     clip_norm: float = 1.0
     corpus: str | None = None  # a folder of texts; None: the default
+    corpus_sha256: str = "183f15839280e49b68bd29edf004c65dde005877cdcb5b2a93da1d1cc94e3ea2"
     trainer: ClassVar[str] = ".language.trained.text"  # module that makes a run
 
-    def on(self, corpus: Path) -> TextSuite:
-        """The same on another corpus, under a name of its own: its runs are no runs of this suite."""
-        return replace(self, name=f"{self.name}_on_{corpus.name}", corpus=str(corpus))
+    def on(self, corpus: Path, sha256: str) -> TextSuite:
+        """The same on another corpus with this digest, under a name of its own: its runs are no runs of this suite.
+
+        Raises `TraceError` for a folder whose name can be that of no suite.
+        """
+        name = check_name(f"{self.name}_on_{corpus.name}", "suite")
+        return replace(self, name=name, corpus=str(corpus), corpus_sha256=sha256)
 
     def config(self, scale: Arm, seed: int) -> dict[str, Any]:
-        """What determines a run, but for corpus and probes, whose digests a run adds."""
-        shared = {
-            k: v for k, v in asdict(self).items() if k not in {"scales", "seeds", "name", "corpus"}
-        }
+        """What determines a run, but for the probes, whose digest a run adds."""
+        left = {"scales", "seeds", "name", "corpus", "corpus_sha256"}
+        shared = {k: v for k, v in asdict(self).items() if k not in left}
+        shared["corpus"] = self.corpus_sha256
         shared["betas"] = list(self.betas)
         rate = {"learning_rate": self.peak_rate(scale), "optimiser": "AdamW", "schedule": "cosine"}
         shares = {"tasks_share": scale.tasks_share}

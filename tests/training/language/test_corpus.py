@@ -3,6 +3,8 @@
 import hashlib
 import io
 import os
+import subprocess
+import sys
 import tarfile
 
 import numpy as np
@@ -16,6 +18,7 @@ from emergence_stats.errors import CollectError
 from emergence_training.language.items import faults
 from emergence_training.language.trained import corpus, mined, tokenizer
 from emergence_training.language.trained.mined import PROBES, Counts, Miner
+from emergence_training.language.trained.prepared import prepared
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +94,47 @@ def test_a_folder_that_is_no_corpus_is_named(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CollectError, match=r"a\.txt: no text in UTF-8"):
         corpus.load(tmp_path)
+
+
+def test_what_is_no_text_is_an_error_and_what_is_not_read_is_said(tmp_path):
+    for i in range(20):
+        (tmp_path / f"{1900 + i}.txt").write_text("word " * 400)
+    assert corpus.load(tmp_path).left_out is None
+    assert corpus.digest_of(tmp_path) == corpus.load(tmp_path).sha256
+    (tmp_path / "1950.txt").write_text("short")
+    (tmp_path / "1951.md").write_text("word " * 400)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "1952.txt").write_bytes(b"\xef\xbb\xbf" + b"word " * 400)
+    found = corpus.load(tmp_path)
+    assert "1 of 22 text files have fewer than 300 words" in found.left_out
+    assert "2 other entries" in found.left_out
+    (marked,) = (d for d in (*found.training, *found.held_out) if d.name == "1952")
+    assert marked.words[0] == "word"
+    (tmp_path / "1953.txt").write_bytes(b"word \0" * 400)
+    with pytest.raises(CollectError, match=r"1953\.txt: no text, it has bytes that are zero"):
+        corpus.load(tmp_path)
+
+
+def test_texts_that_were_changed_are_refused(tmp_path, monkeypatch):
+    for i in range(20):
+        (tmp_path / f"{1900 + i}.txt").write_text("word " * 400)
+    with pytest.raises(CollectError, match="they were changed"):
+        prepared(tmp_path, "0" * 64)
+
+
+def test_of_two_verbs_with_one_stem_the_same_one_has_the_forms_in_every_process():
+    words = ["unit", "unite", "united", "uniting", "us", "use", "used", "using"]
+    script = (
+        "from emergence_training.language.trained.mined import Counts, _forms\n"
+        "from emergence_training.language.trained.corpus import Document\n"
+        f"print(sorted(_forms(Counts([Document('1', 1, ' '.join({words!r} * 20))])).items()))"
+    )
+    found = {
+        subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": str(seed)}, capture_output=True, text=True, check=True).stdout
+        for seed in range(1, 7)
+    }  # fmt: skip
+    (said,) = found
+    assert "('united', ('unite', 'united', 'uniting'))" in said
 
 
 def test_files_without_a_year_are_split_by_their_names(tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -10,10 +11,17 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from safetensors.torch import load_file, save_file  # noqa: E402
+
 from emergence_stats.errors import CollectError  # noqa: E402
 from emergence_stats.traces.store import Store  # noqa: E402
 from emergence_training.engines.task import Task  # noqa: E402
 from emergence_training.language import published  # noqa: E402
+from emergence_training.language.checkpoints import (  # noqa: E402
+    is_whole,
+    load_model,
+    load_tokenizer,
+)
 from emergence_training.language.items import Item  # noqa: E402
 from emergence_training.suites import PUBLISHED, Published, PublishedSuite  # noqa: E402
 from tests.support import edit, es, failed, fill  # noqa: E402
@@ -93,6 +101,87 @@ def test_checkpoints_that_repeat_are_left_out_and_named(tmp_path, hub, capsys):
     assert "step 2 has the weights of step 0" in said
     assert "step 8 has the weights of step 24" in said
     assert "2 checkpoints left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rename", "said"),
+    [
+        (lambda name: f"_orig_mod.{name}", "_orig_mod"),
+        (lambda name: None if name.startswith("embed_out") else name, "lm_head|embed_out"),
+        (lambda name: None if ".layers.1." in name else name, r"layers\.1"),
+    ],
+)
+def test_weights_that_the_files_lack_are_an_error_and_not_random(tmp_path, hub, rename, said):
+    commit = (hub / "models--lab--tiny" / "refs" / "step8").read_text()
+    broken = tmp_path / "broken"
+    shutil.copytree(hub / "models--lab--tiny" / "snapshots" / commit, broken)
+    file = broken / "model.safetensors"
+    weights = {rename(name): tensor for name, tensor in load_file(file).items()}
+    weights.pop(None, None)
+    save_file(weights, file, {"format": "pt"})
+    with pytest.raises(CollectError, match=f"(?s)the files lack .*({said})"):
+        load_model(broken, torch.device("cpu"))
+
+
+def test_what_is_measured_stays_when_the_models_are_moved(tmp_path, hub, monkeypatch):
+    loaded = []
+
+    def counted(folder, device):
+        loaded.append(folder)
+        if len(loaded) == 3:
+            raise KeyboardInterrupt
+        return load_model(folder, device)
+
+    monkeypatch.setattr(published, "load_model", counted)
+    with pytest.raises(KeyboardInterrupt):
+        published.train(task(tmp_path / "store", hub), items=ITEMS)
+    shutil.copytree(hub, tmp_path / "moved", symlinks=True)
+    manifest = published.train(task(tmp_path / "store", tmp_path / "moved"), items=ITEMS)
+    assert len(loaded) == 3 + 3  # two were measured before
+    assert manifest.config["repository"] == "lab/tiny"
+    assert manifest.further["folder"] == str(tmp_path / "moved" / "models--lab--tiny")
+
+
+def test_a_state_of_other_settings_is_not_dropped_without_a_word(tmp_path, hub, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(published, "repeats", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            published.train(task(tmp_path, hub), items=ITEMS)
+    others = {**ITEMS, ("syntax", 1): ITEMS["syntax", 0]}
+    with pytest.warns(RuntimeWarning, match=r"begins anew.*\(items\)"):
+        published.train(task(tmp_path, hub), items=others)
+
+
+def test_a_cache_with_parts_of_a_model_is_not_taken_for_it(tmp_path, hub):
+    commit = (hub / "models--lab--tiny" / "refs" / "step8").read_text()
+    folder = tmp_path / "snapshot"
+    shutil.copytree(hub / "models--lab--tiny" / "snapshots" / commit, folder)
+    assert is_whole(folder)
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    assert not is_whole(
+        folder
+    )  # weights alone, as of a revision whose tokenizer was asked of another
+    (folder / "tokenizer.json").write_text("{}")
+    shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    (folder / "model.safetensors").rename(folder / shards["a"])
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    assert not is_whole(folder)
+    shutil.copy(folder / shards["a"], folder / shards["b"])
+    assert is_whole(folder)
+
+
+def test_a_folder_without_a_tokenizer_is_named(tmp_path, hub):
+    commit = (hub / "models--lab--tiny" / "refs" / "step8").read_text()
+    folder = tmp_path / "snapshot"
+    shutil.copytree(hub / "models--lab--tiny" / "snapshots" / commit, folder)
+    for file in folder.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(CollectError, match="tokenizer"):
+        load_tokenizer(folder)
 
 
 def test_a_revision_that_does_not_exist_is_left_out_and_named(tmp_path, hub):
@@ -186,6 +275,7 @@ def test_a_repeated_step_is_kept_only_where_it_is_known():
     assert published.repeats({0: "a", 1: "b", 2: "c", 3: "c"}).keys() == {2}
     assert published.repeats({0: "a", 1: "b", 2: "b", 3: "c"}).keys() == {1, 2}
     assert published.repeats({0: "a", 1: "a"}).keys() == {0, 1}
+    assert published.repeats({0: "a", 1: "b", 2: "c", 3: "c"}, last=4).keys() == {2, 3}
     assert published.repeats({}) == {}
 
 
@@ -266,6 +356,9 @@ def test_options_that_do_not_fit_a_suite_are_errors(project, declared):
         "there is no such folder",
     )
     failed(es("collect", "--suite", "pythia", "--together", "2", cwd=project), "--together")
+    failed(
+        es("collect", "--suite", "pythia", "--seed", "7", cwd=project), "no seed 7", "with seeds 0"
+    )
     failed(
         es("collect", "--suite", "pythia", "--scale", "70m", cwd=project), "no scale '70m'", "160m"
     )

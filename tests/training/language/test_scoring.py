@@ -15,7 +15,7 @@ from emergence_training.language.encoding import (  # noqa: E402
 )
 from emergence_training.language.evaluation import Evaluation, choices, rows_of_text  # noqa: E402
 from emergence_training.language.items import Item  # noqa: E402
-from emergence_training.language.scoring import Reader  # noqa: E402
+from emergence_training.language.scoring import Reader, ranks  # noqa: E402
 from tests.training.language.models import model, tokenizer  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -103,11 +103,58 @@ def test_a_model_that_changes_its_scores_is_refused():
             out.logits = 0.01 * torch.tanh(out.logits)
             return out
 
-    (batch, *_) = batches(probe, 5, CPU)
-    Reader(net).check(batch)
+    probes = {("a", 0): probe}
+    Reader(net).check(probes, CPU)
     net.__class__ = Capped
     with pytest.raises(CollectError, match="changes its scores"):
-        Reader(net).check(batch)
+        Reader(net).check(probes, CPU)
+
+
+def mpt():
+    config = transformers.MptConfig(d_model=16, n_layers=2, n_heads=2, max_seq_len=64, vocab_size=320)  # fmt: skip
+    net = transformers.MptForCausalLM(config).eval()
+    for parameter in net.parameters():  # or nearly all options are alike
+        parameter.data.mul_(4)
+    return net
+
+
+def mamba():
+    config = transformers.MambaConfig(hidden_size=16, num_hidden_layers=2, state_size=4, **SMALL)
+    return transformers.MambaForCausalLM(config).eval()
+
+
+def opt_350m():
+    config = transformers.OPTConfig(
+        hidden_size=16, word_embed_proj_dim=8, num_hidden_layers=2, num_attention_heads=2, ffn_dim=32, **SMALL
+    )  # fmt: skip
+    return transformers.OPTForCausalLM(config).eval()
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [(mpt, "where its context is padded"), (mamba, "keys and values"), (opt_350m, "states of several widths")],
+)  # fmt: skip
+def test_a_model_that_cannot_be_read_in_this_way_is_refused(make, said):
+    torch.manual_seed(0)
+    net = make()
+    with pytest.raises(CollectError, match=said):
+        Reader(net).check({("a", 0): random_items()}, CPU)
+
+
+def test_states_that_are_not_finite_have_no_rank():
+    states = torch.randn(3, 4, 10, 6, dtype=torch.float64)
+    states[1, 2, 0, 0] = torch.inf
+    found = ranks(states, centred=False)
+    assert np.argwhere(np.isnan(found)).tolist() == [[1, 2]]
+    states[1, 2] = 0.0
+    np.testing.assert_array_equal(np.isnan(ranks(states, centred=True)), np.isnan(found))
+    usable = ~np.isnan(found)
+    np.testing.assert_array_equal(ranks(states, centred=False)[usable], found[usable])
+
+
+def test_without_text_there_is_no_loss_on_it():
+    probes = {("a", 0): random_items(5)}
+    assert np.isnan(Evaluation(probes, rows_of_text([], CPU), CPU).text_loss(Reader(model())))
 
 
 def test_an_option_is_what_it_adds_to_the_tokens_of_its_context():

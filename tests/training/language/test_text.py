@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from emergence_stats.errors import TraceError  # noqa: E402
 from emergence_stats.traces.store import Store  # noqa: E402
 from emergence_training import run  # noqa: E402
 from emergence_training.engines.task import Task  # noqa: E402
@@ -45,7 +46,7 @@ def data(monkeypatch):
         ITEMS,
         {"corpus": "made"},
     )
-    monkeypatch.setattr(text, "prepared", lambda _folder: made)
+    monkeypatch.setattr(text, "prepared", lambda _folder, _sha256: made)
     return made
 
 
@@ -156,9 +157,13 @@ def test_the_same_seed_makes_other_weights_at_another_scale_and_leaves_the_strea
 
 
 def test_another_corpus_is_another_suite(tmp_path):
-    suite = TEXTS["text"].on(tmp_path / "novels")
+    suite = TEXTS["text"].on(tmp_path / "novels", "a" * 64)
     assert suite.name == "text_on_novels"
     assert suite.run_id(SCALE, 0) == "text_on_novels-d8L2-text-s0"
+    other = TEXTS["text"].on(tmp_path / "elsewhere" / "novels", "b" * 64)
+    assert other.config(SCALE, 0) != suite.config(SCALE, 0)
+    with pytest.raises(TraceError, match="'text_on_my novels'"):
+        TEXTS["text"].on(tmp_path / "my novels", "a" * 64)
 
 
 def test_the_shipped_tokenizer_reads_any_text_back():

@@ -54,26 +54,30 @@ class Document:
 
 @dataclass(frozen=True)
 class Corpus:
-    """`training` and `held_out` documents; `sha256` of all."""
+    """`training` and `held_out` documents; `sha256` of all files; `left_out`: what of the folder is not used, in words."""
 
     training: Sequence[Document]
     held_out: Sequence[Document]
     sha256: str
+    left_out: str | None = None
 
 
 def load(folder: Path | None = None) -> Corpus:
     """The corpus in a folder of ``*.txt`` files, by default the one that is fetched. Raises `CollectError`."""
     place = fetch() if folder is None else folder
-    files = sorted(place.glob("*.txt"))
+    files = _files(place)
     digest, documents = hashlib.sha256(), []
     for file in files:
-        data = file.read_bytes()
-        digest.update(f"{file.name} {len(data)}\n".encode() + data)
+        data = _bytes(file)
+        digest.update(_line(file, data))
+        digest.update(data)
         try:
-            text = " ".join(data.decode("utf-8").split())
+            text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise CollectError(f"{file}: no text in UTF-8 ({error})") from None
-        documents.append(Document(file.stem, _group(file.stem), text))
+        if "\0" in text:
+            raise CollectError(f"{file}: no text, it has bytes that are zero")
+        documents.append(Document(file.stem, _group(file.stem), " ".join(text.split())))
     long = [d for d in documents if len(d.words) >= _SHORTEST]
     held_out = [d for d in long if d.group % 5 == _HELD_OUT]
     training = [d for d in long if d.group % 5 != _HELD_OUT]
@@ -83,7 +87,40 @@ def load(folder: Path | None = None) -> Corpus:
             "training and held-out ones; a corpus is a folder of some dozens of files NAME.txt, split by the year at the "
             "beginning of a name or else by the name itself"
         )
-    return Corpus(training, held_out, digest.hexdigest())
+    return Corpus(training, held_out, digest.hexdigest(), _left_out(place, len(files), len(long)))
+
+
+def digest_of(folder: Path) -> str:
+    """sha256 of the text files of a folder, as `load` has it. Raises `CollectError`."""
+    digest = hashlib.sha256()
+    for file in _files(folder):
+        data = _bytes(file)
+        digest.update(_line(file, data))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.txt") if file.is_file())
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CollectError(f"{file}: cannot be read ({error.strerror})") from None
+
+
+def _line(file: Path, data: bytes) -> bytes:
+    return f"{file.name} {len(data)}\n".encode()
+
+
+def _left_out(place: Path, files: int, long: int) -> str | None:
+    """What of a folder is no document, in a line; None if all of it is."""
+    others = sum(1 for path in place.iterdir() if not path.name.startswith(".")) - files
+    parts = [f"{files - long} of {files} text files have fewer than {_SHORTEST} words"] if files > long else []  # fmt: skip
+    parts += [f"{others} other entries are no files NAME.txt (folders are not searched)"] if others else []  # fmt: skip
+    return f"{place}: left out: {'; '.join(parts)}" if parts else None
 
 
 def _group(name: str) -> int:

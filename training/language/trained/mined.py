@@ -131,7 +131,7 @@ def _forms(counts: Counts) -> dict[str, tuple[str, str, str]]:
     """Verbs by each of their forms: as they are, with -ed, with -ing."""
     known = {w for w in counts.ranked if w.islower() and counts.words[w] >= _TOO_RARE}
     found = {}
-    for word in known:
+    for word in sorted(known):  # of two with one stem the longer has it: unite, not unit
         stem = word.removesuffix("e")
         forms = (word, f"{stem}ed", f"{stem}ing")
         if all(form in known for form in forms):

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from ..items import Item
 from . import corpus, tokenizer
 from .mined import TASK_LEVELS, Counts, Miner
 
-VERSION = 1  # of the probes and streams: part of every run's config
+VERSION = 2  # of the probes and streams: part of every run's config
 TRAINING_ITEMS, EVALUATION_ITEMS = 4000, 200  # of each probe and level
 _FEWEST = 50
 _ROWS, _LENGTH = 64, 65  # of held-out text
@@ -48,9 +48,18 @@ class Prepared:
     config: dict[str, object]
 
 
-def prepared(folder: Path | None = None) -> Prepared:
-    """Of the corpus in a folder, by default the one that is fetched. Raises `CollectError`."""
+def prepared(folder: Path | None = None, sha256: str | None = None) -> Prepared:
+    """Of the corpus in a folder, by default the one that is fetched. Raises `CollectError` if its digest is not `sha256`."""
     texts = corpus.load(folder)
+    if sha256 is not None and texts.sha256 != sha256:
+        raise CollectError(
+            f"the texts in {folder or corpus.fetch()} have sha256 {texts.sha256}, and the suite's {sha256}: they were changed. "
+            + (
+                "Collect again"
+                if folder is not None
+                else "Remove that folder; they are fetched anew"
+            )
+        )
     words = hashlib.sha256(tokenizer.FILE.read_bytes()).hexdigest()
     config = {"corpus": texts.sha256, "tokenizer": words, "probes": VERSION}
     key = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
@@ -58,6 +67,8 @@ def prepared(folder: Path | None = None) -> Prepared:
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):  # one process makes it, the others wait
         if not file.exists():
+            if texts.left_out is not None:
+                sys.stderr.write(f"{texts.left_out}\n")
             sys.stderr.write("mining the probes from the corpus, once; about a minute\n")
             _save(file, _make(texts))
     with np.load(file) as held:
@@ -67,7 +78,16 @@ def prepared(folder: Path | None = None) -> Prepared:
         (name, level): [Item(context, tuple(options), gold) for context, options, gold in some]
         for name, level, some in listed
     }
-    return Prepared(**arrays, items=items, config=config)
+    return Prepared(**arrays, items=items, config={**config, "data": _digest(arrays, listed)})
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]], items: Any) -> str:
+    """Of all that is trained and evaluated on: the same corpus is to give the same on every machine."""
+    digest = hashlib.sha256(json.dumps(items).encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
 
 
 def _make(texts: corpus.Corpus) -> dict[str, Any]:

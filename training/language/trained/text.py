@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,11 @@ def parts(task: Task) -> run.Parts:
     """What is trained, and what is measured of it."""
     assert isinstance(task.suite, TextSuite)
     assert isinstance(task.scale, Arm)
-    data = prepared(None if task.suite.corpus is None else Path(task.suite.corpus))
+    folder = None if task.suite.corpus is None else Path(task.suite.corpus)
+    data = prepared(folder, task.suite.corpus_sha256)
     training = TextTraining(task.suite, task.scale, task.seed, torch.device(task.device), data)
-    return run.Parts(training, TextMeasuring(training, data), data.config)
+    library = {name: version(name) for name in ("transformers", "tokenizers")}
+    return run.Parts(training, TextMeasuring(training, data), data.config, library)
 
 
 class TextTraining:
