@@ -28,11 +28,7 @@ PROGRAM = [sys.executable, "-m", "emergence_stats"]
 REPEATS = 5
 ANALYSES = ("[0.25, 0.5, 0.75]", str([round(0.1 + 0.02 * i, 2) for i in range(36)]))
 WITHIN = ("[100, 200, 300]", "[50, 75, 100, 125, 150, 175, 200, 250, 300, 400]")
-POOLINGS = (
-    "list(POOLINGS)",
-    '["mean", "answer", "unit"]',
-)  # those that the runs of the first study have
-SUITE = "pocket"  # of the first study: 90 runs, which are pilots of the claims
+SUITE = "pocket_long"
 
 
 def seconds(command: list[str], cwd: Path = ROOT, **environment: str) -> float:
@@ -117,7 +113,7 @@ def many_analyses() -> tuple[int, float, float]:
         )
         path = root / "hypotheses" / "billa_2026" / "top_down.py"
         text = path.read_text()
-        for before, after in (ANALYSES, WITHIN, POOLINGS):
+        for before, after in (ANALYSES, WITHIN):
             text = text.replace(before, after, 1)
         path.write_text(text)
         (root / "pyproject.toml").write_text(

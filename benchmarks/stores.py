@@ -29,23 +29,23 @@ from emergence_stats.traces.store import Store
 from tests.traces import s3
 
 ROOT = Path(__file__).parent.parent
-SHIPPED = ROOT / "data" / "pocket"
+SHIPPED = ROOT / "data" / "pocket_start"
 SIZES = (10, 100, 1_000, 10_000)
 REPEATS = 3
 COMMANDS = {
     "`traces ls`": ["traces", "ls", "--json"],
-    "`plan`": ["plan", "universal_collapse", "--suite", "pocket", "--json"],
-    "`test`": ["test", "universal_collapse", "--suite", "pocket", "--no-controls", "--json"],
+    "`plan`": ["plan", "universal_collapse", "--json"],
+    "`test`": ["test", "universal_collapse", "--no-controls", "--json"],
 }
 
 
 def fill(store: Path, size: int) -> None:
-    """Ten runs of suite `pocket`, and as many of another that there are `size`."""
+    """Ten runs of suite `pocket_start`, and as many of another that there are `size`."""
     manifests = sorted(SHIPPED.glob("*.json"))[:10]
     for manifest in manifests if not store.exists() else ():
-        (store / "pocket").mkdir(parents=True, exist_ok=True)
-        shutil.copy(manifest, store / "pocket")
-        shutil.copy(manifest.with_suffix(".parquet"), store / "pocket")
+        (store / "pocket_start").mkdir(parents=True, exist_ok=True)
+        shutil.copy(manifest, store / "pocket_start")
+        shutil.copy(manifest.with_suffix(".parquet"), store / "pocket_start")
     other = store / "other"
     other.mkdir(exist_ok=True)
     fields = json.loads(manifests[0].read_text())
@@ -53,7 +53,9 @@ def fill(store: Path, size: int) -> None:
         run_id, config = f"other-s{number}", {**fields["config"], "seed": number}
         changed = fields | {"run_id": run_id, "suite": "other", "seed": number, "config": config}
         (other / f"{run_id}.json").write_text(json.dumps(changed))
-        os.link(store / "pocket" / f"{manifests[0].stem}.parquet", other / f"{run_id}.parquet")
+        os.link(
+            store / "pocket_start" / f"{manifests[0].stem}.parquet", other / f"{run_id}.parquet"
+        )
     then = time.time() - 60
     for path in store.rglob("*.json"):
         os.utime(path, (then, then))

@@ -2,7 +2,7 @@
 
     python examples/collapse.py docs/pictures/collapse.svg
 
-Thin lines are the shipped runs of suite `pocket`, thick ones their medians; the dashed line is the median step of emergence.
+Thin lines are the shipped runs of suite `pocket_long`, thick ones their medians; the dashed line is the median step of emergence.
 """
 
 import sys
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 import emergence_stats as es
 
 SCALE, TASK, LEVEL = "d96L4", "mod", 0
-runs = es.load_runs(suite="pocket", scale=SCALE, measures=["rankme", "accuracy"])
+runs = es.load_runs(suite="pocket_long", scale=SCALE, measures=["rankme", "accuracy"])
 
 figure = Figure(figsize=(7.4, 3.0), layout="constrained")
 axes = figure.subplots(1, 2, sharex=True)

@@ -1,10 +1,13 @@
 """When each task emerges in the runs of the first study: the difficulty that the second study's claims were given.
 
-    python examples/difficulty.py
+    git worktree add ../first-study 51f7408
+    python examples/difficulty.py ../first-study/data pocket pocket_deep
 
-Median step over all runs, sizes and levels of a task; levels that have not emerged by the end are later than all others.
+Median step over all runs, sizes and levels of a task; levels that have not emerged by the end are later than all others. Without
+suites: those of all runs of the store.
 """
 
+import sys
 from collections import defaultdict
 
 import numpy as np
@@ -12,13 +15,13 @@ import numpy as np
 import emergence_stats as es
 from emergence_stats.claims.project import Project
 
-project = Project()
-definitions = project.load("precursor_rates").module
-store = es.Store.open(project.traces)
+definitions = Project().load("precursor_rates").module
+folder, *suites = sys.argv[1:]
+store = es.Store.open(folder)
 
 steps = defaultdict(list)
 for file in store.runs:
-    if file.manifest.suite not in ("pocket", "pocket_deep"):
+    if suites and file.manifest.suite not in suites:
         continue
     events = definitions.emergences(es.Run(file.manifest, store.read(file, measures=["accuracy"])))
     for task, step in zip(events.task, events.hi, strict=True):

@@ -1,4 +1,4 @@
-"""How many task-levels each scale learns, and when: the events of the runs of suite pocket by hand.
+"""How many task-levels each scale learns, and when: the events of the runs of suite pocket_long by hand.
 
     python examples/emergence_by_scale.py
 
@@ -19,7 +19,7 @@ store = es.Store.open(project.traces)
 steps = defaultdict(list)  # scale -> (runs, task-levels), infinite where not learned by the end
 sizes = {}
 for file in store.runs:
-    if file.manifest.suite != "pocket":  # a seed of another suite may be the same training
+    if file.manifest.suite != "pocket_long":  # a seed of another suite may be the same training
         continue
     run = es.Run(file.manifest, store.read(file, measures=["accuracy"]))
     events = definitions.emergences(run)

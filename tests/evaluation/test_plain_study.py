@@ -9,33 +9,35 @@ import pytest
 from benchmarks.plain_study import differences, values_of
 from tests.support import ROOT, es
 
-RUNS = [f"pocket-{scale}-s{seed}" for scale in ("d16L2", "d48L4", "d184L4") for seed in (3, 30)]
+RUNS = [
+    f"pocket_long-{scale}-s{seed}" for scale in ("d24L4", "d48L4", "d184L4") for seed in (102, 103)
+]
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     path = tmp_path_factory.mktemp("some")
-    (path / "pocket").mkdir()
+    (path / "pocket_long").mkdir()
     for run in RUNS:
         for ending in ("json", "parquet"):
-            shutil.copy(ROOT / "data" / "pocket" / f"{run}.{ending}", path / "pocket")
+            shutil.copy(ROOT / "data" / "pocket_long" / f"{run}.{ending}", path / "pocket_long")
     return path
 
 
 @pytest.fixture(scope="module")
 def both(store):
     report = es("report", "--all", "--no-controls", "--traces", store, "--json", cwd=ROOT)
-    return values_of(store, "pocket"), json.loads(report.stdout)
+    return values_of(store, "pocket_long"), json.loads(report.stdout)
 
 
 def test_every_value_is_the_same_a_second_time(both):
     found, report = both
-    assert list(differences(found, report, "pocket")) == []
+    assert list(differences(found, report, "pocket_long")) == []
     assert len(found) >= 8
     assert sum(len(runs) for claim in found.values() for runs in claim.values()) > 80
 
 
 def test_a_value_that_is_wrong_is_found(both):
     found, report = copy.deepcopy(both)
-    found["top_down"]["tau"]["pocket-d48L4-s3"] += 1e-6
-    assert len(list(differences(found, report, "pocket"))) == 1
+    found["top_down"]["tau"]["pocket_long-d48L4-s102"] += 1e-6
+    assert len(list(differences(found, report, "pocket_long"))) == 1
