@@ -163,6 +163,8 @@ def largest_difference(prediction, scale_of):
         weights = {name: (name == a) - (name == b) for name in names}
         raw = {name: [(v, None) for v in x] for name, x in groups.items()}
         total, df = error_of(raw, weights)
+        if total is None:
+            return None  # one run a scale: nothing tells an error
         size = abs(fmean(groups[a]) - fmean(groups[b]))
         uppers.append(size + stats.t.ppf(1 - alpha, df) * math.sqrt(total))
         lowers.append(size - stats.t.ppf(1 - alpha / (2 * len(pairs)), df) * math.sqrt(total))

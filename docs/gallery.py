@@ -3,6 +3,7 @@
 python docs/gallery.py            a section for each claim, for docs/gallery.md
 python docs/gallery.py --short    a table of them, for docs/index.md
 python docs/gallery.py --found    a table of what was found, for README.md: claims with all their runs
+python docs/gallery.py --trust    a table of what else was looked at before one believes that, for docs/trust.md
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any
 from emergence_stats.claims.project import Loaded, Project
 from emergence_stats.core.plan import Prediction
 from emergence_stats.evaluation import recorded
+from emergence_stats.reports.markdown import markdown_table
+from emergence_stats.robustness import recorded as robustness
 from emergence_stats.support.words import number
 
 _SCOPES = {"every scale": "every scale", "average": "the average over scales"}
@@ -25,31 +28,47 @@ _SCOPES = {"every scale": "every scale", "average": "the average over scales"}
 def main() -> int:
     project = Project()
     verdicts = recorded.read(project.folder / "verdicts.lock")
-    claims = [project.load(name) for name in project.sources]
+    others = robustness.read(project.folder / robustness.FILE)
     units, meanings = (
         tomllib.loads((project.folder / name).read_text("utf-8"))
         for name in ("shown.toml", "meaning.toml")
     )
+    claims = [(project.load(name), verdicts[name]) for name in project.sources]
+    tested = [(one, entry) for one, entry in claims if entry["basis"] == "confirmatory"]
+    columns: tuple[str, ...] = ()
+    rows: Iterator[tuple[str, ...]] = iter(())
     if "--short" in sys.argv[1:]:
-        lines = ["| claim | verdict |", "|---|---|"]
-        lines += [
-            f"| [{one.hypothesis.claim.text}](gallery.md#{one.name}) | {_verdict(one, verdicts[one.name])} |"
-            for one in claims
-        ]
+        columns = ("claim", "verdict")
+        rows = (
+            (f"[{one.hypothesis.claim.text}](gallery.md#{one.name})", _verdict(one, entry))
+            for one, entry in claims
+        )
     elif "--found" in sys.argv[1:]:
-        lines = ["| claim | verdict | measured | it means |", "|---|---|---|---|"]
-        lines += [
-            f"| [{one.name}](docs/gallery.md#{one.name}) | {_verdict(one, verdicts[one.name])} | "
-            f"{_measured(one, verdicts[one.name], units)} | {_meaning(one, verdicts[one.name], meanings)} |"
-            for one in claims
-            if verdicts[one.name]["basis"] == "confirmatory"
-        ]
+        columns = ("claim", "verdict", "measured", "it means")
+        rows = (
+            (
+                f"[{one.name}](docs/gallery.md#{one.name})",
+                _verdict(one, entry),
+                _measured(one, entry, units),
+                meanings[one.name][entry["verdict"]],
+            )
+            for one, entry in tested
+        )
+    elif "--trust" in sys.argv[1:]:
+        columns = ("claim", "verdict", "analyses", "seeds for a chance of 80%")
+        rows = (
+            (
+                f"[{one.name}](gallery.md#{one.name})",
+                _verdict(one, entry),
+                _analyses(others[one.name]),
+                _seeds(others[one.name]),
+            )
+            for one, entry in tested
+        )
+    if columns:
+        lines = markdown_table(columns, list(rows))
     else:
-        lines = [
-            line
-            for one in claims
-            for line in _section(one, verdicts[one.name], project, units, meanings)
-        ]
+        lines = [line for one, entry in claims for line in _section(one, entry, project, units, meanings)]  # fmt: skip
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
@@ -66,10 +85,6 @@ def _verdict(loaded: Loaded, entry: Mapping[str, Any]) -> str:
 Tables = Mapping[str, Mapping[str, str]]
 
 
-def _meaning(loaded: Loaded, entry: Mapping[str, Any], meanings: Tables) -> str:
-    return meanings[loaded.name][entry["verdict"]]
-
-
 def _measured(loaded: Loaded, entry: Mapping[str, Any], units: Tables) -> str:
     """The prediction on which the verdict rests: the first that earns it; how many others there are."""
     found = entry["predictions"]
@@ -84,6 +99,20 @@ def _measured(loaded: Loaded, entry: Mapping[str, Any], units: Tables) -> str:
     value, ends = found[p.name]["estimate"], found[p.name]["interval"]
     more = f" ({len(predictions) - 1} more)" if len(predictions) > 1 else ""
     return f"{p.name} {_shown(value, unit)} {_ends(ends, unit)}, claimed {_region(p, unit)}{more}"
+
+
+def _analyses(entry: Mapping[str, Any]) -> str:
+    """In which share of the declared analyses each verdict holds."""
+    shares = sorted(entry["multiverse"]["shares"].items(), key=lambda one: -one[1])
+    said = [f"{share:.0%} {verdict}" for verdict, share in shares if share]
+    return f"{entry['multiverse']['analyses']}: {', '.join(said)}"
+
+
+def _seeds(entry: Mapping[str, Any]) -> str:
+    """How many seeds a size would take for a verdict, if the truth is as the runs show it; how many there were."""
+    found = [n for n in entry["power"]["needed"] if n["chance"] == 0.8 and n["seeds"] is not None]
+    each = [f"{n['seeds']} ({n['verdict']})" for n in found]
+    return f"{', '.join(each) or 'none found'}; of {entry['power']['planned_seeds']}"
 
 
 def _shown(value: float | None, unit: str | None) -> str:
@@ -115,7 +144,7 @@ def _section(
     yield from (f"**{claim.text}**{source} {verdict[0].upper()}{verdict[1:]}.", "")
     if entry["basis"] == "confirmatory":
         measured = _measured(loaded, entry, units)
-        yield from (f"{_meaning(loaded, entry, meanings)} Measured: {measured}.", "")
+        yield from (f"{meanings[loaded.name][entry['verdict']]} Measured: {measured}.", "")
     # the first paragraph says the claim again
     _, *paragraphs = (loaded.module.__doc__ or "").strip().split("\n\n")
     yield from (line for text in paragraphs for line in (text, ""))
