@@ -105,7 +105,8 @@ def _analyses(entry: Mapping[str, Any]) -> str:
     """In which share of the declared analyses each verdict holds."""
     shares = sorted(entry["multiverse"]["shares"].items(), key=lambda one: -one[1])
     said = [f"{share:.0%} {verdict}" for verdict, share in shares if share]
-    return f"{entry['multiverse']['analyses']}: {', '.join(said)}"
+    usable = entry["multiverse"]["analyses"] - entry["multiverse"]["empty"]
+    return f"{usable}: {', '.join(said)}"
 
 
 def _seeds(entry: Mapping[str, Any]) -> str:
