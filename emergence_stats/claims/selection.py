@@ -23,6 +23,7 @@ from emergence_stats.claims.registration.seen import (
 )
 from emergence_stats.core.plan import Hypothesis
 from emergence_stats.errors import UsageError
+from emergence_stats.support.words import counted as how_many
 from emergence_stats.support.words import listed
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
@@ -252,14 +253,14 @@ def deviations(
     yield from state.doubts
     if store.unfinished:
         yield (
-            f"{len(store.unfinished)} runs are left out, since a write of them was cut off "
+            f"{how_many(len(store.unfinished), 'run')} left out, since a write of them was cut off "
             f"({store.unfinished[0]}{', ...' if len(store.unfinished) > 1 else ''}); `emergence-stats traces "
             "validate` finishes it"
         )
-    counted = selection.manifests(store)
-    if not counted:
+    chosen = selection.manifests(store)
+    if not chosen:
         return
-    yield from of_stopped(counted)
+    yield from of_stopped(chosen)
     if design is not None and selection.suite != design.suite:
         yield (
             f"the runs are of suite {selection.suite}, and the plan is for suite {design.suite}, so the "
@@ -275,8 +276,8 @@ def deviations(
     if state.status == "amended":
         yield AMENDED
     yield from _copied(selection)
-    yield from _of_dates(counted, registration.latest["registered"])
-    yield from _repeated(counted, selection)
+    yield from _of_dates(chosen, registration.latest["registered"])
+    yield from _repeated(chosen, selection)
     if design is None:
         yield "the plan has no stopping rule (design), so any number of runs would have done"
     elif selection.suite == design.suite:

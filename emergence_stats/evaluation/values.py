@@ -54,7 +54,7 @@ def value_of(
     if isinstance(prediction.analysis, Share):
         return _count(value, where)
     try:
-        number = float(value)
+        number = float(_no_text(value))
     except (TypeError, ValueError, OverflowError):
         raise HypothesisError(f"{where}: the estimate gave {value!r}, not a number") from None
     if not math.isfinite(number):
@@ -74,6 +74,13 @@ def value_of(
                 "values have"
             )
     return number
+
+
+def _no_text(value: Any) -> Any:
+    """The value. Raises `TypeError` for text, which `float` would read: where a number was meant to be, it is a mistake."""
+    if isinstance(value, (str, bytes, bytearray)):
+        raise TypeError("text")
+    return value
 
 
 def _count(value: Any, where: str) -> Count:
@@ -99,6 +106,6 @@ def counted(value: Any, where: str) -> Count | float:
     if isinstance(value, tuple):
         return _count(value, where)
     try:
-        return float(value)
+        return float(_no_text(value))
     except (TypeError, ValueError, OverflowError):
         raise HypothesisError(f"{where} gave {value!r}, neither a Count nor a number") from None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from emergence_stats.errors import TraceError
 
@@ -165,11 +166,21 @@ def _cannot_open(uri: str, error: Exception) -> TraceError:
     return TraceError(f"cannot open the trace store ({error})", file=uri)
 
 
+def destination(uri: str) -> str:
+    """A store elsewhere by what tells it from others: its address, and the server that is asked for it."""
+    address, _, options = uri.partition("?")
+    server = parse_qs(options).get("endpoint_override", [])
+    if not server and address.startswith("s3:"):
+        named = map(os.environ.get, ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
+        server = [each for each in named if each][:1]
+    return " at ".join([address.rstrip("/"), *server])
+
+
 def kept_here(uri: str) -> Path:
-    """Where runs for a store elsewhere are kept on this machine until they are there.
+    """Where runs for a store elsewhere are kept on this machine until they are there: a folder for each `destination`.
 
     Below ``$XDG_STATE_HOME/emergence-stats``, by default ``~/.local/state``: not a cache, since nothing else has them.
     """
     base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    key = hashlib.sha256(uri.partition("?")[0].encode()).hexdigest()[:12]
+    key = hashlib.sha256(destination(uri).encode()).hexdigest()[:12]
     return base / "emergence-stats" / "collect" / key

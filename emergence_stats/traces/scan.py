@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,14 +49,14 @@ class Scanned:
     has_catalogue: bool = False
 
 
-def scan(place: Place, *, keep: bool = False) -> Scanned:
+def scan(place: Place, *, keep: bool = False, anew: bool = False) -> Scanned:
     """All runs of a place; `keep` the text of their manifests, which nobody but a catalogue needs, in `entries`.
 
-    Raises `TraceError` if it cannot be listed; faults of single runs are returned.
+    `anew`: from the manifests alone, whatever the catalogue says. Raises `TraceError` if it cannot be listed; faults of single runs are returned.
     """
     names = _listing(place)
     its = names.get(catalogue.NAME)
-    known = catalogue.read(place, its) if its is not None else {}
+    known = catalogue.read(place, its) if its is not None and not anew else {}
     found, faults = Scanned(has_catalogue=its is not None), []
     runs: dict[str, RunFile] = {}
     for name in sorted(names):
@@ -126,11 +127,14 @@ def _run(
         return None
     its, entry, elsewhere = names[name], known.get(name), place.folder is None
     if entry is not None and catalogue.matches(entry, its):
-        manifest = Manifest.from_json(entry.manifest, place.shown(name))
-        parquet = _parquet_of(place, name, manifest)
-        if parquet in names:
-            found.entries[name] = entry
-            return RunFile(manifest, place.path(parquet), catalogued=True, elsewhere=elsewhere)
+        with suppress(
+            TraceError
+        ):  # of what the catalogue says: the file itself may be sound, and has the last word
+            manifest = Manifest.from_json(entry.manifest, place.shown(name))
+            parquet = _parquet_of(place, name, manifest)
+            if parquet in names:
+                found.entries[name] = entry
+                return RunFile(manifest, place.path(parquet), catalogued=True, elsewhere=elsewhere)
     for _ in range(_LOOKS):
         text, manifest = read_manifest(place, name)
         parquet = _parquet_of(place, name, manifest)

@@ -117,10 +117,10 @@ class Store:
         if large or self._scanned.has_catalogue:
             self.write_catalogue()
 
-    def write_catalogue(self) -> int:
-        """Make the store's catalogue anew; how many runs it has. Raises `OSError`."""
+    def write_catalogue(self, *, anew: bool = False) -> int:
+        """Bring the store's catalogue up to date; how many runs it has. `anew`: from every manifest. Raises `OSError`."""
         with self._unchanged():
-            entries = scan(self.place, keep=True).entries
+            entries = scan(self.place, keep=True, anew=anew).entries
         catalogue.write(self.place, entries)
         return len(entries)
 

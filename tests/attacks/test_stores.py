@@ -171,7 +171,7 @@ def test_a_run_that_is_left_out_is_said(project):
     fill(project, range(5, 8))
     cut_off(project, 6)
     deviations = result_of(es("test", "learns", "--json", cwd=project))["deviations"]
-    assert any("1 runs are left out" in text and "sim-d32-s6" in text for text in deviations)
+    assert any("1 run left out" in text and "sim-d32-s6" in text for text in deviations)
 
 
 def test_the_name_of_a_run_whose_write_was_cut_off_is_taken(project):

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from emergence_stats.traces.write import write_run
-from tests.support import edit, es, failed, result_of
+from tests.support import add_run, edit, es, failed, result_of
 
 MODULE = '''
 """A planted number is high."""
@@ -434,3 +434,13 @@ def test_what_public_names_mean_cannot_be_changed():
 
     with pytest.raises(TypeError):
         emergence_stats.MODULES["Prediction"] = "regions"
+
+
+def test_text_is_no_value_even_where_it_reads_as_a_number(project):
+    add_run(project / "data", 0)
+    edit(
+        project / "hypotheses" / "learns.py",
+        'return run.traces("accuracy").values[:, -last:].mean()',
+        'return "0.7"',
+    )
+    failed(es("test", "learns", cwd=project), "'0.7', not a number")

@@ -297,6 +297,43 @@ def test_a_catalogue_that_lies_is_found_when_its_run_is_read_and_when_all_are_ch
     assert "catalogue has another manifest" in done.stderr
 
 
+def test_a_damaged_catalogue_says_nothing(tmp_path):
+    for seed in range(3):
+        add_run(tmp_path, seed, tasks=("add",))
+    age(tmp_path)
+    truth = [run.manifest for run in Store.open(tmp_path).runs]
+    Store.open(tmp_path).write_catalogue()
+    file = tmp_path / catalogue.NAME
+    whole = file.read_bytes()
+    damages = [
+        whole[:at] + bytes([whole[at] ^ 0x24]) + whole[at + 1 :] for at in range(0, len(whole), 7)
+    ]
+    for damaged in [*damages, whole[: len(whole) // 2], b"", b"PAR1"]:
+        file.write_bytes(damaged)
+        assert [run.manifest for run in Store.open(tmp_path).runs] == truth
+
+
+def test_a_catalogue_with_a_broken_manifest_does_not_speak_against_the_run(tmp_path):
+    add_run(tmp_path, 0, tasks=("add",))
+    age(tmp_path)
+    Store.open(tmp_path).write_catalogue()
+    name, entry = next(iter(catalogue.read(locate(tmp_path), _info(tmp_path)).items()))
+    catalogue.write(locate(tmp_path), {name: entry._replace(manifest=b"{}")})
+    assert opened(tmp_path) == (["sim-d32-s0"], [catalogue.NAME, "sim-d32-s0.json"])
+
+
+def test_a_catalogue_that_lies_is_made_anew_from_the_manifests(tmp_path):
+    add_run(tmp_path, 0, tasks=("add",))
+    age(tmp_path)
+    Store.open(tmp_path).write_catalogue()
+    name, entry = next(iter(catalogue.read(locate(tmp_path), _info(tmp_path)).items()))
+    lie = entry.manifest.replace(b'"seed": 0', b'"seed": 9')
+    catalogue.write(locate(tmp_path), {name: entry._replace(manifest=lie)})
+    assert es("traces", "catalogue", "--traces", str(tmp_path)).returncode == 0
+    assert Store.open(tmp_path).runs[0].manifest.seed == 0
+    assert es("traces", "validate", str(tmp_path)).returncode == 0
+
+
 def test_a_catalogue_of_nothing_or_of_too_much_is_as_none(tmp_path, monkeypatch):
     import pyarrow.parquet as pq
 

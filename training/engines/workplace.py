@@ -7,7 +7,6 @@ answer loses nothing: the next collection sends what is left.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import shutil
@@ -15,11 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs
 
 from emergence_stats.errors import CollectError, TraceError, UsageError
 from emergence_stats.traces.format import Manifest
-from emergence_stats.traces.places import kept_here, local_folder, locate
+from emergence_stats.traces.places import destination, kept_here, local_folder, locate
 from emergence_stats.traces.remote import send
 from emergence_stats.traces.remove import remove_runs
 from emergence_stats.traces.store import RunFile, Store
@@ -131,27 +129,14 @@ class Workplace:
             remove_runs(self.outbox, [run_id])
 
 
-def destination(uri: str) -> str:
-    """A store elsewhere by what tells it from others: its address, and the server that is asked for it."""
-    address, _, options = uri.partition("?")
-    server = parse_qs(options).get("endpoint_override", [])
-    if not server and address.startswith("s3:"):
-        named = map(os.environ.get, ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"))
-        server = [each for each in named if each][:1]
-    return " at ".join([address.rstrip("/"), *server])
-
-
 def _kept_for(uri: str) -> Path:
     """Where runs for a store elsewhere are kept on this machine. Raises `UsageError` where no folder of the user is known."""
-    mine = destination(uri)
     try:
-        folder = kept_here(uri)
+        return kept_here(uri)
     except RuntimeError:  # as of a user whom the system does not know, in a container
         raise UsageError(
             f"there is no home directory to keep runs for {uri} in until they are there; set XDG_STATE_HOME, or name a folder with --scratch"
         ) from None
-    # `kept_here` leaves out the server, and two may have a bucket of one name
-    return folder.with_name(hashlib.sha256(mine.encode()).hexdigest()[:12])
 
 
 def send_run(file: RunFile, uri: str) -> None:

@@ -196,7 +196,7 @@ def traces_catalogue(
     """
     store = session_of(context).store(traces)
     _end_with(store.faults)
-    runs = store.write_catalogue()
+    runs = store.write_catalogue(anew=True)
     if as_json:
         print_json({"schema_version": 1, "store": store.uri, "runs": runs})
     else:
