@@ -8,19 +8,19 @@ python docs/gallery.py --trust    a table of what else was looked at before one 
 
 from __future__ import annotations
 
-import math
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from scales import tested
 
 from emergence_stats.claims.project import Loaded, Project
-from emergence_stats.core.plan import Prediction
 from emergence_stats.evaluation import recorded
+from emergence_stats.evaluation.results import Result
 from emergence_stats.reports.markdown import markdown_table
+from emergence_stats.reports.words import ends_in_unit, in_unit, region_in_unit, reported_rows
 from emergence_stats.robustness import recorded as robustness
-from emergence_stats.support.words import number
 
 _SCOPES = {"every scale": "every scale", "average": "the average over scales"}
 
@@ -28,49 +28,50 @@ _SCOPES = {"every scale": "every scale", "average": "the average over scales"}
 def main() -> int:
     project = Project()
     verdicts = recorded.read(project.folder / "verdicts.lock")
-    others = robustness.read(project.folder / robustness.FILE)
-    units, meanings = (
-        tomllib.loads((project.folder / name).read_text("utf-8"))
-        for name in ("shown.toml", "meaning.toml")
-    )
-    claims = [(project.load(name), verdicts[name]) for name in project.sources]
-    tested = [(one, entry) for one, entry in claims if entry["basis"] == "confirmatory"]
-    columns: tuple[str, ...] = ()
-    rows: Iterator[tuple[str, ...]] = iter(())
     if "--short" in sys.argv[1:]:
-        columns = ("claim", "verdict")
-        rows = (
-            (f"[{one.hypothesis.claim.text}](gallery.md#{one.name})", _verdict(one, entry))
-            for one, entry in claims
-        )
-    elif "--found" in sys.argv[1:]:
-        columns = ("claim", "verdict", "measured", "it means")
-        rows = (
-            (
-                f"[{one.name}](docs/gallery.md#{one.name})",
-                _verdict(one, entry),
-                _measured(one, entry, units),
-                meanings[one.name][entry["verdict"]],
-            )
-            for one, entry in tested
-        )
+        lines = markdown_table(
+            ("claim", "verdict"),
+            [
+                (f"[{one.hypothesis.claim.text}](gallery.md#{one.name})", _verdict(one, verdicts[one.name]))
+                for one in map(project.load, project.sources)
+            ],
+        )  # fmt: skip
     elif "--trust" in sys.argv[1:]:
-        columns = ("claim", "verdict", "analyses", "seeds for a chance of 80%")
-        rows = (
-            (
-                f"[{one.name}](gallery.md#{one.name})",
-                _verdict(one, entry),
-                _analyses(others[one.name]),
-                _seeds(others[one.name]),
-            )
-            for one, entry in tested
-        )
-    if columns:
-        lines = markdown_table(columns, list(rows))
+        others = robustness.read(project.folder / robustness.FILE)
+        lines = markdown_table(
+            ("claim", "verdict", "analyses", "seeds for a chance of 80%"),
+            [
+                (f"[{name}](gallery.md#{name})", _verdict(project.load(name), entry), _analyses(others[name]), _seeds(others[name]))
+                for name, entry in verdicts.items()
+                if entry["basis"] == "confirmatory"
+            ],
+        )  # fmt: skip
     else:
-        lines = [line for one, entry in claims for line in _section(one, entry, project, units, meanings)]  # fmt: skip
+        meanings = tomllib.loads((project.folder / "meaning.toml").read_text("utf-8"))
+        found = {
+            one.name: Found(_verdict(one, entry), _measured(result, entry), _paper(result), meanings[one.name][entry["verdict"]])
+            for one, entry, result in tested(project)
+        }  # fmt: skip
+        if "--found" in sys.argv[1:]:
+            columns = ("claim", "verdict", "measured, by size", "the paper", "it means")
+            lines = markdown_table(
+                columns,
+                [(f"[{name}](docs/gallery.md#{name})", *one) for name, one in found.items()],
+            )
+        else:
+            claims = [project.load(name) for name in project.sources]
+            lines = [line for one in claims for line in _section(one, verdicts[one.name], project, found.get(one.name))]  # fmt: skip
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
+
+
+class Found(NamedTuple):
+    """What came out of a claim, in words."""
+
+    verdict: str
+    measured: str
+    paper: str
+    means: str
 
 
 def _verdict(loaded: Loaded, entry: Mapping[str, Any]) -> str:
@@ -82,23 +83,29 @@ def _verdict(loaded: Loaded, entry: Mapping[str, Any]) -> str:
     return f"**{entry['verdict']}**{f', with reservations: {kinds}' if kinds else ''}"
 
 
-Tables = Mapping[str, Mapping[str, str]]
+def _measured(result: Result, entry: Mapping[str, Any]) -> str:
+    """The prediction on which the verdict rests, the first that earns it: at each size, or of all; how many others there are."""
+    earned = [p for p in result.predictions if str(p.verdict) == entry["verdict"]]
+    p = (earned or list(result.predictions))[0]
+    if str(p.scope) == "every scale":
+        sizes = ", ".join(s.scale.removesuffix("L4") for s in p.estimate.scales)
+        values = ", ".join(in_unit(p, s.value) for s in p.estimate.scales)
+        said = f"{values} at {sizes}"
+    else:
+        said = f"{in_unit(p, p.estimate.value)} {ends_in_unit(p, p.estimate.interval)}"
+    n = len(result.predictions) - 1
+    more = f" ({n} more)" if n else ""
+    return f"{p.name}: {said}; claimed {region_in_unit(p)}{more}"
 
 
-def _measured(loaded: Loaded, entry: Mapping[str, Any], units: Tables) -> str:
-    """The prediction on which the verdict rests: the first that earns it; how many others there are."""
-    found = entry["predictions"]
-    predictions = loaded.hypothesis.predictions
-    p = next(
-        (p for p in predictions if found[p.name]["verdict"] == entry["verdict"]), predictions[0]
+def _paper(result: Result) -> str:
+    """What each version of the paper reports, and whether ours agrees where the paper's error is known."""
+    agrees = {c.version: c.agrees for c in result.comparisons}
+    said = {True: " (agrees)", False: " (does not agree)"}
+    return "; ".join(
+        f"{version} {text}{said.get(agrees.get(version), '')}"
+        for version, text in reported_rows(result)
     )
-    unit = next(
-        (unit for name, unit in units.get(loaded.name, {}).items() if fnmatchcase(p.name, name)),
-        None,
-    )
-    value, ends = found[p.name]["estimate"], found[p.name]["interval"]
-    more = f" ({len(predictions) - 1} more)" if len(predictions) > 1 else ""
-    return f"{p.name} {_shown(value, unit)} {_ends(ends, unit)}, claimed {_region(p, unit)}{more}"
 
 
 def _analyses(entry: Mapping[str, Any]) -> str:
@@ -116,36 +123,20 @@ def _seeds(entry: Mapping[str, Any]) -> str:
     return f"{', '.join(each) or 'none found'}; of {entry['power']['planned_seeds']}"
 
 
-def _shown(value: float | None, unit: str | None) -> str:
-    if value is None:
-        return "none"
-    if unit == "factor":
-        return f"x{number(math.exp(value))}"
-    return f"{number(100 * value)}%" if unit == "percent" else number(value)
-
-
-def _ends(ends: Sequence[float | None], unit: str | None) -> str:
-    return f"[{_shown(ends[0], unit)}, {_shown(ends[1], unit)}]"
-
-
-def _region(p: Prediction, unit: str | None) -> str:
-    lo, hi = p.region.lo, p.region.hi
-    if lo is not None and hi is not None:
-        return _ends((lo, hi), unit)
-    return f"{str(p.region).split(' ')[0]} {_shown(hi if lo is None else lo, unit)}"
-
-
 def _section(
-    loaded: Loaded, entry: Mapping[str, Any], project: Project, units: Tables, meanings: Tables
+    loaded: Loaded, entry: Mapping[str, Any], project: Project, found: Found | None
 ) -> Iterator[str]:
     claim = loaded.hypothesis.claim
     yield from (f"## {loaded.name}", "")
     verdict = _verdict(loaded, entry)
     source = f" {claim.paper}." if claim.paper else ""
     yield from (f"**{claim.text}**{source} {verdict[0].upper()}{verdict[1:]}.", "")
-    if entry["basis"] == "confirmatory":
-        measured = _measured(loaded, entry, units)
-        yield from (f"{meanings[loaded.name][entry['verdict']]} Measured: {measured}.", "")
+    if found is not None:
+        yield from (found.means, "")
+        yield from (
+            f"- Measured: {found.measured} ([all predictions](second_study.md#what-came-out)).",
+        )
+        yield from (f"- The paper: {found.paper}.", "")
     # the first paragraph says the claim again
     _, *paragraphs = (loaded.module.__doc__ or "").strip().split("\n\n")
     yield from (line for text in paragraphs for line in (text, ""))

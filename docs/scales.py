@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from emergence_stats.claims.project import Project
+from emergence_stats.claims.project import Loaded, Project
 from emergence_stats.evaluation import recorded
 from emergence_stats.evaluation.evaluate import evaluate
 from emergence_stats.evaluation.results import PredictionResult, Result
@@ -29,20 +29,21 @@ from emergence_stats.traces.store import Store
 
 def main() -> int:
     project = Project()
+    some = tested(project)
+    scales = list(dict.fromkeys(s for one, _, _ in some for s in one.hypothesis.design.scales or ()))  # fmt: skip
+    lines = [f"| prediction | {' | '.join(scales)} | all | claimed | |", "|---" * (len(scales) + 4) + "|"]  # fmt: skip
+    lines += [line for _, entry, result in some for line in _rows(result, entry, scales)]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def tested(project: Project) -> list[tuple[Loaded, Mapping[str, Any], Result]]:
+    """The claims that have their runs, what is recorded of each, and their estimates, without controls."""
     verdicts = recorded.read(project.folder / "verdicts.lock")
     names = [n for n in project.sources if verdicts[n]["basis"] == "confirmatory"]
     loaded = [project.load(name) for name in names]
     results = in_units(evaluate(loaded, Store.open(project.traces), controls=False), project)
-    scales = list(
-        dict.fromkeys(name for one in loaded for name in (one.hypothesis.design.scales or ()))
-    )
-    lines = [
-        f"| prediction | {' | '.join(scales)} | all | claimed | |",
-        "|---" * (len(scales) + 4) + "|",
-    ]
-    lines += [line for result in results for line in _rows(result, verdicts[result.name], scales)]
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0
+    return [(one, verdicts[one.name], result) for one, result in zip(loaded, results, strict=True)]
 
 
 def _rows(result: Result, entry: Mapping[str, Any], scales: list[str]) -> Iterator[str]:
