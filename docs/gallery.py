@@ -78,7 +78,11 @@ def _verdict(loaded: Loaded, entry: Mapping[str, Any]) -> str:
     """With what qualifies it; of a claim without runs of its plan, that."""
     if entry["basis"] != "confirmatory":
         registered = loaded.source.lock.exists()
-        return "runs are being collected" if registered else "not registered, and without runs here"
+        return (
+            "registered, runs not collected yet"
+            if registered
+            else "not registered, and without runs here"
+        )
     kinds = ", ".join(entry["qualifiers"])
     return f"**{entry['verdict']}**{f', with reservations: {kinds}' if kinds else ''}"
 
