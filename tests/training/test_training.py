@@ -21,7 +21,7 @@ from emergence_training.measures.rankme import rankme  # noqa: E402
 from emergence_training.measures.sampler import Sampler  # noqa: E402
 from emergence_training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
 from emergence_training.model.packed import Packed, packed_answer_loss  # noqa: E402
-from emergence_training.suites import SUITES, DeepMeasures, LogSpaced, Scale  # noqa: E402
+from emergence_training.suites import SUITES, DeepMeasures, LogSpaced, Scale, named  # noqa: E402
 
 
 def split(task, level, n=500):
@@ -105,11 +105,13 @@ def test_shuffled_answers_keep_problems_and_answers_but_not_what_joins_them():
 
 def test_a_suite_has_the_config_of_its_shipped_runs():
     """A new field would make every shipped run another run, and a pilot an unseen one."""
-    for run in Store.open("data").runs[::7]:
-        suite = SUITES[run.manifest.suite]
+    for run in Store.open("data").runs:
+        suite = named()[run.manifest.suite]
         scale = next(s for s in suite.scales if s.name == run.manifest.scale)
         config = json.loads(json.dumps(suite.config(scale, run.manifest.seed)))
         shipped = {k: v for k, v in run.manifest.config.items() if k != "threads"}
+        if suite.name not in SUITES:  # of language models, which add the digests of their data
+            shipped = {key: shipped.get(key) for key in config}
         assert config == shipped
 
 
