@@ -132,6 +132,8 @@ class Reader:
         some = [min(many, key=lambda e: len(e.context)), max(every, key=lambda e: len(e.context))]
         tokens = torch.tensor([some[0].context], device=device)
         own = self.model(input_ids=tokens).logits[0, -1].float()
+        if not torch.isfinite(own).all():
+            return  # a checkpoint that overflows tells nothing of how its model reads; its scores are NaN
         try:
             ours = self.head(self.base(input_ids=tokens).last_hidden_state[0, -1]).float()
             found = self._batch(Batch.of(some, [0, 1], device))[0]

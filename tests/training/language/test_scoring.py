@@ -141,6 +141,14 @@ def test_a_model_that_cannot_be_read_in_this_way_is_refused(make, said):
         Reader(net).check({("a", 0): random_items()}, CPU)
 
 
+def test_a_checkpoint_that_overflows_is_measured_as_not_a_number():
+    net, probes = model(), {("a", 0): random_items()}
+    net.get_output_embeddings().weight.data.fill_(torch.inf)
+    Reader(net).check(probes, CPU)
+    scores = Reader(net).score(probes["a", 0], list(batches(probes["a", 0], 5, CPU)))
+    assert np.isnan(choices(probes["a", 0], scores.log_probs)["accuracy"])
+
+
 def test_states_that_are_not_finite_have_no_rank():
     states = torch.randn(3, 4, 10, 6, dtype=torch.float64)
     states[1, 2, 0, 0] = torch.inf
