@@ -29,18 +29,26 @@ def write_whole(path: Path, text: str) -> None:
         return
     hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.writing")
     try:
-        with hidden.open("x", encoding="utf-8") as stream:
-            if path.exists():
-                hidden.chmod(path.stat().st_mode & 0o777)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(hidden, path)
-        sync_folder(path.parent)
-    except OSError as error:  # with the path that the user gave
-        raise OSError(error.errno, error.strerror, str(path)) from None
+        with as_of(path):
+            with hidden.open("x", encoding="utf-8") as stream:
+                if path.exists():
+                    hidden.chmod(path.stat().st_mode & 0o777)
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(hidden, path)
+            sync_folder(path.parent)
     finally:
         hidden.unlink(missing_ok=True)
+
+
+@contextmanager
+def as_of(path: object) -> Iterator[None]:
+    """An `OSError` inside names this file: Python names none when a write fails, and that of a hidden file means nothing to a user."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
 
 
 def sync_folder(folder: Path) -> None:

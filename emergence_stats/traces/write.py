@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from emergence_stats.core.runs import KEY_COLUMNS
 from emergence_stats.errors import TraceError
-from emergence_stats.support.files import only_one, sync_folder
+from emergence_stats.support.files import as_of, only_one, sync_folder
 from emergence_stats.traces.check import check_table
 from emergence_stats.traces.format import (
     Manifest,
@@ -103,7 +103,8 @@ class PreparedRun:
     def stage(self) -> StagedRun | SentRun:
         """Write what readers ignore until `publish`. Raises `OSError`, leaving nothing."""
         if self.place.folder is not None:
-            return self._stage(self.place.folder)
+            with as_of(self.place.folder / self.manifest.suite / f"{self.manifest.run_id}.parquet"):
+                return self._stage(self.place.folder)
         with tempfile.TemporaryDirectory() as scratch:
             here = self._stage(Path(scratch))
             return send(self.place, here.hidden_parquet, here.manifest, here.token)

@@ -1,4 +1,5 @@
-"""Golden values: the seven probe sets as lm-evaluation-harness scores them, on a GPT-NeoX whose weights numpy draws.
+"""Golden values: the seven probe sets as lm-evaluation-harness scores them, on a GPT-NeoX whose weights numpy draws; with a tokenizer
+that puts nothing before a text, as Pythia's, and with one that puts a token there, as Llama's and Gemma's.
 
     pip install lm_eval
     python -m tests.golden.lm_eval > tests/golden/lm_eval.json
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tokenizers.processors import TemplateProcessing
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
 from emergence_training.language.items import shipped_items
@@ -42,10 +44,16 @@ def model():
     return net.eval()
 
 
-def words():
-    return PreTrainedTokenizerFast(
+def words(*, begins):
+    """`begins`: whether each text begins with a token of its own."""
+    found = PreTrainedTokenizerFast(
         tokenizer_file=str(tokenizer.FILE), bos_token=tokenizer.END, eos_token=tokenizer.END
     )
+    if begins:
+        found.backend_tokenizer.post_processor = TemplateProcessing(
+            single=f"{tokenizer.END} $A", special_tokens=[(tokenizer.END, 0)]
+        )
+    return found
 
 
 def by_set():
@@ -57,11 +65,21 @@ def by_set():
 
 def main():
     import lm_eval
+
+    golden = {"lm_eval": lm_eval.__version__}
+    for begins, name in ((False, "bare"), (True, "begun")):
+        golden[name] = scored(begins)
+    sys.stdout.write(json.dumps(golden, indent=1) + "\n")
+
+
+def scored(begins):
+    """Of each set accuracy, accuracy by length, and log-probabilities of some items."""
+    import lm_eval
     from lm_eval.api.task import ConfigurableTask
     from lm_eval.models.huggingface import HFLM
 
-    harness = HFLM(pretrained=model(), tokenizer=words(), batch_size=1)
-    golden = {"lm_eval": lm_eval.__version__}
+    harness = HFLM(pretrained=model(), tokenizer=words(begins=begins), batch_size=1)
+    golden = {}
     with tempfile.TemporaryDirectory() as folder:
         tasks = []
         for name, items in by_set().items():
@@ -104,7 +122,7 @@ def main():
             "acc_norm": result["acc_norm,none"],
             "log_probs": [[float(r[0][0]) for r in s["resps"]] for s in samples],
         }
-    sys.stdout.write(json.dumps(golden, indent=1) + "\n")
+    return golden
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ SCALE = Scale(8, 2, heads=2)
 TINY = dataclasses.replace(
     SUITES["smoke"], name="tiny", scales=(SCALE,), steps=12, dense_steps=4, checkpoints=7, evaluation_samples=20
 )  # fmt: skip
+WILD = dataclasses.replace(TINY, name="wild", learning_rate_times_width=1e20, warmup=1, clip_norm=1e30)  # fmt: skip
 
 
 def wait_until(condition, seconds=60):
@@ -136,14 +137,13 @@ def test_a_network_that_is_lost_in_the_middle_of_a_write_tears_and_loses_nothing
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_what_was_measured(tmp_path):
-    wild = dataclasses.replace(TINY, name="wild", learning_rate_times_width=1e20, warmup=1, clip_norm=1e30)  # fmt: skip
-    manifest = train_run(tmp_path, wild, SCALE, 0)
+    manifest = train_run(tmp_path, WILD, SCALE, 0)
     stopped = manifest.further["stopped"]
-    assert "loss is" in stopped["error"] and stopped["last_step"] < wild.last_step  # noqa: PT018
+    assert "loss is" in stopped["error"] and stopped["last_step"] < WILD.last_step  # noqa: PT018
     store = Store.open(tmp_path)
     steps = store.read(store.runs[0]).column("step").to_pylist()
     assert max(steps) == stopped["last_step"]
-    assert missing_runs(tmp_path, wild, None, [0]) == []
+    assert missing_runs(tmp_path, WILD, None, [0]) == []
 
 
 def test_a_batch_that_does_not_fit_is_taken_in_pieces(monkeypatch):
@@ -205,21 +205,23 @@ def test_a_process_that_is_killed_is_named_and_its_run_can_be_continued(tmp_path
     assert not multiprocessing.active_children()
 
 
-def test_jobs_of_a_queue_give_the_same_traces(tmp_path):
+def test_jobs_of_a_queue_give_the_same_traces(tmp_path, capfd):
+    """One of them diverges, which is said."""
     pytest.importorskip("submitit")
-    suite = dataclasses.replace(TINY, name="smoke", scales=(SCALE,))
+    suite = dataclasses.replace(WILD, name="smoke", scales=(SCALE,))
     for seed in (0, 1):
         train_run(tmp_path / "here", suite, SCALE, seed)
     options = Options(slurm={"cluster": "local"})
     assert collect(tmp_path / "queue", suite, None, [0, 1], engine="slurm", options=options) == 2
     assert traces(tmp_path / "queue") == traces(tmp_path / "here")
+    assert "smoke-d8L2-s0 stopped early: the loss is" in capfd.readouterr().err
 
 
-def test_a_job_that_fails_names_its_logs(tmp_path):
+def test_a_job_that_fails_says_why_and_names_its_logs(tmp_path):
     pytest.importorskip("submitit")
     suite = dataclasses.replace(TINY, name="broken", batch=-1)
     options = Options(slurm={"cluster": "local"})
-    with pytest.raises(CollectError, match="logs: "):
+    with pytest.raises(CollectError, match=r"s0 failed: \w+Error: .*negative.* \(logs: "):
         collect(tmp_path / "queue", suite, None, [0], engine="slurm", options=options)
 
 
@@ -281,7 +283,8 @@ NOTICES_SOON = {
 }
 
 
-def test_a_cluster_that_loses_a_node_gives_the_same_traces(tmp_path, monkeypatch):
+def test_a_cluster_that_loses_a_node_gives_the_same_traces(tmp_path, monkeypatch, capfd):
+    """And says of a run there that it diverged."""
     monkeypatch.setenv("RAY_worker_niceness", "0")  # else they wait for all other tests
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
@@ -308,6 +311,8 @@ def test_a_cluster_that_loses_a_node_gives_the_same_traces(tmp_path, monkeypatch
         loses.join()
         assert lost == [0]  # both were in the middle
         assert traces(store) == traces(tmp_path / "here")
+        assert collect(store, WILD, None, [0], engine="ray", options=options) == 1
+        assert "wild-d8L2-s0 stopped early: the loss is" in capfd.readouterr().err
     finally:
         cluster.shutdown()
 

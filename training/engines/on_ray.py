@@ -43,8 +43,8 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
                         bars.show(run_id, step, loss, each=False)
                 for reference in ended:
                     task = running.pop(reference)
-                    problem = _problem(task, reference)
-                    bars.finish(task.run_id, written=problem is None)
+                    problem, stopped = _end(task, reference)
+                    bars.finish(task.run_id, written=problem is None, stopped=stopped)
                     done += problem is None
                     failure = failure or problem
         finally:
@@ -139,22 +139,24 @@ def _submit(task: Task, board: Any, retries: int) -> Any:
     return remote.remote(task, board)
 
 
-def _train(task: Task, board: Any) -> None:
-    from emergence_training.engines.task import make
+def _train(task: Task, board: Any) -> str:
+    """Why the run stopped early, if it did."""
+    from emergence_training.engines.task import make, stopped_text
 
     try:
-        make(task, lambda step, _steps, loss: board.put.remote(task.run_id, step, loss))
+        manifest = make(task, lambda step, _steps, loss: board.put.remote(task.run_id, step, loss))
+        return stopped_text(manifest)
     except Exception as error:
         raise failure_of(task.run_id, error) from None
 
 
-def _problem(task: Task, reference: Any) -> Exception | None:
+def _end(task: Task, reference: Any) -> tuple[Exception | None, str]:
+    """Why a run failed, or why one that is written stopped early."""
     import ray
 
     try:
-        ray.get(reference)
+        return None, str(ray.get(reference))
     except ray.exceptions.RayTaskError as error:
-        return failure_of(task.run_id, error.cause if error.cause is not None else error)
+        return failure_of(task.run_id, error.cause if error.cause is not None else error), ""
     except ray.exceptions.RayError as error:
-        return failure_of(task.run_id, OSError(f"its worker was lost for good ({error})"))
-    return None
+        return failure_of(task.run_id, OSError(f"its worker was lost for good ({error})")), ""

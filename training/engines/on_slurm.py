@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -16,24 +17,27 @@ from typing import Any
 from emergence_stats.errors import CollectError, UsageError
 
 from .bars import Bars
-from .task import Options, Task, failure_of, make
+from .task import Options, Task, failure_of, make, stopped_text
 from .workplace import Workplace
 
 _LOOK_EVERY = 2.0  # seconds between looks at the queue
 _TELL_EVERY = 5.0  # seconds between a job's words on how far it is
 _CLUSTERS = ("slurm", "local", "debug")
+_RULE = "-" * 20
 CLUSTER = "cluster"  # of the parameters: submitit's executor, slurm, local or debug
 
 
 class Job:
-    """What a node does: one run. It is put into the queue again where the cluster stops it before its end."""
+    """What a node does: one run; returns why it stopped early, if it did. It is put into the queue again where the cluster stops it
+    before its end.
+    """
 
     def __init__(self, task: Task, told: str) -> None:
         self.task, self.told, self._last = task, told, 0.0
 
-    def __call__(self) -> None:
+    def __call__(self) -> str:
         try:
-            make(self.task, self._tell)
+            return stopped_text(make(self.task, self._tell))
         except Exception as error:
             raise failure_of(self.task.run_id, error) from None
 
@@ -76,7 +80,8 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
                     continue
                 problem = _problem(run_id, jobs.pop(run_id))
                 told[run_id].unlink(missing_ok=True)
-                bars.finish(run_id, written=problem is None)
+                stopped = job.result() if problem is None else ""
+                bars.finish(run_id, written=problem is None, stopped=stopped)
                 done += problem is None
                 failure = failure or problem
             if jobs:
@@ -152,5 +157,13 @@ def _problem(run_id: str, job: Any) -> Exception | None:
     error = job.exception()
     if error is None:
         return None
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return CollectError(f"run {run_id} failed: {lines[-1]} (logs: {job.paths.stderr})")
+    return CollectError(f"run {run_id} failed: {_last_word(str(error))} (logs: {job.paths.stderr})")
+
+
+def _last_word(said: str) -> str:
+    """What a job died of, in a line of what submitit says of it: the end of the traceback, which it puts between two rules."""
+    _, ruled, rest = said.partition(f"\n{_RULE}")
+    trace = rest.partition(f"\n{_RULE}")[0] if ruled else said.partition("\n")[0]
+    lines = [line.strip() for line in trace.splitlines() if line.strip(" -")]
+    found = lines[-1] if lines else "nothing more is said"
+    return re.sub(r"^(\w+\.)+(?=\w+(Error|Exception|Interrupt)\b)", "", found)

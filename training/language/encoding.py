@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,17 +31,29 @@ class Encoded:
 Probes = Mapping[tuple[str, int], Sequence[Encoded]]  # by set and level, in the order of the traces
 
 
-def encode_item(item: Item, encode: Encode, first: int | None) -> Encoded:
+def first_tokens(tokenizer: Any) -> list[int]:
+    """What a tokenizer of transformers puts before any text if it is left to, as Llama's and Gemma's do and Pythia's does not."""
+    alone, whole = (tokenizer.encode("a", add_special_tokens=special) for special in (False, True))
+    places = [i for i in range(len(whole)) if whole[i : i + len(alone)] == alone]
+    return list(whole[: places[0]]) if places else []
+
+
+def encode_item(
+    item: Item, encode: Encode, first: int | None, before: Sequence[int] = ()
+) -> Encoded:
     """An option is what the tokens of context and option together have beyond those of the context alone.
 
-    `first`: the token before an empty context. Raises `CollectError` for an option that adds no token.
+    `before`: tokens before every context that is not empty; `first`: the one token of an empty context. Raises `CollectError` for
+    an option that adds no token.
     """
     context = encode(item.context) if item.context else []
     options = [encode(item.context + option)[len(context) :] for option in item.options]
-    if not context:
-        if first is None:
-            raise CollectError("an item has no context, and the tokenizer no first token")
+    if context:
+        context = [*before, *context]
+    elif first is not None:
         context = [first]
+    else:
+        raise CollectError("an item has no context, and the tokenizer no first token")
     if not all(options):
         raise CollectError(f"an option adds no token to {item.context!r}: {item.options}")
     characters = [len(option.lstrip(" ")) for option in item.options]

@@ -69,10 +69,8 @@ class Evaluation:
         for rows in self.text.split(self.size) if len(self.text) else ():
             inputs, targets = rows[:, :-1].clamp_min(_TEXT), rows[:, 1:]
             there = targets >= 0
-            final = reader.base(input_ids=inputs, use_cache=False).last_hidden_state[there]
-            total += float(
-                F.cross_entropy(reader.head(final).float(), targets[there], reduction="sum")
-            )
+            scores = reader.next_scores(inputs, there)
+            total += float(F.cross_entropy(scores, targets[there], reduction="sum"))
             n += int(there.sum())
         return total / n if n else math.nan
 

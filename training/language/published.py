@@ -28,10 +28,10 @@ from ..engines.task import StepProgress, Task
 from ..engines.workplace import Workplace
 from ..suites import Published, PublishedSuite
 from .checkpoints import NoRevisionError, checkpoint, digest_of, load_model, load_tokenizer
-from .encoding import Probes, check_lengths, encode_item
+from .encoding import Probes, check_lengths, encode_item, first_tokens
 from .evaluation import Evaluation, rows_of_text
 from .items import Items, shipped_items
-from .scoring import Reader
+from .rows import reader_of
 
 AT_A_TIME = (
     16  # items: the scores of a vocabulary of 50,000 tokens take the memory that the weights leave
@@ -131,12 +131,14 @@ class _Run:
         def encode(text: str) -> list[int]:
             return tokenizer.encode(text, add_special_tokens=False)
 
+        before = first_tokens(tokenizer)
         first = tokenizer.bos_token_id
         first = tokenizer.eos_token_id if first is None else first
         probes: Probes = {
-            key: [encode_item(item, encode, first) for item in some]
+            key: [encode_item(item, encode, first, before) for item in some]
             for key, some in self._items.items()
         }
+        self._state["first_tokens"] = before
         check_lengths(
             probes, getattr(model.config.get_text_config(), "max_position_embeddings", None)
         )
@@ -153,8 +155,12 @@ class _Run:
 
     def _read(self, model: Any) -> list[Reading]:
         assert self._evaluation is not None
-        reader = Reader(model)
-        reader.check(self._evaluation.probes, self._device)
+        reader = reader_of(model, self._evaluation.probes, self._device)
+        if reader.by_rows and "by_rows" not in self._state:
+            self._state["by_rows"] = reader.by_rows
+            sys.stderr.write(
+                f"{self._task.run_id}: each option is read in a row of its own, which takes longer: {reader.by_rows}\n"
+            )
         return self._evaluation.measure(reader)
 
     def _check_absent(self) -> None:
@@ -201,6 +207,7 @@ class _Run:
                 "checkpoints": {r: state["digests"][r] for r in usable},
                 **({"folder": self._repository} if self._repository != address else {}),
                 **({"left_out": said} if said else {}),
+                **{k: state[k] for k in ("by_rows", "first_tokens") if state.get(k)},
                 **({"step_unit": unit} if (unit := self._suite.step_unit) != OPTIMISER else {}),
             },
         )

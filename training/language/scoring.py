@@ -1,7 +1,7 @@
 """What a language model makes of items: how likely it finds each option, and its hidden states of each context.
 
 A context is read once, whatever its options: these go on from its keys and values. Same numbers as rows of context and option
-(`tests/training/language/`), which lm-evaluation-harness scores.
+(`tests/training/language/`), which lm-evaluation-harness scores. Models that cannot be read so are read by `rows`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ..measures.rankme import rankme
 from .encoding import Batch, Encoded, Probes
 
 POOLINGS = ("mean", "answer", "unit")
+READING_ERRORS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 _APART = 2e-3  # nats by which float32 may differ between a padded batch and rows alone
 
 
@@ -38,8 +39,14 @@ class Scores:
     states: Tensor
 
 
+class NotSharedError(Exception):
+    """A model whose options cannot go on from one reading of their context, and why."""
+
+
 class Reader:
     """A causal language model of transformers, with its parts by what they are."""
+
+    by_rows: str | None = None  # why each option is read in a row of its own, if so
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -51,21 +58,21 @@ class Reader:
     def score(self, probe: Sequence[Encoded], some: Sequence[Batch]) -> Scores:
         """`some`: all items of the probe, in batches."""
         log_probs: list[NDArray[np.float64]] = [np.empty(0)] * len(probe)
-        pooled: list[Tensor] = []
+        every: list[Tensor] = []
         for batch in some:
             found, states = self._batch(batch)
-            pooled.append(states)
+            every.append(states)
             ends = np.cumsum([len(probe[i].options) for i in batch.which.tolist()])
             for number, values in zip(
                 batch.which.tolist(), np.split(found.cpu().numpy(), ends[:-1]), strict=True
             ):
                 log_probs[number] = values
         order = torch.cat([batch.which for batch in some]).argsort()
-        return Scores(log_probs, torch.cat(pooled, 2)[:, :, order])
+        return Scores(log_probs, torch.cat(every, 2)[:, :, order])
 
     def _batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Log-probabilities (options of all items,) and states (3, L + 2, n, width)."""
-        with self._watched() as seen:
+        with self.watched() as seen:
             out = self.base(input_ids=batch.contexts, use_cache=True)
         stream = torch.stack([*seen, out.last_hidden_state])  # (L + 2, n, T, d)
         last = batch.lengths - 1
@@ -78,7 +85,7 @@ class Reader:
             scores.index_add_(0, batch.options, self._log_probs(final[row, position])[
                 torch.arange(len(row), device=row.device), token
             ])  # fmt: skip
-        return scores.double(), _pooled(stream, batch.lengths)
+        return scores.double(), pooled(stream, batch.lengths)
 
     def _options(self, batch: Batch, cache: Any) -> Tensor:
         """Final states (m, S, d) of the options that have more than one token, after their contexts."""
@@ -95,12 +102,18 @@ class Reader:
         ).last_hidden_state
         return found
 
+    def next_scores(self, inputs: Tensor, there: Tensor) -> Tensor:
+        """Scores (n, vocabulary) of the token after each place of `inputs` (rows, T) that is `there` (rows, T)."""
+        final = self.base(input_ids=inputs, use_cache=False).last_hidden_state[there]
+        scores: Tensor = self.head(final)
+        return scores.float()
+
     def _log_probs(self, final: Tensor) -> Tensor:
         scores: Tensor = self.head(final)
         return scores.float().log_softmax(-1)
 
     @contextmanager
-    def _watched(self) -> Iterator[list[Tensor]]:
+    def watched(self) -> Iterator[list[Tensor]]:
         """What goes into the first block and comes out of each, while inside: L + 1 states (n, T, d)."""
         seen: list[Tensor] = []
 
@@ -120,40 +133,34 @@ class Reader:
 
     @torch.no_grad()
     def check(self, probes: Probes, device: torch.device) -> None:
-        """Raise `CollectError` for a model that cannot be read in this way: that changes its scores after the output embedding, as
-        some scale or cap them; keeps no keys and values; or tells places by them, so that padding between a context and its options
-        moves these.
+        """Raise `NotSharedError` for a model that cannot be read in this way: that changes its scores after the output embedding, as
+        some scale or cap them; keeps no keys and values; tells places by them, so that padding between a context and its options
+        moves these; or has scores that overflow, which tell nothing of how it reads.
 
         The shortest and the longest context of all items, in one batch, against rows of context and option alone.
         """
-        name = type(self.model).__name__
-        every = [item for some in probes.values() for item in some]
-        many = [item for item in every if any(len(option) > 1 for option in item.options)] or every
-        some = [min(many, key=lambda e: len(e.context)), max(every, key=lambda e: len(e.context))]
+        some = some_of(probes)
         tokens = torch.tensor([some[0].context], device=device)
         own = self.model(input_ids=tokens).logits[0, -1].float()
         if not torch.isfinite(own).all():
-            return  # a checkpoint that overflows tells nothing of how its model reads; its scores are NaN
+            raise NotSharedError("its scores are not finite")
         try:
             ours = self.head(self.base(input_ids=tokens).last_hidden_state[0, -1]).float()
             found = self._batch(Batch.of(some, [0, 1], device))[0]
-        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        except READING_ERRORS as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
-            raise CollectError(
-                f"{name} keeps no keys and values of a context as transformers' decoders do, or has states of several widths, which is not "
-                f"supported ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no more is said'})"
+            raise NotSharedError(
+                f"it keeps no keys and values of a context as transformers' decoders do ({type(error).__name__})"
             ) from None
         tolerance = 1e-3 * float(own.abs().max())
         if not torch.allclose(own, ours, rtol=1e-3, atol=tolerance):
-            raise CollectError(
-                f"{name} changes its scores after the output embedding, which is not supported"
-            )
+            raise NotSharedError("it changes its scores after the output embedding")
         plain = torch.tensor([self._plainly(item, k, device) for item in some for k in range(len(item.options))], device=device)  # fmt: skip
         if not torch.allclose(found, plain.double(), rtol=1e-4, atol=_APART):
-            raise CollectError(
-                f"{name} scores an option otherwise where its context is padded, by up to "
-                f"{float((found - plain).abs().max()):.2g} nats, as models do that tell places by what they have kept; that is not supported"
+            raise NotSharedError(
+                "it scores an option otherwise where its context is padded, by up to "
+                f"{float((found - plain).abs().max()):.2g} nats"
             )
 
     def _plainly(self, item: Encoded, k: int, device: torch.device) -> float:
@@ -165,7 +172,14 @@ class Reader:
         return float(chosen.sum())
 
 
-def _pooled(stream: Tensor, lengths: Tensor) -> Tensor:
+def some_of(probes: Probes) -> list[Encoded]:
+    """The items with the shortest context, of those whose options have several tokens, and with the longest of all."""
+    every = [item for some in probes.values() for item in some]
+    many = [item for item in every if any(len(option) > 1 for option in item.options)] or every
+    return [min(many, key=lambda e: len(e.context)), max(every, key=lambda e: len(e.context))]
+
+
+def pooled(stream: Tensor, lengths: Tensor) -> Tensor:
     """States (L + 2, n, T, d) of contexts of these lengths -> (3, L + 2, n, d), in float64."""
     there = torch.arange(stream.shape[2], device=lengths.device) < lengths[:, None]  # (n, T)
     weights = (there / lengths[:, None])[:, None].double()  # (n, 1, T)

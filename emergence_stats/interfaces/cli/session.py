@@ -131,7 +131,13 @@ class Session:
     def _uri(self, given: str | None) -> str:
         if given is not None and not given.strip():
             raise UsageError("--traces is empty; leave it out for the project's own store")
-        return given if given is not None else self.project.traces
+        uri = given if given is not None else self.project.traces
+        if Path(uri).is_file():
+            raise UsageError(
+                f"{uri} is a file, and a trace store is a folder, or an address as s3://lab/traces; `emergence-stats traces import` reads "
+                "files into one"
+            )
+        return uri
 
     def evaluate(
         self,

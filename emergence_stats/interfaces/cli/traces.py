@@ -18,6 +18,7 @@ from emergence_stats.interfaces.cli.options import (
     VerboseOption,
 )
 from emergence_stats.interfaces.cli.session import print_json, session_of
+from emergence_stats.support.files import as_of
 from emergence_stats.support.words import counted, natural, near, ranges, visible
 
 if TYPE_CHECKING:
@@ -196,7 +197,8 @@ def traces_catalogue(
     """
     store = session_of(context).store(traces)
     _end_with(store.faults)
-    runs = store.write_catalogue(anew=True)
+    with as_of(f"the catalogue of {store.uri}"):
+        runs = store.write_catalogue(anew=True)
     if as_json:
         print_json({"schema_version": 1, "store": store.uri, "runs": runs})
     else:

@@ -1,11 +1,18 @@
-"""A GPT-NeoX of a few thousand parameters that is trained for some steps, saved as revisions in the layout of the hub's cache."""
+"""A model of a few thousand parameters that is trained for some steps, saved as revisions in the layout of the hub's cache."""
 
 import hashlib
 import json
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
+from tokenizers.processors import TemplateProcessing
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 TEXT = (
     "The cat sat on the mat and the dog sat on the log. A ship sails the sea, and two ships sail the seas. "
@@ -47,12 +54,40 @@ def model(width=16, layers=2, seed=0):
     return GPTNeoXForCausalLM(config).eval()
 
 
-def publish(folder, steps, repeated=None, seed=0):
+def capped(seed=0):
+    """A Gemma 2 of the same size, which caps its scores."""
+    torch.manual_seed(seed)
+    config = Gemma2Config(
+        vocab_size=320,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        intermediate_size=32,
+        max_position_embeddings=256,
+        final_logit_softcapping=2.0,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return Gemma2ForCausalLM(config).eval()
+
+
+def begun():
+    """The same tokenizer with a token before each text."""
+    words = tokenizer()
+    words.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", 0)]
+    )
+    return words
+
+
+def publish(folder, steps, repeated=None, seed=0, make=model, words=None):
     """Train, and save a revision ``stepN`` at each of `steps`: refs, snapshots, safetensors, as the hub's cache has them.
 
     `repeated`: {step: another}, whose weights it serves instead of its own.
     """
-    words, net = tokenizer(), model(seed=seed)
+    words, net = words or tokenizer(), make(seed=seed)
     optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3)
     tokens = torch.tensor(words.encode(TEXT))
     (folder / "refs").mkdir(parents=True)

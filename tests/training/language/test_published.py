@@ -25,7 +25,7 @@ from emergence_training.language.checkpoints import (  # noqa: E402
 from emergence_training.language.items import Item  # noqa: E402
 from emergence_training.suites import PUBLISHED, Published, PublishedSuite  # noqa: E402
 from tests.support import edit, es, failed, fill  # noqa: E402
-from tests.training.language.models import publish  # noqa: E402
+from tests.training.language.models import begun, capped, publish  # noqa: E402
 
 STEPS = (0, 2, 8, 16, 24)
 ITEMS = {
@@ -92,6 +92,18 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_traces(tmp_path, hub):
     assert seen == list(STEPS)  # none is read twice
     published.train(task(tmp_path / "whole", hub), items=ITEMS)
     assert rows(tmp_path / "killed")[0].equals(rows(tmp_path / "whole")[0])
+
+
+def test_how_a_model_is_read_is_said_and_in_its_manifest(tmp_path, hub, capsys):
+    publish(tmp_path / "hub/models--lab--tiny", (0, 8), make=capped, words=begun())
+    manifest = published.train(
+        task(tmp_path / "store", tmp_path / "hub", steps=(0, 8)), items=ITEMS
+    )
+    assert manifest.further["by_rows"] == "it changes its scores after the output embedding"
+    assert manifest.further["first_tokens"] == [0]
+    assert capsys.readouterr().err.count("each option is read in a row of its own") == 1
+    plain = published.train(task(tmp_path / "plain", hub), items=ITEMS)
+    assert not {"by_rows", "first_tokens"} & set(plain.further)
 
 
 def test_checkpoints_that_repeat_are_left_out_and_named(tmp_path, hub, capsys):

@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+TemplateProcessing = pytest.importorskip("tokenizers.processors").TemplateProcessing
 
 from emergence_stats.errors import CollectError  # noqa: E402
 from emergence_training.language.encoding import (  # noqa: E402
@@ -12,9 +13,11 @@ from emergence_training.language.encoding import (  # noqa: E402
     batches,
     check_lengths,
     encode_item,
+    first_tokens,
 )
 from emergence_training.language.evaluation import Evaluation, choices, rows_of_text  # noqa: E402
 from emergence_training.language.items import Item  # noqa: E402
+from emergence_training.language.rows import RowReader, reader_of  # noqa: E402
 from emergence_training.language.scoring import Reader, ranks  # noqa: E402
 from tests.training.language.models import model, tokenizer  # noqa: E402
 
@@ -94,22 +97,6 @@ def test_the_size_of_a_batch_changes_nothing():
     assert torch.allclose(a.states, b.states, atol=1e-5)
 
 
-def test_a_model_that_changes_its_scores_is_refused():
-    net, probe = model(), random_items()
-
-    class Capped(type(net)):
-        def forward(self, *args, **options):
-            out = super().forward(*args, **options)
-            out.logits = 0.01 * torch.tanh(out.logits)
-            return out
-
-    probes = {("a", 0): probe}
-    Reader(net).check(probes, CPU)
-    net.__class__ = Capped
-    with pytest.raises(CollectError, match="changes its scores"):
-        Reader(net).check(probes, CPU)
-
-
 def mpt():
     config = transformers.MptConfig(d_model=16, n_layers=2, n_heads=2, max_seq_len=64, vocab_size=320)  # fmt: skip
     net = transformers.MptForCausalLM(config).eval()
@@ -123,6 +110,21 @@ def mamba():
     return transformers.MambaForCausalLM(config).eval()
 
 
+def gemma2():
+    """Caps its scores."""
+    config = transformers.Gemma2Config(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        intermediate_size=32,
+        final_logit_softcapping=0.05,
+        **SMALL,
+    )
+    return transformers.Gemma2ForCausalLM(config).eval()
+
+
 def opt_350m():
     config = transformers.OPTConfig(
         hidden_size=16, word_embed_proj_dim=8, num_hidden_layers=2, num_attention_heads=2, ffn_dim=32, **SMALL
@@ -131,22 +133,53 @@ def opt_350m():
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
-    [(mpt, "where its context is padded"), (mamba, "keys and values"), (opt_350m, "states of several widths")],
+    ("make", "why"),
+    [(mpt, "where its context is padded"), (mamba, "keys and values"), (gemma2, "changes its scores")],
 )  # fmt: skip
-def test_a_model_that_cannot_be_read_in_this_way_is_refused(make, said):
+def test_a_model_that_cannot_share_a_context_is_read_in_rows(make, why):
     torch.manual_seed(0)
-    net = make()
-    with pytest.raises(CollectError, match=said):
-        Reader(net).check({("a", 0): random_items()}, CPU)
+    net, probe = make(), random_items()
+    reader = reader_of(net, {("a", 0): probe}, CPU)
+    assert why in reader.by_rows
+    scores = reader.score(probe, list(batches(probe, 5, CPU)))
+    for i, (item, found) in enumerate(zip(probe, scores.log_probs, strict=True)):
+        wanted = [slow_score(net, item.context, option) for option in item.options]
+        assert found == pytest.approx(wanted, abs=1e-5)
+        with torch.no_grad():
+            own = net(torch.tensor([item.context]), output_hidden_states=True)
+        every = [h[0].double() for h in own.hidden_states]
+        first = 1 if make is mamba else 0  # which gives no embedding
+        for layer, states in [*enumerate(every[:-1], first), (-1, every[-1])]:
+            assert torch.allclose(scores.states[0, layer, i], states.mean(0), atol=1e-5)
+            assert torch.allclose(scores.states[1, layer, i], states[-1], atol=1e-5)
+    rows = [[5, 6, 7, 8, 9], [5, 9]]
+    loss = Evaluation({("a", 0): probe}, rows_of_text(rows, CPU), CPU).text_loss(reader)
+    every = [slow_score(net, row[:1], row[1:]) for row in rows]
+    assert loss == pytest.approx(-sum(every) / 5, abs=1e-5)
+
+
+def test_rows_give_the_numbers_of_shared_contexts():
+    net, probe = model(), random_items()
+    some = list(batches(probe, 5, CPU))
+    shared, rows = reader_of(net, {("a", 0): probe}, CPU), RowReader(net, "asked")
+    assert shared.by_rows is None
+    a, b = shared.score(probe, some), rows.score(probe, some)
+    assert np.concatenate(a.log_probs) == pytest.approx(np.concatenate(b.log_probs), abs=1e-5)
+    assert torch.allclose(a.states, b.states, atol=1e-5)
+
+
+def test_a_model_without_states_of_one_width_is_refused():
+    with pytest.raises(CollectError, match=r"OPTForCausalLM cannot be read: .* of one width"):
+        reader_of(opt_350m(), {("a", 0): random_items()}, CPU)
 
 
 def test_a_checkpoint_that_overflows_is_measured_as_not_a_number():
-    net, probes = model(), {("a", 0): random_items()}
-    net.get_output_embeddings().weight.data.fill_(torch.inf)
-    Reader(net).check(probes, CPU)
-    scores = Reader(net).score(probes["a", 0], list(batches(probes["a", 0], 5, CPU)))
-    assert np.isnan(choices(probes["a", 0], scores.log_probs)["accuracy"])
+    for net in (model(), mamba()):
+        probes = {("a", 0): random_items()}
+        net.get_output_embeddings().weight.data.fill_(torch.inf)
+        reader = reader_of(net, probes, CPU)
+        scores = reader.score(probes["a", 0], list(batches(probes["a", 0], 5, CPU)))
+        assert np.isnan(choices(probes["a", 0], scores.log_probs)["accuracy"])
 
 
 def test_states_that_are_not_finite_have_no_rank():
@@ -181,6 +214,22 @@ def test_an_option_is_what_it_adds_to_the_tokens_of_its_context():
         encode_item(Item("The", ("", " a"), 0), encode, 0)
     with pytest.raises(CollectError, match="has 13 tokens, and the model reads 12"):
         check_lengths({("x", 0): [Encoded([1] * 12, [[1], [2, 3]], 0, [1, 1])]}, 12)
+
+
+def test_what_a_tokenizer_begins_with_comes_before_each_context():
+    words = tokenizer()
+    assert first_tokens(words) == []
+    words._tokenizer.post_processor = TemplateProcessing(  # a token after the text is no beginning
+        single="<|endoftext|> $A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)]
+    )
+    assert first_tokens(words) == [0]
+
+    def encode(text):
+        return words.encode(text, add_special_tokens=False)
+
+    item = encode_item(Item("The cat", (" sat", " sea"), 0), encode, 0, [0])
+    assert [*item.context, *item.options[0], 0] == words.encode("The cat sat")
+    assert encode_item(Item("", ("The", "A"), 0), encode, 0, [0]).context == [0]
 
 
 def test_choices_by_hand():
