@@ -728,6 +728,12 @@ def test_collect_fills_a_store_that_can_be_tested(tmp_path):
     assert "0 runs collected" in es(*smoke, cwd=ROOT).stdout
 
 
+@pytest.mark.parametrize("command", [("collect", "--suite", "smoke"), ("traces", "ls"), ("test",)])
+def test_a_file_is_no_store(project, command):
+    (project / "runs.csv").write_text("step,loss\n")
+    failed(es(*command, "--traces", "runs.csv", cwd=project), "runs.csv is a file", "traces import")
+
+
 def test_a_command_imports_pyarrow_without_pandas(project):
     pytest.importorskip("pandas")
     fill(project, range(3))

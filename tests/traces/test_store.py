@@ -1,5 +1,6 @@
 """The trace format: what is written is read, and what is broken is named."""
 
+import errno
 import hashlib
 import itertools
 import json
@@ -228,6 +229,18 @@ def _write_for_ever(path, written):
     for seed in itertools.cycle(range(3)):
         add_run(path, seed, tasks=("add",))
         written.set()
+
+
+def test_a_full_disk_names_the_run_and_leaves_the_store_as_it_was(store, monkeypatch):
+    def full(_handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = {path.name: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        add_run(store, 1, tasks=("add",))
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(store / "sim/sim-d32-s1.parquet"))  # fmt: skip
+    assert {p.name: p.read_bytes() for p in store.rglob("*") if p.is_file()} == before
 
 
 def test_a_writer_that_is_killed_leaves_a_valid_store(tmp_path):
