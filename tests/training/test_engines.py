@@ -14,6 +14,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from filelock import FileLock, Timeout  # noqa: E402
+
 from emergence_stats.errors import CollectError, TraceError, UsageError  # noqa: E402
 from emergence_stats.traces import remote  # noqa: E402
 from emergence_stats.traces.store import Store  # noqa: E402
@@ -225,13 +227,23 @@ def test_a_job_that_fails_says_why_and_names_its_logs(tmp_path):
         collect(tmp_path / "queue", suite, None, [0], engine="slurm", options=options)
 
 
-def test_jobs_that_are_cancelled_print_nothing(tmp_path, monkeypatch, capfd):
+def test_jobs_that_are_cancelled_end_and_print_nothing(tmp_path, monkeypatch, capfd):
     pytest.importorskip("submitit")
-    queue = tmp_path / "queue" / ".slurm"
+    store = tmp_path / "queue"
 
-    def interrupt(_seconds):
-        wait_until(lambda: list(queue.glob("*_log.out")))
+    def interrupt(
+        _seconds,
+    ):  # in the middle of the run: before that submitit may not know its process yet
+        wait_until(lambda: list(store.glob(".slurm/*.progress")))
         raise KeyboardInterrupt
+
+    def has_ended():
+        try:
+            for lock in store.glob("long/.*.partial/lock"):
+                FileLock(lock).acquire(timeout=0).lock.release()
+        except Timeout:
+            return False
+        return True
 
     monkeypatch.setattr(on_slurm, "time", SimpleNamespace(sleep=interrupt))
     # submitit interrupts its processes, which would ignore it as this one may
@@ -240,10 +252,11 @@ def test_jobs_that_are_cancelled_print_nothing(tmp_path, monkeypatch, capfd):
     options = Options(slurm={"cluster": "local"})
     try:
         with pytest.raises(KeyboardInterrupt):
-            collect(queue.parent, long, None, [0], engine="slurm", options=options)
+            collect(store, long, None, [0], engine="slurm", options=options)
     finally:
         signal.signal(signal.SIGINT, before)
-    wait_until(lambda: "KeyboardInterrupt" in (queue / "submitit.err").read_text())
+    wait_until(has_ended)
+    wait_until(lambda: "KeyboardInterrupt" in (store / ".slurm/submitit.err").read_text())
     assert "Traceback" not in capfd.readouterr().err
 
 
