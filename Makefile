@@ -12,9 +12,10 @@ report: $(VENV)/base
 	@$(BIN)/emergence-stats report --all; status=$$?; \
 	case $$status in 0|1|3) exit 0;; *) exit $$status;; esac
 
-# Three processes, on two cores too: some tests wait.
+# Three processes, on two cores too: some tests wait. One thread each: threads of several processes that wait for one another
+# on two cores take many times as long.
 test: lint
-	$(BIN)/python -m pytest -n 3 --dist worksteal -q
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal -q
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

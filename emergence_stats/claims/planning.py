@@ -25,7 +25,7 @@ from emergence_stats.traces.store import Store
 def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
     """The confirmatory set of a hypothesis: each run's state, and the seconds that others took.
 
-    A cost is the mean time of the runs of the same scale in the store, None if there are none;
+    A cost is the mean time of the runs of the same scale in the store that went to their end, None if there are none;
     `seconds_by_measure` says how much of it each measure took that is timed separately. Of published checkpoints, which
     are fetched, `published` has by scale what they are estimated to take.
     """
@@ -72,7 +72,8 @@ def _of_controls(loaded: Loaded, manifests: Sequence[Manifest], own: str) -> lis
 
 
 def _cost(runs: list[Manifest]) -> tuple[float | None, dict[str, float]]:
-    """Mean seconds of these runs, in total and by measure, where their manifests give them."""
+    """Mean seconds of these runs, in total and by measure, where their manifests give them and they did not stop early."""
+    runs = [m for m in runs if not m.further.get("stopped")]
     totals = [
         m.further["seconds"] for m in runs if isinstance(m.further.get("seconds"), int | float)
     ]

@@ -583,7 +583,7 @@ def test_runs_do_not_stay_in_memory(project):
 
     def count(done, total):
         gc.collect()
-        alive.append(sum(isinstance(o, Run) for o in gc.get_objects()))
+        alive.append(sum(type(o) is Run for o in gc.get_objects()))
 
     evaluate([Project(project).load("learns")], Store.open(project / "data"), progress=count)
     assert len(alive) == 12
@@ -710,6 +710,10 @@ def test_plan_says_what_each_measure_costs(tmp_path):
             tmp_path, seed, suite="pocket_long", scale="d24L4", tasks=("add",),
             further={"seconds": 2 * spent, "seconds_by_measure": {"llc": spent, "hessian_top": 1.0}},
         )  # fmt: skip
+    add_run(  # one that diverged after a second tells nothing of what a whole one takes
+        tmp_path, 10, suite="pocket_long", scale="d24L4", tasks=("add",),
+        further={"seconds": 1.0, "stopped": {"last_step": 3, "error": "the loss is nan at step 4"}},
+    )  # fmt: skip
     done = es("plan", "top_down", "--traces", tmp_path, cwd=ROOT)
     assert "d24L4  40 s a run" in done.stdout
     assert "of these: llc 20 s, hessian_top 1 s" in done.stdout
