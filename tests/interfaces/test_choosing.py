@@ -148,8 +148,11 @@ def test_a_claim_without_enough_pilots_ends_no_other(three):
     assert "learns" in done.stderr
 
 
-def test_a_store_of_an_empty_name_is_none(project):
+def test_an_option_that_is_given_and_empty_is_an_error(project):
     failed(es("traces", "ls", "--traces", "", cwd=project), "--traces is empty")
+    failed(es("collect", "--model", "", cwd=project), "--model is empty")
+    failed(es("test", "--suite", " ", cwd=project), "--suite is empty")
+    failed(es("collect", "--suite", "smoke", "--scale", "", cwd=project), "--scale is empty")
     failed(es("report", "--traces", " ", cwd=project), "--traces is empty")
 
 

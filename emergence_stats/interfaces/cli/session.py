@@ -129,8 +129,6 @@ class Session:
         return self._uri(uri)
 
     def _uri(self, given: str | None) -> str:
-        if given is not None and not given.strip():
-            raise UsageError("--traces is empty; leave it out for the project's own store")
         uri = given if given is not None else self.project.traces
         if Path(uri).is_file():
             raise UsageError(
@@ -239,9 +237,21 @@ def session_of(
                 "--timeout needs a process that can be watched, which this system lacks"
             )
         guard.limit_time(timeout)
+    _check_not_empty(context)
     session = context.ensure_object(Session)
     session.quiet = quiet
     return session
+
+
+def _check_not_empty(context: typer.Context) -> None:
+    """Raise `UsageError` for an option that is given and empty, as of a shell variable that is not set: what it would be taken for
+    is not what was meant.
+    """
+    for option in context.command.params:
+        given = context.params.get(option.name or "")
+        empty = any(not str(one).strip() for one in (given if isinstance(given, list | tuple) else [given]))
+        if option.param_type_name == "option" and option.name != "keyword" and empty:
+            raise UsageError(f"{option.opts[0]} is empty; give it a value, or leave it out")
 
 
 def print_json(value: Any) -> None:
