@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,7 @@ _WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 _OLD_WEIGHTS = ("pytorch_model*.bin", "pytorch_model*.bin.index.json")
 _OTHERS = ("*.json", "*.model", "*.txt")
 _TOKENIZER = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "merges.txt")  # fmt: skip
+_MODELS = ("config.json", "adapter_config.json")  # of which a folder that is a checkpoint has one
 _NAMES_SHOWN = 3
 
 
@@ -123,7 +125,16 @@ def _revisions_in(place: Path) -> list[str]:
         refs = (path for path in (place / "refs").rglob("*") if path.is_file())
         return sorted(path.relative_to(place / "refs").as_posix() for path in refs)
     found = place.iterdir() if place.is_dir() else ()
-    return sorted(path.name for path in found if path.is_dir() and (path / "config.json").is_file())
+    return sorted(p.name for p in found if any((p / name).is_file() for name in _MODELS))
+
+
+def half_written(repository: str) -> list[str]:
+    """Sub-folders of a folder that are no models, for want of a config."""
+    place = Path(repository)
+    if not place.is_dir() or (place / "refs").is_dir():
+        return []
+    whole = _revisions_in(place)
+    return sorted(p.name for p in place.iterdir() if p.is_dir() and p.name not in whole)
 
 
 def config_of(repository: str, revision: str) -> Any:
@@ -174,8 +185,9 @@ def _unreachable(repository: str, what: str, error: Exception) -> CollectError:
         return CollectError(
             f"there is no model {repository!r} on the hub that you may read, and no folder of that name"
         )
+    here = "" if "/" in repository.strip("/.") else f"there is no folder {repository} here, and "
     return CollectError(
-        f"{what} cannot be had: not on this machine, and cannot be fetched ({type(error).__name__}: {_first_line(error)}). "
+        f"{here}{what} cannot be had: not on this machine, and cannot be fetched ({type(error).__name__}: {_first_line(error)}). "
         "With a network, collect again: what is measured is kept. Without one, fetch the revisions elsewhere, and name the folder "
         "that holds them with --models"
     )
@@ -192,6 +204,10 @@ def load_model(folder: Path, device: torch.device) -> Any:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # a bar for each of hundreds of checkpoints
+    if (folder / "adapter_config.json").is_file():
+        raise CollectError(
+            f"{folder} has an adapter, as LoRA's, and not the weights that it makes: merge it into the model (merge_and_unload), and save that"
+        )
     try:
         read: Any = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -202,7 +218,9 @@ def load_model(folder: Path, device: torch.device) -> Any:
         )
         model, loaded = read
     except Exception as error:  # of many kinds: json, safetensors, torch
-        raise CollectError(f"{folder}: the model cannot be read ({_first_line(error)})") from None
+        raise CollectError(
+            f"{folder}: the model cannot be read ({_first_line(error)}). Put its files right, or leave it out with --revisions"
+        ) from None
     for what in ("missing_keys", "mismatched_keys"):  # which transformers fills with random numbers
         if names := sorted(str(name) for name in loaded.get(what) or ()):
             there = sorted(str(name) for name in loaded.get("unexpected_keys") or ())
@@ -210,8 +228,15 @@ def load_model(folder: Path, device: torch.device) -> Any:
                 f"{folder}: the files lack {len(names)} of the weights of {type(model).__name__}, or have them in other shapes "
                 f"({_some(names)})"
                 + (f"; they have others that it has no place for ({_some(there)})" if there else "")
-                + ". A model saved while compiled or wrapped has them under other names: save the model inside"
+                + ". A model saved while compiled or wrapped has them under other names: save the model inside; a config of another model names "
+                "other weights"
             )
+    layers = model.config.get_text_config().num_hidden_layers
+    numbers = (int(n) for key in loaded.get("unexpected_keys") or () for n in re.findall(r"\.(\d+)\.", str(key))[:1])  # fmt: skip
+    if (most := max(numbers, default=0)) >= layers:
+        raise CollectError(
+            f"{folder}: the files have {most + 1} blocks, and the config {layers}, so that the rest would be left out: it is another model's"
+        )
     return model.to(device).eval()
 
 

@@ -14,7 +14,7 @@ from emergence_stats.traces.format import check_name
 from emergence_stats.traces.importing.steps import OPTIMISER, in_text
 
 from ..suites import Published, PublishedSuite, named
-from .checkpoints import config_of, revisions
+from .checkpoints import config_of, half_written, revisions
 
 _SEED = re.compile(r"[-_]?seed[-_]?(\d+)$")
 
@@ -49,11 +49,12 @@ def suite_of(
     config = config_of(repository, steps[-1][1]).get_text_config()
     try:
         width, layers = int(config.hidden_size), int(config.num_hidden_layers)
+        vocabulary = int(config.vocab_size)
     except (AttributeError, TypeError):
         raise UsageError(
             f"{repository}: {type(config).__name__} does not say the width and blocks of a language model"
         ) from None
-    parameters = 12 * width * width * layers + 2 * width * int(config.vocab_size)
+    parameters = 12 * width * width * layers + 2 * width * vocabulary
     model = Published(
         check_name(scale or f"d{width}L{layers}", "scale"), repository, width, layers, parameters
     )
@@ -62,7 +63,8 @@ def suite_of(
         check_name(name, "suite"), (model,), tuple(steps), None, (seed,), step_unit=unit, end=end
     )
     sys.stderr.write(
-        f"{made.run_id(model, seed)}: {len(steps)} checkpoints of {repository}, {unit} {steps[0][0]:,} to {steps[-1][0]:,}{_left_out(others)}\n"
+        f"{made.run_id(model, seed)}: {len(steps)} checkpoint{'s' if len(steps) > 1 else ''} of {repository}, {unit} {steps[0][0]:,} to {steps[-1][0]:,}{_left_out(others)}"
+        f"{_half_written([name for name in half_written(repository) if in_text(name) is not None])}\n"
     )
     return made
 
@@ -102,6 +104,10 @@ def _steps(
 
 def _left_out(names: Sequence[str]) -> str:
     return f"; other revisions are left out: {_some(names)}" if names else ""
+
+
+def _half_written(names: Sequence[str]) -> str:
+    return f"; without a config.json, and left out: {_some(names)}" if names else ""
 
 
 def _some(names: Sequence[str]) -> str:

@@ -135,3 +135,18 @@ def check_lengths(probes: Probes, limit: int | None) -> None:
             raise CollectError(
                 f"an item of {name}, level {level}, has {longest} tokens, and the model reads {limit}"
             )
+
+
+def check_tokens(probes: Probes, model: Any) -> None:
+    """Raise `CollectError` if a model cannot read the items: they are too long, or of tokens that it does not have."""
+    config = model.config.get_text_config()
+    limits = [getattr(config, name, None) for name in ("max_position_embeddings", "max_seq_len")]
+    check_lengths(probes, next((n for n in limits if isinstance(n, int) and n > 0), None))
+    largest = max(
+        max(row) for probe in probes.values() for e in probe for row in (e.context, *e.options)
+    )
+    known = model.get_input_embeddings().weight.shape[0]
+    if largest >= known:
+        raise CollectError(
+            f"the tokenizer makes token {largest:,} of an item, and the model has {known:,} tokens: it is another model's tokenizer"
+        )

@@ -39,8 +39,8 @@ class Evaluation:
         return self._batches[key]
 
     @torch.no_grad()
-    def measure(self, reader: Reader) -> list[Reading]:
-        """All measures of one checkpoint, `task_levels` in order."""
+    def measure(self, reader: Reader, norm: float | None = None) -> list[Reading]:
+        """All measures of one checkpoint, `task_levels` in order. `norm`: of its weights, where reading changes these."""
         behaviour: dict[str, list[float]] = {}
         by_way: dict[bool, list[NDArray[np.float64]]] = {False: [], True: []}
         for key, probe in self.probes.items():
@@ -56,11 +56,8 @@ class Evaluation:
                 readings.append(Reading(f"rankme{way}{ending}", values))
         readings += [Reading(name, np.array(values)) for name, values in behaviour.items()]
         readings.append(Reading("loss", np.asarray(self.text_loss(reader))))
-        squares = [p.double().square().sum() for p in reader.model.parameters()]
-        readings.append(
-            Reading("weight_norm", np.asarray(torch.stack(squares).sum().sqrt().item()))
-        )
-        return readings
+        norm = weight_norm(reader.model) if norm is None else norm
+        return [*readings, Reading("weight_norm", np.asarray(norm))]
 
     @torch.no_grad()
     def text_loss(self, reader: Reader) -> float:
@@ -73,6 +70,12 @@ class Evaluation:
             total += float(F.cross_entropy(scores, targets[there], reduction="sum"))
             n += int(there.sum())
         return total / n if n else math.nan
+
+
+def weight_norm(model: torch.nn.Module) -> float:
+    """The Euclidean norm of all parameters, in float64."""
+    squares = [p.detach().double().square().sum() for p in model.parameters()]
+    return float(torch.stack(squares).sum().sqrt())
 
 
 def choices(probe: Sequence[Encoded], log_probs: Sequence[NDArray[np.float64]]) -> dict[str, float]:

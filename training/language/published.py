@@ -11,10 +11,12 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from emergence_stats.errors import CollectError
@@ -28,14 +30,15 @@ from ..engines.task import StepProgress, Task
 from ..engines.workplace import Workplace
 from ..suites import Published, PublishedSuite
 from .checkpoints import NoRevisionError, checkpoint, digest_of, load_model, load_tokenizer
-from .encoding import Probes, check_lengths, encode_item, first_tokens
-from .evaluation import Evaluation, rows_of_text
+from .encoding import Probes, check_tokens, encode_item, first_tokens
+from .evaluation import Evaluation, rows_of_text, weight_norm
 from .items import Items, shipped_items
 from .rows import reader_of
 
 AT_A_TIME = (
     16  # items: the scores of a vocabulary of 50,000 tokens take the memory that the weights leave
 )
+_NOT_FINITE = "has weights that are not finite"
 _TEXT = "general"  # the set whose sentences the loss on text is taken of
 
 
@@ -48,8 +51,11 @@ def train(task: Task, progress: StepProgress | None = None, items: Items | None 
     work = Workplace.of(task.store, task.scratch)
     with ends_well(task, work), RunInProgress(work.scratch, task) as partial:
         run = _Run(task, partial, shipped_items() if items is None else items)
-        for step, revision in suite.revisions:
-            run.measure(step, revision, progress)
+        for _ in range(
+            2
+        ):  # again where a later checkpoint tells how the earlier ones have to be read
+            for step, revision in suite.revisions:
+                run.measure(step, revision, progress)
         return run.write(work)
 
 
@@ -75,9 +81,13 @@ class _Run:
         }
         fresh = {"readings": {}, "digests": {}, "absent": {}, "seconds": 0.0, "n_params": 0}
         saved = partial.load()
-        if saved is not None and saved["config"] != self._config:
-            before = saved["config"]
-            keys = [k for k in {**before, **self._config} if before.get(k) != self._config.get(k)]
+        before = {} if saved is None else saved["config"]
+        keys = [k for k in {**before, **self._config} if before.get(k) != self._config.get(k)]
+        if saved is not None and keys == [
+            "revisions"
+        ]:  # what is measured of others is of use later
+            saved = {**saved, "config": self._config}
+        elif saved is not None and keys:
             warnings.warn(
                 f"run {task.run_id} begins anew: its saved state has other settings ({', '.join(keys)})",
                 RuntimeWarning,
@@ -98,9 +108,10 @@ class _Run:
             with checkpoint(self._repository, revision, self._partial.folder / "fetched") as at:
                 model = load_model(at, self._device)
                 self._check(model, revision)
-                self._evaluation = self._evaluation or self._fixed(load_tokenizer(at), model)
-                state["digests"][revision] = digest_of(model)
+                self._evaluation = self._fixed(at, revision, model)
+                digest = digest_of(model)
                 state["readings"][revision] = self._read(model)
+                state["digests"][revision] = digest
                 state["n_params"] = sum(p.numel() for p in model.parameters())
                 del model  # before the next is loaded
         except NoRevisionError as error:
@@ -116,7 +127,7 @@ class _Run:
     def _check(self, model: Any, revision: str) -> None:
         """Raise `CollectError` for another model than the suite declares, and `NoRevisionError` for one that is no model."""
         if not all(torch.isfinite(p).all() for p in model.parameters()):
-            raise NoRevisionError(f"{revision} has weights that are not finite")
+            raise NoRevisionError(f"{revision} {_NOT_FINITE}")
         config = model.config.get_text_config()
         found = (config.num_hidden_layers, config.hidden_size)
         if found != (self._scale.layers, self._scale.width):
@@ -125,8 +136,14 @@ class _Run:
                 f"{self._scale.layers} of {self._scale.width}"
             )
 
-    def _fixed(self, tokenizer: Any, model: Any) -> Evaluation:
-        """The items as this model reads them; all its checkpoints share a tokenizer."""
+    def _fixed(self, at: Path, revision: str, model: Any) -> Evaluation:
+        """The items as this model reads them. Raises `CollectError` for a checkpoint that reads them otherwise than those before."""
+        try:
+            tokenizer = load_tokenizer(at)
+        except CollectError:
+            if self._evaluation is None:
+                raise
+            return self._evaluation  # that of the others: it lies beside one of them
 
         def encode(text: str) -> list[int]:
             return tokenizer.encode(text, add_special_tokens=False)
@@ -138,10 +155,6 @@ class _Run:
             key: [encode_item(item, encode, first, before) for item in some]
             for key, some in self._items.items()
         }
-        self._state["first_tokens"] = before
-        check_lengths(
-            probes, getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        )
         text = [
             [
                 *([first] if first is not None else []),
@@ -151,27 +164,42 @@ class _Run:
             for item in some
             if name == _TEXT
         ]
+        check_tokens(probes, model)
+        tokens = hashlib.sha256(repr([*probes.items(), text]).encode()).hexdigest()
+        if self._state.setdefault("tokens", tokens) != tokens:
+            raise CollectError(
+                f"{self._repository}, {revision}: its tokenizer makes other tokens of the items than that of the checkpoints before, so that "
+                "they are no one run. Leave it out, with --revisions, or put the tokenizer right"
+            )
+        self._state["first_tokens"] = before
         return Evaluation(probes, rows_of_text(text, self._device), self._device, AT_A_TIME)
 
     def _read(self, model: Any) -> list[Reading]:
         assert self._evaluation is not None
-        reader = reader_of(model, self._evaluation.probes, self._device)
-        if reader.by_rows and "by_rows" not in self._state:
-            self._state["by_rows"] = reader.by_rows
+        state, run_id, norm = self._state, self._task.run_id, weight_norm(model)
+        reader = reader_of(model, self._evaluation.probes, self._device, state.get("by_rows"))
+        if reader.by_rows and "by_rows" not in state:
+            again = f", those before again ({len(state['readings'])})" if state["readings"] else ""
             sys.stderr.write(
-                f"{self._task.run_id}: each option is read in a row of its own, which takes longer: {reader.by_rows}\n"
+                f"{run_id}: each option is read in a row of its own, which takes longer{again}: {reader.by_rows}\n"
             )
-        return self._evaluation.measure(reader)
+            state |= {"by_rows": reader.by_rows, "readings": {}, "digests": {}}
+        return self._evaluation.measure(reader, norm)
 
     def _check_absent(self) -> None:
-        """Raise `CollectError` if most revisions are not there: a run of so few checkpoints would be taken for a whole one."""
+        """Raise `CollectError` if most revisions are of no use: a run of so few checkpoints would be taken for a whole one."""
         absent, declared = self._state["absent"], self._suite.revisions
-        if len(absent) > len(declared) / 2:
-            raise CollectError(
-                f"run {self._task.run_id}: {self._repository} has {len(declared) - len(absent)} of the {len(declared)} revisions of suite "
-                f"{self._suite.name} and lacks, among others, {', '.join(list(absent)[:3])}. Put them there, and collect again: what is "
-                "measured is kept"
-            )
+        if len(absent) <= len(declared) / 2:
+            return
+        broken = [revision for revision, why in absent.items() if _NOT_FINITE in why]
+        lacking = [revision for revision in absent if revision not in broken]
+        said = [f"lacks, among others, {', '.join(lacking[:3])}"] if lacking else []
+        said += [f"weights that are not finite in {', '.join(broken[:3])}"] if broken else []
+        raise CollectError(
+            f"run {self._task.run_id}: {self._repository} has {len(declared) - len(absent)} of the {len(declared)} revisions of suite "
+            f"{self._suite.name} that can be read, and {' and '.join(said)}. Put them there, or say with --revisions which are meant, and "
+            "collect again: what is measured is kept"
+        )
 
     def write(self, work: Workplace) -> Manifest:
         """Write the run. Raises `CollectError` if no checkpoint is left."""
@@ -187,6 +215,11 @@ class _Run:
         self._check_absent()
         if said:
             sys.stderr.write(f"{task.run_id}: {_left_out(repeated, state['absent'])}\n")
+        without = {r: names for r in usable if (names := _without(state["readings"][r]))}
+        for revision, names in without.items():
+            sys.stderr.write(
+                f"{task.run_id}: values of {revision} that are not finite are left out, of {', '.join(names)}\n"
+            )
         address = self._suite.address(self._scale, task.seed)
         readings = [(steps[r], one) for r in usable for one in state["readings"][r]]
         manifest = work.write(
@@ -207,6 +240,7 @@ class _Run:
                 "checkpoints": {r: state["digests"][r] for r in usable},
                 **({"folder": self._repository} if self._repository != address else {}),
                 **({"left_out": said} if said else {}),
+                **({"not_finite": without} if without else {}),
                 **{k: state[k] for k in ("by_rows", "first_tokens") if state.get(k)},
                 **({"step_unit": unit} if (unit := self._suite.step_unit) != OPTIMISER else {}),
             },
@@ -234,6 +268,11 @@ def repeats(digests: Mapping[int, str], last: int | None = None) -> dict[int, st
             )
             found[step] = f"step {step} has the weights of step {shown}"
     return found
+
+
+def _without(readings: Sequence[Reading]) -> list[str]:
+    """The measures that have values that are not finite."""
+    return sorted({r.name for r in readings if not np.isfinite(r.values).all()})
 
 
 def _left_out(repeated: Mapping[int, str], absent: Mapping[str, str]) -> str:

@@ -20,11 +20,9 @@ from torch.nn.functional import normalize
 from emergence_stats.errors import CollectError
 
 from ..measures.rankme import rankme
-from .encoding import Batch, Encoded, Probes
+from .encoding import Batch, Encoded
 
 POOLINGS = ("mean", "answer", "unit")
-READING_ERRORS = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
-_APART = 2e-3  # nats by which float32 may differ between a padded batch and rows alone
 
 
 @dataclass(frozen=True)
@@ -37,10 +35,6 @@ class Scores:
 
     log_probs: list[NDArray[np.float64]]
     states: Tensor
-
-
-class NotSharedError(Exception):
-    """A model whose options cannot go on from one reading of their context, and why."""
 
 
 class Reader:
@@ -130,53 +124,6 @@ class Reader:
         finally:
             for hook in hooks:
                 hook.remove()
-
-    @torch.no_grad()
-    def check(self, probes: Probes, device: torch.device) -> None:
-        """Raise `NotSharedError` for a model that cannot be read in this way: that changes its scores after the output embedding, as
-        some scale or cap them; keeps no keys and values; tells places by them, so that padding between a context and its options
-        moves these; or has scores that overflow, which tell nothing of how it reads.
-
-        The shortest and the longest context of all items, in one batch, against rows of context and option alone.
-        """
-        some = some_of(probes)
-        tokens = torch.tensor([some[0].context], device=device)
-        own = self.model(input_ids=tokens).logits[0, -1].float()
-        if not torch.isfinite(own).all():
-            raise NotSharedError("its scores are not finite")
-        try:
-            ours = self.head(self.base(input_ids=tokens).last_hidden_state[0, -1]).float()
-            found = self._batch(Batch.of(some, [0, 1], device))[0]
-        except READING_ERRORS as error:
-            if isinstance(error, torch.OutOfMemoryError):
-                raise
-            raise NotSharedError(
-                f"it keeps no keys and values of a context as transformers' decoders do ({type(error).__name__})"
-            ) from None
-        tolerance = 1e-3 * float(own.abs().max())
-        if not torch.allclose(own, ours, rtol=1e-3, atol=tolerance):
-            raise NotSharedError("it changes its scores after the output embedding")
-        plain = torch.tensor([self._plainly(item, k, device) for item in some for k in range(len(item.options))], device=device)  # fmt: skip
-        if not torch.allclose(found, plain.double(), rtol=1e-4, atol=_APART):
-            raise NotSharedError(
-                "it scores an option otherwise where its context is padded, by up to "
-                f"{float((found - plain).abs().max()):.2g} nats"
-            )
-
-    def _plainly(self, item: Encoded, k: int, device: torch.device) -> float:
-        """Log-probability of an option, from a row of context and option."""
-        option = item.options[k]
-        row = torch.tensor([[*item.context, *option]], device=device)
-        scores = self.model(input_ids=row).logits[0, len(item.context) - 1 : -1]
-        chosen = scores.float().log_softmax(-1)[range(len(option)), option]
-        return float(chosen.sum())
-
-
-def some_of(probes: Probes) -> list[Encoded]:
-    """The items with the shortest context, of those whose options have several tokens, and with the longest of all."""
-    every = [item for some in probes.values() for item in some]
-    many = [item for item in every if any(len(option) > 1 for option in item.options)] or every
-    return [min(many, key=lambda e: len(e.context)), max(every, key=lambda e: len(e.context))]
 
 
 def pooled(stream: Tensor, lengths: Tensor) -> Tensor:

@@ -125,6 +125,25 @@ def gemma2():
     return transformers.Gemma2ForCausalLM(config).eval()
 
 
+def windowed():
+    """Sees the last tokens alone, of the padding too."""
+    config = transformers.GPTNeoConfig(
+        hidden_size=16, num_layers=2, num_heads=2, attention_types=[[["global", "local"], 1]],
+        window_size=4, max_position_embeddings=64, **SMALL,
+    )  # fmt: skip
+    net = transformers.GPTNeoForCausalLM(config).eval()
+    for parameter in net.parameters():
+        parameter.data.mul_(4)
+    return net
+
+
+def bidirectional():
+    config = transformers.BertConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, **SMALL
+    )
+    return transformers.BertLMHeadModel(config).eval()
+
+
 def opt_350m():
     config = transformers.OPTConfig(
         hidden_size=16, word_embed_proj_dim=8, num_hidden_layers=2, num_attention_heads=2, ffn_dim=32, **SMALL
@@ -134,7 +153,7 @@ def opt_350m():
 
 @pytest.mark.parametrize(
     ("make", "why"),
-    [(mpt, "where its context is padded"), (mamba, "keys and values"), (gemma2, "changes its scores")],
+    [(mpt, "where its context is padded"), (mamba, "keys and values"), (gemma2, "changes its scores"), (windowed, "is padded")],
 )  # fmt: skip
 def test_a_model_that_cannot_share_a_context_is_read_in_rows(make, why):
     torch.manual_seed(0)
@@ -173,6 +192,11 @@ def test_a_model_without_states_of_one_width_is_refused():
         reader_of(opt_350m(), {("a", 0): random_items()}, CPU)
 
 
+def test_a_model_that_looks_at_later_tokens_is_refused():
+    with pytest.raises(CollectError, match="BertLMHeadModel is no causal language model"):
+        reader_of(bidirectional(), {("a", 0): random_items()}, CPU)
+
+
 def test_a_checkpoint_that_overflows_is_measured_as_not_a_number():
     for net in (model(), mamba()):
         probes = {("a", 0): random_items()}
@@ -180,6 +204,7 @@ def test_a_checkpoint_that_overflows_is_measured_as_not_a_number():
         reader = reader_of(net, probes, CPU)
         scores = reader.score(probes["a", 0], list(batches(probes["a", 0], 5, CPU)))
         assert np.isnan(choices(probes["a", 0], scores.log_probs)["accuracy"])
+        assert reader.by_rows is None  # it tells nothing of the others
 
 
 def test_states_that_are_not_finite_have_no_rank():
