@@ -205,7 +205,7 @@ class _Run:
         """Write the run. Raises `CollectError` if no checkpoint is left."""
         state, task = self._state, self._task
         steps = {revision: step for step, revision in self._suite.revisions}
-        digests = {steps[r]: digest for r, digest in state["digests"].items()}
+        digests = {steps[r]: digest for r, digest in state["digests"].items() if r in steps}
         repeated = repeats(digests, self._suite.final_step)
         usable = [r for r in steps if r in state["readings"] and steps[r] not in repeated]
         said = {**{r: repeated[steps[r]] for r in steps if steps[r] in repeated}, **state["absent"]}

@@ -39,10 +39,10 @@ def tokenizer():
     )
 
 
-def model(width=16, layers=2, seed=0):
+def model(width=16, layers=2, seed=0, vocabulary=320):
     torch.manual_seed(seed)
     config = GPTNeoXConfig(
-        vocab_size=320,
+        vocab_size=vocabulary,
         hidden_size=width,
         num_hidden_layers=layers,
         num_attention_heads=2,

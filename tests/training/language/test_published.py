@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
@@ -25,7 +25,7 @@ from emergence_training.language.checkpoints import (  # noqa: E402
 from emergence_training.language.items import Item  # noqa: E402
 from emergence_training.suites import PUBLISHED, Published, PublishedSuite  # noqa: E402
 from tests.support import edit, es, failed, fill  # noqa: E402
-from tests.training.language.models import begun, capped, publish  # noqa: E402
+from tests.training.language.models import begun, capped, model, publish  # noqa: E402
 
 STEPS = (0, 2, 8, 16, 24)
 ITEMS = {
@@ -104,6 +104,103 @@ def test_how_a_model_is_read_is_said_and_in_its_manifest(tmp_path, hub, capsys):
     assert capsys.readouterr().err.count("each option is read in a row of its own") == 1
     plain = published.train(task(tmp_path / "plain", hub), items=ITEMS)
     assert not {"by_rows", "first_tokens"} & set(plain.further)
+
+
+def test_a_run_is_read_in_one_way(tmp_path, capsys, monkeypatch):
+    """A cap that only the last checkpoint's scores come near to: those before are read again."""
+    publish(tmp_path / "hub/models--lab--tiny", STEPS, make=capped)
+    last = (tmp_path / "hub/models--lab--tiny/refs/step24").read_text()
+
+    def louder(folder, device):
+        net = load_model(folder, device)
+        factor = 8.0 if folder.name == last else 1e-3  # tanh is the identity of so small ones
+        net.model.norm.weight.data.add_(1).mul_(factor).sub_(1)
+        return net
+
+    monkeypatch.setattr(published, "load_model", louder)
+    seen = []
+    manifest = published.train(
+        task(tmp_path / "store", tmp_path / "hub"), lambda step, *_: seen.append(step), items=ITEMS
+    )
+    assert seen == [*STEPS, *STEPS[:-1]]
+    assert "those before again (4)" in capsys.readouterr().err
+    assert "by_rows" in manifest.further
+    assert list(manifest.further["checkpoints"]) == [f"step{s}" for s in STEPS]
+
+
+def test_a_checkpoint_with_another_tokenizer_is_none_of_the_run(tmp_path):
+    hub = tmp_path / "hub"
+    publish(hub / "models--lab--tiny", (0, 8, 16))
+    commit = (hub / "models--lab--tiny/refs/step8").read_text()
+    begun().save_pretrained(hub / "models--lab--tiny/snapshots" / commit)
+    with pytest.raises(CollectError, match="step8: its tokenizer makes other tokens"):
+        published.train(task(tmp_path / "store", hub, steps=(0, 8, 16)), items=ITEMS)
+    manifest = published.train(task(tmp_path / "store", hub, steps=(0, 16)), items=ITEMS)
+    assert len(manifest.further["checkpoints"]) == 2
+
+
+def test_what_is_measured_stays_when_fewer_revisions_are_wanted(tmp_path, hub):
+    def die(step, *_):
+        if step == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        published.train(task(tmp_path, hub), die, items=ITEMS)
+    seen = []
+    published.train(
+        task(tmp_path, hub, steps=(0, 2, 16)), lambda s, *_: seen.append(s), items=ITEMS
+    )
+    assert seen == [16]
+    assert sorted(rows(tmp_path)[0].column("step").unique().to_pylist()) == [0, 2, 16]
+
+
+def test_the_norm_is_that_of_the_weights_that_were_saved(tmp_path, hub, monkeypatch):
+    """Those of RWKV are changed by its first reading."""
+    config = transformers.RwkvConfig(
+        vocab_size=320, hidden_size=16, num_hidden_layers=2, rescale_every=1, context_length=64
+    )
+    net = transformers.RwkvForCausalLM(config).eval()
+    before = torch.cat([p.detach().double().flatten() for p in net.parameters()]).norm()
+    monkeypatch.setattr(published, "load_model", lambda *_: net)
+    published.train(task(tmp_path, hub, steps=(0,)), items=ITEMS)
+    after = torch.cat([p.detach().double().flatten() for p in net.parameters()]).norm()
+    frame = rows(tmp_path)[0].to_pandas()
+    found = frame[frame.measure == "weight_norm"].value.item()
+    assert found == pytest.approx(float(before))
+    assert found != pytest.approx(float(after))
+
+
+def test_values_that_are_not_finite_are_named(tmp_path, hub, monkeypatch, capsys):
+    def overflowing(folder, device):
+        net = load_model(folder, device)
+        net.get_output_embeddings().weight.data.fill_(3e38)
+        return net
+
+    monkeypatch.setattr(published, "load_model", overflowing)
+    manifest = published.train(task(tmp_path, hub, steps=(0,)), items=ITEMS)
+    assert "accuracy" in manifest.further["not_finite"]["step0"]
+    assert (
+        "values of step0 that are not finite are left out, of accuracy" in capsys.readouterr().err
+    )
+
+
+def test_a_tokenizer_of_another_model_is_an_error(tmp_path, hub, monkeypatch):
+    monkeypatch.setattr(published, "load_model", lambda *_: model(vocabulary=100))
+    with pytest.raises(CollectError, match=r"token \d+ of an item, and the model has 100 tokens"):
+        published.train(task(tmp_path, hub, steps=(0,)), items=ITEMS)
+
+
+def test_an_adapter_and_blocks_that_the_config_leaves_out_are_errors(tmp_path, hub):
+    commit = (hub / "models--lab--tiny" / "refs" / "step8").read_text()
+    folder = tmp_path / "copy"
+    shutil.copytree(hub / "models--lab--tiny" / "snapshots" / commit, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
+    with pytest.raises(CollectError, match="the files have 2 blocks, and the config 1"):
+        load_model(folder, torch.device("cpu"))
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(CollectError, match="has an adapter"):
+        load_model(folder, torch.device("cpu"))
 
 
 def test_checkpoints_that_repeat_are_left_out_and_named(tmp_path, hub, capsys):
