@@ -142,6 +142,8 @@ def config_of(repository: str, revision: str) -> Any:
     from transformers import AutoConfig
 
     place = _here(repository, revision) or repository
+    if isinstance(place, Path):
+        _check_whole(place)
     with suppress(Exception):  # not on this machine, or not readable: then said below
         return AutoConfig.from_pretrained(
             place, revision=revision, local_files_only=True, trust_remote_code=False
@@ -185,16 +187,23 @@ def _unreachable(repository: str, what: str, error: Exception) -> CollectError:
         return CollectError(
             f"there is no model {repository!r} on the hub that you may read, and no folder of that name"
         )
-    here = "" if "/" in repository.strip("/.") else f"there is no folder {repository} here, and "
     return CollectError(
-        f"{here}{what} cannot be had: not on this machine, and cannot be fetched ({type(error).__name__}: {_first_line(error)}). "
-        "With a network, collect again: what is measured is kept. Without one, fetch the revisions elsewhere, and name the folder "
-        "that holds them with --models"
+        f"{what} cannot be had: there is no folder {repository} on this machine, and it cannot be fetched ({type(error).__name__}: "
+        f"{_first_line(error).rstrip('.')}). With a network, collect again: what is measured is kept. Without one, fetch the revisions elsewhere, "
+        "and name the folder that holds them: with --models for a suite, with --model for one model"
     )
 
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def _check_whole(folder: Path) -> None:
+    """Raise `CollectError` for a folder with an adapter: transformers may pass over it, and read the model that it adapts."""
+    if (folder / "adapter_config.json").is_file():
+        raise CollectError(
+            f"{folder} has an adapter, as LoRA's, and not the weights that it makes: merge it into the model (merge_and_unload), and save that"
+        )
 
 
 def load_model(folder: Path, device: torch.device) -> Any:
@@ -204,10 +213,7 @@ def load_model(folder: Path, device: torch.device) -> Any:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # a bar for each of hundreds of checkpoints
-    if (folder / "adapter_config.json").is_file():
-        raise CollectError(
-            f"{folder} has an adapter, as LoRA's, and not the weights that it makes: merge it into the model (merge_and_unload), and save that"
-        )
+    _check_whole(folder)
     try:
         read: Any = AutoModelForCausalLM.from_pretrained(
             folder,

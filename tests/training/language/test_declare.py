@@ -63,6 +63,17 @@ def test_revisions_that_tell_no_step_are_left_out_and_named(published, tmp_path,
     assert "other revisions are left out: main" in capsys.readouterr().err
 
 
+def test_a_checkpoint_that_is_half_written_is_named(published, tmp_path, capsys):
+    folder = renamed(published, tmp_path / "run", ("checkpoint-0", "checkpoint-4", "checkpoint-10"))
+    (folder / "checkpoint-12").mkdir()
+    (folder / "logs").mkdir()
+    assert steps_of(suite_of(str(folder))) == [0, 4, 10]
+    assert "without a config.json, and left out: checkpoint-12\n" in capsys.readouterr().err
+    (folder / "checkpoint-12" / "adapter_config.json").write_text("{}")
+    with pytest.raises(CollectError, match="checkpoint-12 has an adapter"):
+        suite_of(str(folder))
+
+
 def test_a_step_that_two_revisions_tell_has_to_be_chosen(published, tmp_path):
     folder = str(renamed(published, tmp_path / "run", ("step4", "checkpoint-4", "step10")))
     with pytest.raises(UsageError, match=r"checkpoint-4 and step4 .* --revisions"):
