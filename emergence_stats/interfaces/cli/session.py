@@ -249,7 +249,9 @@ def _check_not_empty(context: typer.Context) -> None:
     """
     for option in context.command.params:
         given = context.params.get(option.name or "")
-        empty = any(not str(one).strip() for one in (given if isinstance(given, list | tuple) else [given]))
+        empty = any(
+            not str(one).strip() for one in (given if isinstance(given, list | tuple) else [given])
+        )
         if option.param_type_name == "option" and option.name != "keyword" and empty:
             raise UsageError(f"{option.opts[0]} is empty; give it a value, or leave it out")
 
