@@ -38,6 +38,7 @@ from .rows import reader_of
 AT_A_TIME = (
     16  # items: the scores of a vocabulary of 50,000 tokens take the memory that the weights leave
 )
+_READING = 2  # of how a model is read: 1 put nothing before a context, and held two items to rows; states of two are no one run
 _NOT_FINITE = "has weights that are not finite"
 _TEXT = "general"  # the set whose sentences the loss on text is taken of
 
@@ -78,6 +79,7 @@ class _Run:
             **task.suite.config(task.scale, task.seed),
             "items": digest_of_items(items),
             "precision": "float32",
+            "reading": _READING,
         }
         fresh = {"readings": {}, "digests": {}, "absent": {}, "seconds": 0.0, "n_params": 0}
         saved = partial.load()

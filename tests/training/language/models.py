@@ -54,7 +54,7 @@ def model(width=16, layers=2, seed=0, vocabulary=320):
     return GPTNeoXForCausalLM(config).eval()
 
 
-def capped(seed=0):
+def capped(seed=0, cap=2.0):
     """A Gemma 2 of the same size, which caps its scores."""
     torch.manual_seed(seed)
     config = Gemma2Config(
@@ -66,7 +66,7 @@ def capped(seed=0):
         head_dim=8,
         intermediate_size=32,
         max_position_embeddings=256,
-        final_logit_softcapping=2.0,
+        final_logit_softcapping=cap,
         bos_token_id=0,
         eos_token_id=0,
     )

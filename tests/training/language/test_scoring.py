@@ -19,7 +19,7 @@ from emergence_training.language.evaluation import Evaluation, choices, rows_of_
 from emergence_training.language.items import Item  # noqa: E402
 from emergence_training.language.rows import RowReader, reader_of  # noqa: E402
 from emergence_training.language.scoring import Reader, ranks  # noqa: E402
-from tests.training.language.models import model, tokenizer  # noqa: E402
+from tests.training.language.models import capped, model, tokenizer  # noqa: E402
 
 CPU = torch.device("cpu")
 SMALL = {"vocab_size": 320, "bos_token_id": 0, "eos_token_id": 0}
@@ -111,18 +111,7 @@ def mamba():
 
 
 def gemma2():
-    """Caps its scores."""
-    config = transformers.Gemma2Config(
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=8,
-        intermediate_size=32,
-        final_logit_softcapping=0.05,
-        **SMALL,
-    )
-    return transformers.Gemma2ForCausalLM(config).eval()
+    return capped(cap=0.05)
 
 
 def windowed():
