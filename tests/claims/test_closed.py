@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from emergence_stats.claims.project import Project
+from emergence_stats.claims.registration import close
+from emergence_stats.errors import RegistrationError
 from tests.repository import forge
 from tests.support import edit, edited, es, failed, fill, result_of
 
@@ -87,7 +90,9 @@ def test_only_a_plan_as_it_was_registered_is_closed_and_once(project, closed):
     edit(closed / "hypotheses" / "learns.py", "at_least(0.6)", "at_least(0.7)")
     failed(es("register", "learns", "--close", "x"), "amended", "region")
     edit(closed / "hypotheses" / "learns.py", "at_least(0.7)", "at_least(0.6)")
-    failed(es("register", "learns", "--close", " "), "say why")
+    failed(es("register", "learns", "--close", " "), "--close is empty")
+    with pytest.raises(RegistrationError, match="say why"):
+        close(Project(project).load("learns"), " ")
     failed(es("register", "learns", "--close", "x", "--check"), "one at a time")
 
 
