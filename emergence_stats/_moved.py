@@ -48,7 +48,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "notebook": ("interfaces.notebook",),
     "onsets": ("core.events.onsets", "core.events.sigmoids", "core.events.noise"),
     "pictures": ("reports.pictures.robustness",),
-    "planning": ("claims.planning", "claims.collecting"),
+    "planning": ("claims.planning.plans", "claims.planning.collecting"),
     "preregistration": ("claims.describing.forms",),
     "project": ("claims.project",),
     "pytest_plugin": ("interfaces.pytest_plugin",),

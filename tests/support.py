@@ -93,6 +93,7 @@ def add_run(
     created=None,
     name=None,
     further=None,
+    config=None,
     **options,
 ):
     rng = np.random.default_rng([seed, n_params])
@@ -106,7 +107,7 @@ def add_run(
         n_params=n_params,
         n_layers=n_layers,
         seed=seed,
-        config={"simulated": True},
+        config={"simulated": True, **(config or {})},
         software={},
         device="none",
         created=created,

@@ -17,7 +17,7 @@ from emergence_stats.traces.store import Store
 from .engines.bars import Bars
 from .engines.task import Options, Task
 from .engines.workplace import Workplace
-from .suites import Declared, PublishedSuite, Size, named
+from .suites import Declared, PublishedSuite, Size, named, other_settings
 
 ENGINES = {"local": "local", "ray": "on_ray", "slurm": "on_slurm"}
 
@@ -139,23 +139,18 @@ def made_otherwise(
     scales: Iterable[str] | None,
     seeds: Iterable[int] | None,
 ) -> list[str]:
-    """A line for each run of the suite that is there, but was made with other settings than the suite has now.
-
-    What a run's config does not say is not compared: an older version has not written it.
-    """
+    """A line for each run of the suite that is there, but was made with other settings than the suite has now."""
     if not locate(store).is_there():
         return []
-    wanted = {suite.run_id(*run): run for run in _asked_for(suite, scales, seeds)}
+    wanted = {suite.run_id(*run) for run in _asked_for(suite, scales, seeds)}
     found = []
     for file in Store.open(store).readable:
         run = file.manifest
         if run.suite != suite.name or run.run_id not in wanted:
             continue
-        now = json.loads(json.dumps(suite.config(*wanted[run.run_id])))
         differ = [
-            f"{key} {json.dumps(run.config[key])}, now {json.dumps(value)}"
-            for key, value in now.items()
-            if key in run.config and run.config[key] != value
+            f"{key} {json.dumps(its)}, now {json.dumps(now)}"
+            for key, (its, now) in other_settings(suite, run.scale, run.seed, run.config).items()
         ]
         if differ:
             found.append(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emergence_stats.errors import UsageError
+from emergence_stats.traces.format import Manifest
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,15 @@ def suite_named(name: str) -> Any:
     from emergence_training.collect import suite_named
 
     return suite_named(name)
+
+
+def other_settings(manifest: Manifest) -> dict[str, tuple[Any, Any]]:
+    """The settings of a run that are not those that its suite has now, each with both values; none for a suite that is not declared."""
+    if not can_be_collected(manifest.suite):
+        return {}
+    from emergence_training.suites import named, other_settings
+
+    return other_settings(named()[manifest.suite], manifest.scale, manifest.seed, manifest.config)
 
 
 def suite_of_model(

@@ -181,3 +181,78 @@ def test_the_layers_that_are_there_are_said_beside_those_that_the_claim_reads(pr
     more = ("--set", "n_params=9", "--set", "n_layers=12")
     assert es("traces", "import", "t.csv", "--suite", "late", *more).returncode == 0
     assert "rankme is at layers 1 and 2 in r, and the claim looks at 12" in notes()
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def learns(project):
+    (project / "hypotheses" / "learns.py").write_text(HYPOTHESIS)
+    return project
+
+
+def test_runs_of_one_scale_that_differ_in_a_setting_are_said(learns):
+    fill(learns, range(4), config={"lr": 0.001})
+    fill(learns, [4], config={"lr": 0.003})
+    fill(learns, [5, 6], scale="d64", n_params=200_000, config={"lr": 0.003})
+    (note,) = notes()
+    assert "different lr" in note
+    assert "d32 (0.001 in sim-d32-s[0-3]; 0.003 in sim-d32-s4)" in note
+    assert "d64" not in note
+
+
+def test_what_tells_one_run_from_another_is_no_setting(learns):
+    for seed in range(4):
+        named = {
+            "data_seed": seed // 2,
+            "run_name": "ab"[seed % 2],
+            "output_dir": f"/x/{seed // 2}",
+        }
+        fill(learns, [seed], config={**named, "final_loss": 0.1 * seed, "threads": 1 + seed % 2})
+    assert notes() == []
+
+
+def test_a_setting_that_only_some_runs_give_is_not_compared(learns):
+    fill(learns, [0, 1], config={"lr": 0.001})
+    fill(learns, [2, 3])
+    assert notes() == []
+
+
+def test_many_settings_are_named_in_short(learns):
+    fill(learns, range(3), config={f"setting{i}": i for i in range(12)})
+    fill(learns, [3], config={f"setting{i}": [i] * 99 for i in range(12)})
+    said = notes()
+    assert len(said) == 4
+    assert "9 more settings" in said[-1]
+    assert all(len(note) < 250 for note in said)
+
+
+def test_runs_that_are_not_as_their_suite_has_them_are_said(learns):
+    for seed, other in enumerate([{}, {}, {"batch": 7}, {"batch": 7}, {"own_streams": True}]):
+        as_declared(learns, seed, other)
+    said = notes("--suite", "smoke")
+    assert [note.split(" made with")[0] for note in said] == ["2 runs were", "1 run was"]
+    assert "than suite smoke has now (smoke-d8L2-s[2-3]): batch 7, now " in said[0]
+    assert "own_streams true, now false" in said[1]
+
+
+def test_a_plan_says_so_of_the_runs_that_it_wants(learns):
+    as_declared(learns, 0, {})
+    plan = ("plan", "learns", "--suite", "smoke")
+    assert json.loads(es(*plan, "--json").stdout)["notes"] == []
+    assert "note:" not in es(*plan).stdout
+    as_declared(learns, 1, {"batch": 7})
+    note = "1 run was made with other settings than suite smoke has now (smoke-d8L2-s1): batch 7, now 32"
+    assert json.loads(es(*plan, "--json").stdout)["notes"] == [note]
+    assert f"note: {note}" in es(*plan).stdout
+    assert f"note: {note}" in es("plan", "--suite", "smoke").stdout
+
+
+def as_declared(project, seed, other):
+    """A simulated run of suite smoke that says it was made as the suite is declared, but for `other`."""
+    from emergence_training.suites import SMOKE
+
+    scale = SMOKE.scales[0]
+    config = {**SMOKE.config(scale, seed), **other}
+    fill(project, [seed], suite="smoke", scale=scale.name, config=config)

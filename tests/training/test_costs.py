@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from emergence_stats.claims.planning import total_on_gpu
+from emergence_stats.claims.planning.plans import total_on_gpu
 from emergence_training.engines import costs
 from emergence_training.suites import PAPER_SCALES, SUITES
 from tests.support import es, failed

@@ -5,7 +5,7 @@ Imports neither torch nor numpy, so that planning a collection needs neither.
 
 from __future__ import annotations
 
-from .declared import Declared, Size
+from .declared import Declared, Size, other_settings
 from .paper import PAPER, PAPER_EARLY, PAPER_SCALES
 from .pocket import DATA_CHOICES, LONG_CHOICES, POCKET, POCKET_DEEP, POCKET_LONG, SMOKE
 from .published import POLYPYTHIAS, PYTHIA, Published, PublishedSuite
@@ -28,6 +28,7 @@ __all__ = [
     "Suite",
     "TextSuite",
     "named",
+    "other_settings",
 ]
 
 SUITES: dict[str, Suite] = {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
+
+_NO_OTHER_TRAINING = ("deep", "folder")  # what is measured besides, and where files lie
 
 
 class Size(Protocol):
@@ -44,3 +47,26 @@ class Declared(Protocol):
 
     def memory(self, scale: Any) -> float:
         """Bytes that a run needs on a CPU: an estimate, for schedulers."""
+
+
+def other_settings(
+    suite: Declared, scale: str, seed: int, config: Mapping[str, Any]
+) -> dict[str, tuple[Any, Any]]:
+    """The settings of a run that are not those that its suite has now, each with both values; none for a scale that it lacks.
+
+    `config`: of the run's manifest. What it does not say is not compared: an older version has not written it.
+    """
+    size = next((one for one in suite.scales if one.name == scale), None)
+    if size is None:
+        return {}
+    off = {
+        key: value
+        for key, value in vars(suite).items()
+        if not value and key not in _NO_OTHER_TRAINING
+    }
+    now = json.loads(json.dumps({**off, **suite.config(size, seed)}))
+    return {
+        key: (config[key], value)
+        for key, value in now.items()
+        if key in config and config[key] != value
+    }

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emergence_stats.claims.backend import trainable_suites
+from emergence_stats.claims.planning.trainings import differences
 from emergence_stats.claims.project import Loaded, Project
 from emergence_stats.claims.selection import of_stopped
 from emergence_stats.core.plan import Hypothesis, keyword_defaults
@@ -72,6 +73,7 @@ def with_notes(results: Sequence[Result], project: Project, store: Store) -> lis
             )
         if result.registration == "unregistered":  # else it is a deviation
             notes += of_stopped([files[run_id].manifest for run_id in counted])
+        notes += differences([files[run_id].manifest for run_id in counted])
         notes += _other_tasks(result, loaded, store, files)
         if not counted:
             notes += _unknown(result, hypothesis, store, files, known)

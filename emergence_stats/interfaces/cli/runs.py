@@ -43,7 +43,7 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Which runs of the confirmatory set are there, which are missing, what they would cost."""
-    from emergence_stats.claims.planning import plan_lines, plan_of, total_of
+    from emergence_stats.claims.planning.plans import plan_lines, plan_of, total_of
 
     if device not in ("cpu", "cuda"):
         raise UsageError(f"unknown device {device!r}; known devices: cpu, cuda")
@@ -103,7 +103,7 @@ def _on_gpu(suites: set[str], memory: float | None) -> dict[str, dict[str, Any]]
 def _show_gpus(
     session: Session, gpus: dict[str, dict[str, Any]], plans: list[dict[str, Any]]
 ) -> None:
-    from emergence_stats.claims.planning import total_on_gpu
+    from emergence_stats.claims.planning.plans import total_on_gpu
     from emergence_stats.reports.console import print_line, print_table
 
     for suite, found in gpus.items():
@@ -158,7 +158,7 @@ def _add_looks(session: Session, loaded: Loaded, found: dict[str, Any]) -> None:
 
 def _show_plans(session: Session, plans: list[dict[str, Any]]) -> None:
     """A line each, and the runs of all of them, which several claims share."""
-    from emergence_stats.claims.planning import cost_text, total_of
+    from emergence_stats.claims.planning.plans import cost_text, total_of
     from emergence_stats.reports.console import print_line, print_table
 
     rows = []
@@ -175,6 +175,8 @@ def _show_plans(session: Session, plans: list[dict[str, Any]]) -> None:
         console,
         f"{counted(total['runs'], 'run')} in all, each counted once: {total['there']} there, {missing}",
     )
+    for note in dict.fromkeys(note for found in plans for note in found["notes"]):
+        print_line(console, f"note: {note}")
 
 
 def _any_there(found: dict[str, Any]) -> bool:
@@ -242,7 +244,7 @@ def collect(
 ) -> None:
     """Train the missing runs; a killed one continues where it stopped."""
     from emergence_stats.claims.backend import How
-    from emergence_stats.claims.collecting import collect_missing
+    from emergence_stats.claims.planning.collecting import collect_missing
     from emergence_stats.traces.importing.mapping import pairs
 
     if engine == "torch":  # its name in version 0.1

@@ -13,7 +13,7 @@ from emergence_stats.claims.backend import (
     suite_named,
     suite_of_model,
 )
-from emergence_stats.claims.planning import manifests_of, published_text, wanted_design
+from emergence_stats.claims.planning.plans import manifests_of, published_text, wanted_design
 from emergence_stats.claims.project import Loaded
 from emergence_stats.errors import UsageError
 

@@ -12,6 +12,7 @@ from emergence_stats.claims.backend import (
     suite_named,
     trainable_suites,
 )
+from emergence_stats.claims.planning.trainings import differences
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import read_lock
 from emergence_stats.core.plan import Design
@@ -27,7 +28,8 @@ def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
 
     A cost is the mean time of the runs of the same scale in the store that went to their end, None if there are none;
     `seconds_by_measure` says how much of it each measure took that is timed separately. Of published checkpoints, which
-    are fetched, `published` has by scale what they are estimated to take.
+    are fetched, `published` has by scale what they are estimated to take. `notes`: how runs that are there and that the plan has
+    not seen differ in their settings.
     """
     design = wanted_design(loaded, suite)
     manifests = manifests_of(uri)
@@ -38,12 +40,14 @@ def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
     of_scale: dict[str, list[Manifest]] = {}
     for m in there.values():
         of_scale.setdefault(m.scale, []).append(m)
-    runs, published = [], costs_of_published(design.suite)
+    runs, found_there, published = [], [], costs_of_published(design.suite)
     for scale, seed in design.runs():
         found = there.get((scale, seed))
         state = "missing"
         if found is not None:
             state = "pilot" if registration is not None and registration.saw(found) else "there"
+            if state == "there":
+                found_there.append(found)
         total, by_measure = _cost(of_scale.get(scale, []))
         cost: dict[str, Any] = {"seconds": total, "seconds_by_measure": by_measure}
         if total is None and scale in published:
@@ -56,6 +60,7 @@ def plan_of(loaded: Loaded, uri: str, suite: str | None) -> dict[str, Any]:
         "store": uri,
         "runs": runs,
         "controls": _of_controls(loaded, manifests, design.suite),
+        "notes": list(differences(found_there)),
         **({"published": published} if published else {}),
     }
 
@@ -101,6 +106,8 @@ def plan_lines(plan: dict[str, Any]) -> Iterator[str]:
         parts = sorted(mine[0]["seconds_by_measure"].items(), key=lambda part: -part[1])
         if parts:
             yield f"    of these: {', '.join(f'{name} {spent:.0f} s' for name, spent in parts)}"
+    for note in plan.get("notes", ()):
+        yield f"note: {note}"
     if "looks" in plan:
         looks = plan["looks"]
         kind = "confirmatory" if looks["confirmatory"] else "exploratory"
