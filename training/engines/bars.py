@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -65,7 +66,7 @@ class Bars:
         if not run.passed or step > run.passed[-1][0]:
             run.passed.append((step, time.monotonic()))
         left = seconds_left(run.passed, self._schedule)
-        said = f"{run_id} loss {loss:.3f}"
+        said = f"{run_id} loss {loss:.3f}" if math.isfinite(loss) else run_id
         self._progress.update(run.bar, completed=step, description=said, left=_left(left))
         self._progress.update(self._total, left=_left(self._all_left()))
 

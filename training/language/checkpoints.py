@@ -76,6 +76,18 @@ def _here(repository: str, revision: str) -> Path | None:
     raise NoRevisionError(f"{place} has no revision {revision}")
 
 
+def files_of(repository: str, revision: str) -> list[tuple[str, int, int]] | None:
+    """Name, size in bytes and time of change in ns of each file of a revision; None where that is in no folder, and so is fetched."""
+    try:
+        folder = _here(repository, revision)
+    except (NoRevisionError, CollectError):
+        return None
+    if folder is None:
+        return None
+    found = ((path, path.stat()) for path in sorted(folder.iterdir()) if path.is_file())
+    return [(path.name, stat.st_size, stat.st_mtime_ns) for path, stat in found]
+
+
 def is_whole(folder: Path) -> bool:
     """Whether a snapshot has all its weights and a tokenizer: a cache has what was asked for, as a config, or some files of many."""
     if not any((folder / name).is_file() for name in _TOKENIZER):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from emergence_stats.errors import CollectError
 
-from .items import Item
+from .items import Item, Items
 
 Encode = Callable[[str], list[int]]  # text -> tokens, none added
 
@@ -58,6 +59,38 @@ def encode_item(
         raise CollectError(f"an option adds no token to {item.context!r}: {item.options}")
     characters = [len(option.lstrip(" ")) for option in item.options]
     return Encoded(context, options, item.gold, characters)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """All items as a tokenizer makes them. `before`: what it puts before any text; `text`: the sentences whose loss is taken,
+    context and right option of each; `digest`: sha256 of all of it.
+    """
+
+    probes: Probes
+    text: list[list[int]]
+    before: list[int]
+    digest: str
+
+    @classmethod
+    def of(cls, items: Items, text: str, tokenizer: Any) -> Tokens:
+        """`text`: the set whose sentences the loss is taken of. Raises `CollectError`."""
+
+        def encode(words: str) -> list[int]:
+            return list(tokenizer.encode(words, add_special_tokens=False))
+
+        before = first_tokens(tokenizer)
+        first = tokenizer.bos_token_id
+        first = tokenizer.eos_token_id if first is None else first
+        probes: Probes = {
+            key: [encode_item(item, encode, first, before) for item in some]
+            for key, some in items.items()
+        }
+        begin = [first] if first is not None else []
+        of_text = (item for (name, _), some in items.items() for item in some if name == text)
+        rows = [[*begin, *encode(item.context + item.options[item.gold])] for item in of_text]
+        said = repr([*probes.items(), rows])
+        return cls(probes, rows, before, hashlib.sha256(said.encode()).hexdigest())
 
 
 @dataclass(frozen=True)

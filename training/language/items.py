@@ -6,6 +6,7 @@ separates it. The seven sets beside this module were written for this project (`
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,14 @@ class Item:
 
 
 Items = Mapping[tuple[str, int], Sequence[Item]]  # by set and level
+
+
+def digest_of_items(items: Items) -> str:
+    """sha256 of all items, which the traces depend on."""
+    text = repr(
+        [(key, [(i.context, i.options, i.gold) for i in some]) for key, some in items.items()]
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def chance_of(items: Sequence[Item]) -> float:

@@ -6,7 +6,7 @@ revisions are known to repeat. It is left out, with the reason in the manifest, 
 
 from __future__ import annotations
 
-import hashlib
+import math
 import sys
 import time
 import warnings
@@ -29,10 +29,17 @@ from ..engines.partial import RunInProgress, ends_well
 from ..engines.task import StepProgress, Task
 from ..engines.workplace import Workplace
 from ..suites import Published, PublishedSuite
-from .checkpoints import NoRevisionError, checkpoint, digest_of, load_model, load_tokenizer
-from .encoding import Probes, check_tokens, encode_item, first_tokens
+from .checkpoints import (
+    NoRevisionError,
+    checkpoint,
+    digest_of,
+    files_of,
+    load_model,
+    load_tokenizer,
+)
+from .encoding import Tokens, check_tokens
 from .evaluation import Evaluation, rows_of_text, weight_norm
-from .items import Items, shipped_items
+from .items import Items, digest_of_items, shipped_items
 from .rows import reader_of
 
 AT_A_TIME = (
@@ -98,33 +105,57 @@ class _Run:
             saved = None
         if saved is None:
             saved = {"config": self._config, **fresh}
-        self._state: dict[str, Any] = {**saved, "absent": {}}  # which may be there by now
+        # what was absent may be there by now, and states of an older version have no files
+        self._state: dict[str, Any] = {"files": {}, **saved, "absent": {}}
 
     def measure(self, step: int, revision: str, progress: StepProgress | None) -> None:
-        """Measure a checkpoint, unless that was done before."""
+        """Measure a checkpoint, unless that was done before, of the weights that it has now."""
         state, task = self._state, self._task
-        if revision in state["digests"] or revision in state["absent"]:
+        files = files_of(self._repository, revision)
+        measured = revision in state["digests"] and not self._touched(revision, files)
+        if measured or revision in state["absent"]:
             return
         began = time.monotonic()
         try:
             with checkpoint(self._repository, revision, self._partial.folder / "fetched") as at:
-                model = load_model(at, self._device)
-                self._check(model, revision)
-                self._evaluation = self._fixed(at, revision, model)
-                digest = digest_of(model)
-                state["readings"][revision] = self._read(model)
-                state["digests"][revision] = digest
-                state["n_params"] = sum(p.numel() for p in model.parameters())
-                del model  # before the next is loaded
+                self._measure(at, revision)
+            state["files"][revision] = files
         except NoRevisionError as error:
+            for of_other_weights in (state["readings"], state["digests"]):
+                of_other_weights.pop(revision, None)
             state["absent"][revision] = str(error)
         state["seconds"] += time.monotonic() - began
         self._partial.save(state)
-        if progress is not None and revision in state["readings"]:
-            loss = next(
-                r for r in state["readings"][revision] if r.name == "loss" and r.values.ndim == 0
+        if progress is not None:
+            progress(step, task.suite.last_step, self._loss(revision))
+
+    def _touched(self, revision: str, files: list[tuple[str, int, int]] | None) -> bool:
+        """Whether the files of a checkpoint are not those that it was measured of, as of a model that was trained again."""
+        before = self._state["files"].get(revision)
+        return before is not None and files is not None and before != files
+
+    def _measure(self, at: Path, revision: str) -> None:
+        state = self._state
+        model = load_model(at, self._device)
+        self._check(model, revision)
+        self._evaluation = self._fixed(at, revision, model)
+        digest, before = digest_of(model), state["digests"].get(revision)
+        if before == digest:  # files that were copied, or touched
+            return
+        if before is not None:
+            sys.stderr.write(
+                f"{self._task.run_id}: {revision} has other weights than when it was measured, and is measured again\n"
             )
-            progress(step, task.suite.last_step, float(loss.values))
+        state["readings"][revision] = self._read(model)
+        state["digests"][revision] = digest
+        state["n_params"] = sum(p.numel() for p in model.parameters())
+
+    def _loss(self, revision: str) -> float:
+        """That on text, NaN for a checkpoint that is left out."""
+        readings = self._state["readings"].get(revision, ())
+        return next(
+            (float(r.values) for r in readings if r.name == "loss" and r.values.ndim == 0), math.nan
+        )
 
     def _check(self, model: Any, revision: str) -> None:
         """Raise `CollectError` for another model than the suite declares, and `NoRevisionError` for one that is no model."""
@@ -147,34 +178,17 @@ class _Run:
                 raise
             return self._evaluation  # that of the others: it lies beside one of them
 
-        def encode(text: str) -> list[int]:
-            return tokenizer.encode(text, add_special_tokens=False)
-
-        before = first_tokens(tokenizer)
-        first = tokenizer.bos_token_id
-        first = tokenizer.eos_token_id if first is None else first
-        probes: Probes = {
-            key: [encode_item(item, encode, first, before) for item in some]
-            for key, some in self._items.items()
-        }
-        text = [
-            [
-                *([first] if first is not None else []),
-                *encode(item.context + item.options[item.gold]),
-            ]
-            for (name, _), some in self._items.items()
-            for item in some
-            if name == _TEXT
-        ]
-        check_tokens(probes, model)
-        tokens = hashlib.sha256(repr([*probes.items(), text]).encode()).hexdigest()
-        if self._state.setdefault("tokens", tokens) != tokens:
+        tokens = Tokens.of(self._items, _TEXT, tokenizer)
+        check_tokens(tokens.probes, model)
+        if self._state.setdefault("tokens", tokens.digest) != tokens.digest:
             raise CollectError(
                 f"{self._repository}, {revision}: its tokenizer makes other tokens of the items than that of the checkpoints before, so that "
-                "they are no one run. Leave it out, with --revisions, or put the tokenizer right"
+                "they are no one run. Leave it out, with --revisions, or put the tokenizer right; if all of them were made anew, remove "
+                f"{self._partial.folder}"
             )
-        self._state["first_tokens"] = before
-        return Evaluation(probes, rows_of_text(text, self._device), self._device, AT_A_TIME)
+        self._state["first_tokens"] = tokens.before
+        text = rows_of_text(tokens.text, self._device)
+        return Evaluation(tokens.probes, text, self._device, AT_A_TIME)
 
     def _read(self, model: Any) -> list[Reading]:
         assert self._evaluation is not None
@@ -290,11 +304,3 @@ def _left_out(repeated: Mapping[int, str], absent: Mapping[str, str]) -> str:
         )
         parts.append(f"{next(iter(absent.values()))}{more}")
     return f"{len(repeated) + len(absent)} checkpoints left out: {'; '.join(parts)}"
-
-
-def digest_of_items(items: Items) -> str:
-    """sha256 of all items, which the traces depend on."""
-    text = repr(
-        [(key, [(i.context, i.options, i.gold) for i in some]) for key, some in items.items()]
-    )
-    return hashlib.sha256(text.encode()).hexdigest()

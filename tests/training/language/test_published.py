@@ -251,6 +251,65 @@ def test_what_is_measured_stays_when_the_models_are_moved(tmp_path, hub, monkeyp
     assert manifest.further["folder"] == str(tmp_path / "moved" / "models--lab--tiny")
 
 
+def test_a_model_that_was_trained_again_is_measured_again(tmp_path, hub, monkeypatch, capsys):
+    """Its first steps were measured in a call that was killed: of them, one has other weights by now, and one was only copied."""
+    folders = {}
+    for step in STEPS:
+        commit = (hub / "models--lab--tiny" / "refs" / f"step{step}").read_text()
+        folders[step] = tmp_path / "models" / "tiny" / f"step{step}"
+        shutil.copytree(hub / "models--lab--tiny" / "snapshots" / commit, folders[step])
+
+    def die(step, *_):
+        if step == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        published.train(task(tmp_path / "data", tmp_path / "models"), die, items=ITEMS)
+    weights = {k: v * 1.5 for k, v in load_file(folders[2] / "model.safetensors").items()}
+    save_file(weights, folders[2] / "model.safetensors", {"format": "pt"})
+    (folders[0] / "model.safetensors").touch()
+    capsys.readouterr()
+    read = []
+    measured = published._Run._read
+    monkeypatch.setattr(
+        published._Run, "_read", lambda run, model: read.append(1) or measured(run, model)
+    )
+    again = published.train(task(tmp_path / "data", tmp_path / "models"), items=ITEMS)
+    assert len(read) == 3  # steps 2, 16 and 24
+    said = capsys.readouterr().err
+    assert "step2 has other weights than when it was measured, and is measured again" in said
+    assert "step0 has other" not in said
+    anew = published.train(task(tmp_path / "anew", tmp_path / "models"), items=ITEMS)
+    assert again.further["checkpoints"] == anew.further["checkpoints"]
+    assert rows(tmp_path / "data")[0].equals(rows(tmp_path / "anew")[0])
+
+
+def test_weights_that_are_not_finite_by_now_take_the_old_readings_with_them(tmp_path, hub):
+    folder = tmp_path / "models" / "tiny"
+    for step in STEPS[:3]:
+        commit = (hub / "models--lab--tiny" / "refs" / f"step{step}").read_text()
+        shutil.copytree(hub / "models--lab--tiny" / "snapshots" / commit, folder / f"step{step}")
+
+    def die(step, *_):
+        if step == 2:
+            raise KeyboardInterrupt
+
+    some = {"steps": STEPS[:3]}
+    with pytest.raises(KeyboardInterrupt):
+        published.train(task(tmp_path / "data", tmp_path / "models", **some), die, items=ITEMS)
+    file = folder / "step0" / "model.safetensors"
+    save_file({k: v * np.nan for k, v in load_file(file).items()}, file, {"format": "pt"})
+    passed = []
+    manifest = published.train(
+        task(tmp_path / "data", tmp_path / "models", **some),
+        lambda step, *_: passed.append(step),
+        items=ITEMS,
+    )
+    assert list(manifest.further["left_out"]) == ["step0"]
+    assert sorted(manifest.further["checkpoints"]) == ["step2", "step8"]
+    assert passed == [0, 8]  # one that is left out is passed too
+
+
 def test_a_state_of_other_settings_is_not_dropped_without_a_word(tmp_path, hub, monkeypatch):
     def stopped(*_):
         raise KeyboardInterrupt
@@ -319,8 +378,12 @@ def test_a_folder_with_few_of_the_revisions_is_no_run_and_goes_on_when_there_are
         published.train(task(tmp_path / "data", few), items=ITEMS)
     add(8)
     steps = []
-    published.train(task(tmp_path / "data", few), lambda step, *_: steps.append(step), items=ITEMS)
-    assert steps == [8]  # what was measured is kept
+    published.train(
+        task(tmp_path / "data", few),
+        lambda step, _, loss: steps.append((step, bool(np.isfinite(loss)))),
+        items=ITEMS,
+    )
+    assert steps == [(8, True), (16, False), (24, False)]  # what was measured is kept
     assert sorted(rows(tmp_path / "data")[0].column("step").unique().to_pylist()) == [0, 2, 8]
 
 
