@@ -17,7 +17,7 @@ from emergence_stats.traces.store import Store
 from .engines.bars import Bars
 from .engines.task import Options, Task
 from .engines.workplace import Workplace
-from .suites import Declared, PublishedSuite, Size, named, other_settings
+from .suites import Declared, Published, PublishedSuite, Size, named, other_settings
 
 ENGINES = {"local": "local", "ray": "on_ray", "slurm": "on_slurm"}
 
@@ -104,7 +104,10 @@ def collect(
             f"{len(left)} run{'s' if len(left) > 1 else ''} of an earlier collection sent to {work.store}\n"
         )
         missing = missing_runs(store, suite, scales, seeds)
-    for warning in made_otherwise(store, suite, scales, seeds):
+    for warning in (
+        *made_otherwise(store, suite, scales, seeds),
+        *made_of_others(store, suite, scales, seeds),
+    ):
         sys.stderr.write(f"warning: {warning}\n")
     if not missing:
         return 0
@@ -156,5 +159,33 @@ def made_otherwise(
             found.append(
                 f"run {run.run_id} is there, made with other settings than suite {suite.name} has now ({'; '.join(differ)}); to make it "
                 f"anew, remove it with `emergence-stats traces rm {run.run_id}`"
+            )
+    return found
+
+
+def made_of_others(
+    store: str | os.PathLike[str],
+    suite: Declared,
+    scales: Iterable[str] | None,
+    seeds: Iterable[int] | None,
+) -> list[str]:
+    """A line for each run of published checkpoints that is there, but whose checkpoints lie in a folder and changed since."""
+    if not isinstance(suite, PublishedSuite) or not locate(store).is_there():
+        return []
+    from .language.checkpoints import changed_since
+
+    there = {file.manifest.run_id: file.manifest for file in Store.open(store).readable}
+    found = []
+    for scale, seed in _asked_for(suite, scales, seeds):
+        assert isinstance(scale, Published)
+        run_id = suite.run_id(scale, seed)
+        if run_id not in there:
+            continue
+        revisions = [revision for _, revision in suite.revisions]
+        changed = changed_since(suite.repository(scale, seed), revisions, there[run_id].created)
+        if changed:
+            found.append(
+                f"run {run_id} is there, and files of {len(changed)} of its checkpoints ({changed[0]}{', ...' if changed[1:] else ''}) changed "
+                f"since it was made; if they have other weights now, remove it with `emergence-stats traces rm {run_id}`, and collect again"
             )
     return found

@@ -13,8 +13,9 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,16 @@ def files_of(repository: str, revision: str) -> list[tuple[str, int, int]] | Non
         return None
     found = ((path, path.stat()) for path in sorted(folder.iterdir()) if path.is_file())
     return [(path.name, stat.st_size, stat.st_mtime_ns) for path, stat in found]
+
+
+def changed_since(repository: str, revisions: Iterable[str], created: str) -> list[str]:
+    """The revisions in a folder that have files which changed after a time, ISO 8601: of a model that was trained again, or copied."""
+    when = datetime.fromisoformat(created).timestamp() + 1  # which it has without parts of a second
+    return [
+        revision
+        for revision in revisions
+        if any(ns > when * 1e9 for _, _, ns in files_of(repository, revision) or ())
+    ]
 
 
 def is_whole(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 
@@ -512,6 +513,23 @@ def test_one_command_collects_a_model(project, hub, declared):
     assert (manifest.suite, manifest.scale) == ("pythia", "160m")
     assert es(*command, cwd=project).returncode == 0  # nothing to do
     assert "learns" in es("test", "learns", cwd=project).stdout
+
+
+def test_a_run_whose_checkpoints_changed_since_is_named(project, hub):
+    folder = project / "models" / "mine"
+    for step in STEPS[:2]:
+        commit = (hub / "models--lab--tiny" / "refs" / f"step{step}").read_text()
+        shutil.copytree(hub / "models--lab--tiny" / "snapshots" / commit, folder / f"step{step}")
+    command = ("collect", "--model", "models/mine")
+    assert es(*command, cwd=project).returncode == 0
+    again = es(*command, cwd=project)
+    assert (again.returncode, "warning" in again.stderr) == (0, False)
+    file = folder / "step2" / "model.safetensors"
+    later = file.stat().st_mtime + 3600
+    os.utime(file, (later, later))
+    said = es(*command, cwd=project).stderr
+    assert "files of 1 of its checkpoints (step2) changed since it was made" in said
+    assert "traces rm mine-" in said
 
 
 def test_options_that_do_not_fit_a_suite_are_errors(project, declared):
