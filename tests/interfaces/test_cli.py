@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from emergence_stats.core.regions import Region
 from emergence_stats.core.verdicts import Verdict
+from emergence_stats.traces.scan import scan
 from tests.support import (
     HYPOTHESIS,
     ROOT,
@@ -910,3 +911,23 @@ def test_a_terminal_is_told_what_was_written_and_a_pipe_is_not(project):
     os.close(ours)
     assert done.returncode == 0, done.stderr
     assert shown.strip() == "wrote plan.md"
+
+
+@pytest.mark.parametrize("words", [["test", "-vv"], ["audit"]])
+def test_a_call_scans_its_store_once(project, words):
+    """Counted from outside: a framework that is replaced gives no verdict."""
+    (project / "hypotheses" / "learns.py").write_text(HYPOTHESIS)
+    fill(project, range(3))
+    scans = []
+
+    def count(frame, event, _argument):
+        if event == "call" and frame.f_code is scan.__code__:
+            scans.append(frame)
+
+    sys.setprofile(count)
+    try:
+        done = es(words[0], "learns", *words[1:])
+    finally:
+        sys.setprofile(None)
+    assert done.returncode in (0, 1, 3), done.stderr
+    assert len(scans) == 1

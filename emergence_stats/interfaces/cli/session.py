@@ -37,6 +37,7 @@ class Session:
     colour: Colour | None = None
     quiet: bool = False
     failed: dict[str, EmergenceStatsError] = field(default_factory=dict)
+    _stores: dict[str, Store] = field(default_factory=dict, init=False)
 
     @cached_property
     def project(self) -> Project:
@@ -114,12 +115,15 @@ class Session:
         raise typer.Exit(2 if self.failed else status)
 
     def store(self, uri: str | None) -> Store:
-        """The trace store at `uri`, by default the project's."""
+        """The trace store at `uri`, by default the project's. All of a call see one state of it, which is scanned once."""
         from emergence_stats.interfaces.startup import import_pyarrow
         from emergence_stats.traces.store import Store
 
         import_pyarrow()
-        return Store.open(self._uri(uri))
+        where = self._uri(uri)
+        if where not in self._stores:
+            self._stores[where] = Store.open(where)
+        return self._stores[where]
 
     def writable(self, uri: str | None) -> str:
         """The store that is changed, by default the project's: a folder or a URI."""
