@@ -15,7 +15,15 @@ from emergence_training import collect as collecting  # noqa: E402
 from emergence_training import run as training_run  # noqa: E402
 from emergence_training.collect import collect, made_otherwise, missing_runs  # noqa: E402
 from emergence_training.engines.bars import Bars  # noqa: E402
-from emergence_training.engines.task import Task  # noqa: E402
+from emergence_training.engines.outcome import (  # noqa: E402
+    BEING_MADE,
+    THERE,
+    Outcome,
+    attempt,
+)
+from emergence_training.engines.partial import RunInProgress  # noqa: E402
+from emergence_training.engines.task import Options, Task  # noqa: E402
+from emergence_training.engines.together import train_together  # noqa: E402
 from emergence_training.engines.workplace import Workplace  # noqa: E402
 from emergence_training.run import train  # noqa: E402
 from emergence_training.suites import SUITES, Scale  # noqa: E402
@@ -113,6 +121,54 @@ def test_runs_of_the_suites_name_with_other_settings_are_named(tmp_path, capfd):
     assert "warning: run smoke-d8L1-s0 is there, made with other settings" in said
     assert f"(batch {TINY.batch}, now {changed.batch})" in said
     assert "traces rm smoke-d8L1-s0" in said
+
+
+# --- beside other collections -----------------------------------------------------------------
+
+
+def test_a_run_that_another_process_makes_is_left_to_it(tmp_path, capfd):
+    """The others are made; what is left is told in the end."""
+    said = pytest.raises(CollectError, match=r"1 of the runs is being made .*smoke-d8L1-s0")
+    with RunInProgress(tmp_path, Task(str(tmp_path), TINY, SCALE, 0)), said:
+        collect(tmp_path, TINY, seeds=[0, 1], options=Options(jobs=1))
+    assert "smoke-d8L1-s0 is being made by another process" in capfd.readouterr().err
+    assert [run.manifest.seed for run in Store.open(tmp_path).runs] == [1]
+    assert collect(tmp_path, TINY, seeds=[0, 1]) == 1
+
+
+def test_a_run_that_is_there_by_now_is_not_made_again(tmp_path):
+    task = Task(str(tmp_path), TINY, SCALE, 0)
+    assert attempt(task) == Outcome()
+    (manifest,) = tmp_path.glob("smoke/*.json")
+    before = manifest.stat().st_mtime_ns
+    assert attempt(task) == THERE
+    assert manifest.stat().st_mtime_ns == before
+
+
+def test_seeds_that_share_a_process_are_left_one_by_one(tmp_path):
+    tasks = [Task(str(tmp_path), TINY, SCALE, seed) for seed in range(3)]
+    train(tasks[1])
+    with RunInProgress(tmp_path, tasks[0]):
+        outcomes = train_together(tasks)
+    assert [outcomes[task.run_id] for task in tasks] == [BEING_MADE, THERE, Outcome()]
+
+
+def test_collections_of_one_store_share_the_runs(tmp_path):
+    """Two at once: all runs are there, and who ends while the other makes one says so."""
+
+    def one(_):
+        try:
+            return collect(tmp_path, TINY, seeds=range(4), options=Options(jobs=1))
+        except CollectError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        ends = list(pool.map(one, range(2)))
+    assert any(isinstance(end, int) for end in ends)
+    for end in ends:
+        assert isinstance(end, int) or "being made by other processes" in end
+    assert len(Store.open(tmp_path).runs) == 4
+    assert collect(tmp_path, TINY, seeds=range(4)) == 0
 
 
 # --- saved states -----------------------------------------------------------------------------

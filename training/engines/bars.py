@@ -95,6 +95,13 @@ class Bars:
             )
             self.say(f"{said}; {_left(left)}" if left else said)
 
+    def leave(self, run_id: str, why: str) -> None:
+        """A run is another collection's, and none of those to make."""
+        self.finish(run_id, written=False)
+        del self._scales[run_id]
+        self._progress.update(self._total, total=len(self._scales))
+        self.say(why)
+
     def _all_left(self) -> float | None:
         """Seconds until all runs are there, by what a run of each scale took; None while that is not known."""
         total, longest = 0.0, 0.0

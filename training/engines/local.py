@@ -14,17 +14,18 @@ from typing import NamedTuple
 from emergence_stats.errors import CollectError, UsageError
 
 from .bars import Bars
-from .task import Options, Task, failure_of, make, stopped_text
+from .outcome import Outcome, Tally, attempt, failure_of
+from .task import Options, Task
 
 
 class _Message(NamedTuple):
-    """Of a run: where it is, or, with a `loss` of None, that it has ended, and how if it failed or `stopped` early."""
+    """Of a run: where it is, or, with a `loss` of None, that it has ended, and how."""
 
     run_id: str
     step: int = 0
     loss: float | None = None
     failure: Exception | None = None
-    stopped: str = ""
+    outcome: Outcome | None = None
 
 
 class _Worker(NamedTuple):
@@ -52,18 +53,16 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
             raise UsageError("--device cuda, but torch sees no CUDA device here; use --device cpu")
     jobs = options.jobs or (1 if on_gpu else os.cpu_count() or 1)
     waiting, working = groups(tasks, options.together), dict[Connection, _Worker]()
-    done, failure = 0, None
+    tally = Tally(tasks, bars)
     try:
-        while working or (waiting and failure is None):
-            while waiting and len(working) < jobs and failure is None:
+        while working or (waiting and tally.failure is None):
+            while waiting and len(working) < jobs and tally.failure is None:
                 worker = _begin(waiting.pop(0), bars)
                 working[worker.messages] = worker
             for ready in wait(list(working)):
                 worker = working[ready]  # type: ignore[index]
                 for ended in _ended(worker, bars):
-                    bars.finish(ended.run_id, written=ended.failure is None, stopped=ended.stopped)
-                    done += ended.failure is None
-                    failure = failure or ended.failure
+                    tally.end(ended.run_id, ended.failure, ended.outcome)
                 if not worker.runs:
                     worker.process.join()
                     del working[worker.messages]
@@ -72,9 +71,7 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
             worker.process.terminate()
         for worker in working.values():
             worker.process.join()
-    if failure is not None:
-        raise failure
-    return done
+    return tally.result()
 
 
 def _begin(tasks: Sequence[Task], bars: Bars) -> _Worker:
@@ -131,21 +128,22 @@ def _work(tell: Connection, tasks: Sequence[Task]) -> None:
         send(_Message(run_id, step, loss))
 
     failure: BaseException | None = None
-    stopped: dict[str, str] = {}
+    outcomes: dict[str, Outcome] = {}
     try:
         if len(tasks) == 1:
             run_id = tasks[0].run_id
-            made = [make(tasks[0], lambda step, _steps, loss: told(run_id, step, loss))]
+            outcomes[run_id] = attempt(
+                tasks[0], lambda step, _steps, loss: told(run_id, step, loss)
+            )
         else:
             from .together import train_together
 
-            made = train_together(tasks, told)
-        stopped = {manifest.run_id: stopped_text(manifest) for manifest in made}
+            outcomes = train_together(tasks, told)
     except BaseException as error:
         failure = error
     for task in tasks:
         problem = failure_of(task.run_id, failure) if failure is not None else None
-        send(_Message(task.run_id, failure=problem, stopped=stopped.get(task.run_id, "")))
+        send(_Message(task.run_id, failure=problem, outcome=outcomes.get(task.run_id)))
 
 
 def _end_with_parent() -> None:

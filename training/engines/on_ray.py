@@ -11,7 +11,8 @@ from typing import Any
 from emergence_stats.errors import UsageError
 
 from .bars import Bars
-from .task import Options, Task, failure_of
+from .outcome import Outcome, Tally, failure_of
+from .task import Options, Task
 
 _PATIENCE = 10.0  # seconds for a cluster to answer
 
@@ -29,11 +30,15 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
     with _session(options.address):
         _check_fits(tasks)
         board = _board()
-        waiting, failure, done = list(tasks), None, 0
+        waiting, tally = list(tasks), Tally(tasks, bars)
         running: dict[Any, Task] = {}
         try:
-            while running or (waiting and failure is None):
-                while waiting and failure is None and len(running) < (options.jobs or len(tasks)):
+            while running or (waiting and tally.failure is None):
+                while (
+                    waiting
+                    and tally.failure is None
+                    and len(running) < (options.jobs or len(tasks))
+                ):
                     task = waiting.pop(0)
                     running[_submit(task, board, options.retries)] = task
                 ended, _ = ray.wait(list(running), timeout=0.5)
@@ -43,16 +48,11 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
                         bars.show(run_id, step, loss, each=False)
                 for reference in ended:
                     task = running.pop(reference)
-                    problem, stopped = _end(task, reference)
-                    bars.finish(task.run_id, written=problem is None, stopped=stopped)
-                    done += problem is None
-                    failure = failure or problem
+                    tally.end(task.run_id, *_end(task, reference))
         finally:
             for reference in running:
                 ray.cancel(reference, force=True)
-    if failure is not None:
-        raise failure
-    return done
+    return tally.result()
 
 
 @contextmanager
@@ -139,24 +139,22 @@ def _submit(task: Task, board: Any, retries: int) -> Any:
     return remote.remote(task, board)
 
 
-def _train(task: Task, board: Any) -> str:
-    """Why the run stopped early, if it did."""
-    from emergence_training.engines.task import make, stopped_text
+def _train(task: Task, board: Any) -> Outcome:
+    from emergence_training.engines.outcome import attempt
 
     try:
-        manifest = make(task, lambda step, _steps, loss: board.put.remote(task.run_id, step, loss))
-        return stopped_text(manifest)
+        return attempt(task, lambda step, _steps, loss: board.put.remote(task.run_id, step, loss))
     except Exception as error:
         raise failure_of(task.run_id, error) from None
 
 
-def _end(task: Task, reference: Any) -> tuple[Exception | None, str]:
-    """Why a run failed, or why one that is written stopped early."""
+def _end(task: Task, reference: Any) -> tuple[Exception | None, Outcome | None]:
+    """Why a run failed, or how it ended."""
     import ray
 
     try:
-        return None, str(ray.get(reference))
+        return None, ray.get(reference)
     except ray.exceptions.RayTaskError as error:
-        return failure_of(task.run_id, error.cause if error.cause is not None else error), ""
+        return failure_of(task.run_id, error.cause if error.cause is not None else error), None
     except ray.exceptions.RayError as error:
-        return failure_of(task.run_id, OSError(f"its worker was lost for good ({error})")), ""
+        return failure_of(task.run_id, OSError(f"its worker was lost for good ({error})")), None

@@ -17,7 +17,8 @@ from typing import Any
 from emergence_stats.errors import CollectError, UsageError
 
 from .bars import Bars
-from .task import Options, Task, failure_of, make, stopped_text
+from .outcome import Outcome, Tally, attempt, failure_of
+from .task import Options, Task
 from .workplace import Workplace
 
 _LOOK_EVERY = 2.0  # seconds between looks at the queue
@@ -28,16 +29,14 @@ CLUSTER = "cluster"  # of the parameters: submitit's executor, slurm, local or d
 
 
 class Job:
-    """What a node does: one run; returns why it stopped early, if it did. It is put into the queue again where the cluster stops it
-    before its end.
-    """
+    """What a node does: one run; returns how it ended. It is put into the queue again where the cluster stops it before its end."""
 
     def __init__(self, task: Task, told: str) -> None:
         self.task, self.told, self._last = task, told, 0.0
 
-    def __call__(self) -> str:
+    def __call__(self) -> Outcome:
         try:
-            return stopped_text(make(self.task, self._tell))
+            return attempt(self.task, self._tell)
         except Exception as error:
             raise failure_of(self.task.run_id, error) from None
 
@@ -71,7 +70,7 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
     local = options.slurm.get(CLUSTER) == "local"
     with _errors_into(folder / "submitit.err") if local else nullcontext(), executor.batch():
         jobs = {task.run_id: executor.submit(Job(task, str(told[task.run_id]))) for task in tasks}
-    failure, done = None, 0
+    tally = Tally(tasks, bars)
     try:
         while jobs:
             for run_id, job in list(jobs.items()):
@@ -80,18 +79,13 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
                     continue
                 problem = _problem(run_id, jobs.pop(run_id))
                 told[run_id].unlink(missing_ok=True)
-                stopped = job.result() if problem is None else ""
-                bars.finish(run_id, written=problem is None, stopped=stopped)
-                done += problem is None
-                failure = failure or problem
+                tally.end(run_id, problem, job.result() if problem is None else None)
             if jobs:
                 time.sleep(_LOOK_EVERY)
     finally:
         for job in jobs.values():
             job.cancel()
-    if failure is not None:
-        raise failure
-    return done
+    return tally.result()
 
 
 @contextmanager

@@ -16,12 +16,16 @@ from filelock import FileLock, Timeout
 
 from emergence_stats.errors import CollectError
 
+from .outcome import BeingMadeError
 from .task import Task
 from .workplace import Workplace
 
 
 class RunInProgress:
-    """The folder of a run that is being trained, below `scratch`: a lock, and the last saved state."""
+    """The folder of a run that is being trained, below `scratch`: a lock, and the last saved state.
+
+    Entering it raises `BeingMadeError` if another process is in it.
+    """
 
     def __init__(self, scratch: Path, task: Task) -> None:
         self.run_id = task.run_id
@@ -34,9 +38,8 @@ class RunInProgress:
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise CollectError(
-                f"run {self.run_id} is being collected by another process (lock in "
-                f"{self.folder}). Wait for it, or stop it: its progress is kept"
+            raise BeingMadeError(
+                f"run {self.run_id} is being collected by another process (lock in {self.folder})"
             ) from None
         return self
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from emergence_stats.errors import CollectError
 from emergence_stats.traces.format import Manifest
 
 from ..suites import Declared, Size
@@ -45,12 +43,6 @@ def make(task: Task, progress: StepProgress | None = None) -> Manifest:
     return manifest
 
 
-def stopped_text(manifest: Manifest) -> str:
-    """Why a run that is written ended before its end, empty if it did not."""
-    stopped = manifest.further.get("stopped")
-    return f"stopped early: {stopped['error']}" if stopped else ""
-
-
 @dataclass(frozen=True)
 class Options:
     """What an engine is told. `jobs`: runs at once (None: as many as there are places); `address` of a Ray cluster;
@@ -62,15 +54,3 @@ class Options:
     retries: int = 3
     together: int = 1
     slurm: Mapping[str, str] = field(default_factory=dict)
-
-
-def failure_of(run_id: str, error: BaseException) -> Exception:
-    """How the end of a run is told: `CollectError` if the user can do something, else with the traceback."""
-    if isinstance(error, CollectError):
-        return error
-    if isinstance(error, OSError):
-        return CollectError(f"run {run_id}: {error}")
-    if isinstance(error, KeyboardInterrupt):
-        return CollectError(f"run {run_id} was interrupted")
-    text = "".join(traceback.format_exception(error))
-    return RuntimeError(f"run {run_id} failed:\n{text}")

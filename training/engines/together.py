@@ -17,11 +17,11 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from emergence_stats.errors import UsageError
-from emergence_stats.traces.format import Manifest
 
 from ..loop import Data, Training, learning_rate, products_in
 from ..model import Decoder, static_answer_loss
 from ..run import Underway, write
+from .outcome import BEING_MADE, THERE, BeingMadeError, Outcome, is_there
 from .partial import RunInProgress, ends_well
 from .task import Task
 from .workplace import Workplace
@@ -136,16 +136,24 @@ def _of_parameters(alone: _Loss) -> Callable[[dict[str, Tensor], Tensor, Tensor]
 
 def train_together(
     tasks: Sequence[Task], progress: Callable[[str, int, float], None] | None = None
-) -> list[Manifest]:
+) -> dict[str, Outcome]:
     """Train, measure and write the runs of several seeds of one scale; continue those that an earlier process began.
 
-    Runs that are at different steps are taken in groups of one step. `progress`: run, step, loss. Raises what `train` does.
+    Runs that are at different steps are taken in groups of one step. `progress`: run, step, loss. Those that another collection
+    makes, or has made by now, are left to it. Raises what `train` does.
     """
     work = Workplace.of(tasks[0].store, tasks[0].scratch)
     with ends_well(tasks[0], work), ExitStack() as stack:
-        runs, written = [], []
+        runs, outcomes = [], dict[str, Outcome]()
         for task in tasks:
-            partial = stack.enter_context(RunInProgress(work.scratch, task))
+            if is_there(task):
+                outcomes[task.run_id] = THERE
+                continue
+            try:
+                partial = stack.enter_context(RunInProgress(work.scratch, task))
+            except BeingMadeError:
+                outcomes[task.run_id] = BEING_MADE
+                continue
             runs.append((Underway(task, partial, _told(progress, task)), partial))
         for first in sorted({run.first_step for run, _ in runs}):
             some = [(run, partial) for run, partial in runs if run.first_step == first]
@@ -158,8 +166,9 @@ def train_together(
                 if all(run.stopped is not None for run, _ in some):
                     break
             for run, partial in some:
-                written.append(write(run, work, partial, together=len(some)))
-        return written
+                manifest = write(run, work, partial, together=len(some))
+                outcomes[manifest.run_id] = Outcome.of(manifest)
+        return outcomes
 
 
 def _told(
