@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from emergence_stats.errors import UsageError
@@ -111,15 +112,25 @@ def collect(
         sys.stderr.write(f"warning: {warning}\n")
     if not missing:
         return 0
-    work.scratch.mkdir(parents=True, exist_ok=True)
+    try:
+        work.scratch.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{work.scratch} cannot be made ({error.strerror}): name another folder with {'--scratch' if scratch or is_uri(store) else '--traces'}"
+        ) from None
     # workers may stand in another folder than this process
     place = work.store if is_uri(store) else str(Path(store).absolute())
     kept = None if scratch is None else str(Path(scratch).absolute())
     tasks = [Task(place, suite, scale, seed, device, kept) for scale, seed in missing]
     module = importlib.import_module(f".engines.{ENGINES[engine]}", __package__)
-    with Bars(tasks) as bars:
-        bars.say(f"runs of suite {suite.name} to make: {len(tasks)}")
-        done: int = module.run(tasks, options or Options(), bars)
+    try:
+        with Bars(tasks) as bars:
+            bars.say(f"runs of suite {suite.name} to make: {len(tasks)}")
+            done: int = module.run(tasks, options or Options(), bars)
+    except UsageError:  # nothing was begun
+        with suppress(OSError):
+            work.scratch.rmdir()
+        raise
     Store.open(store).refresh_catalogue()
     return done
 

@@ -285,12 +285,12 @@ def deviations(
 
 
 def of_stopped(counted: Sequence[Manifest]) -> Iterator[str]:
-    """Of runs whose training raised before its end."""
+    """Of runs whose training ended before its end: it raised, or its loss was not finite."""
     stopped = [m.run_id for m in counted if m.further.get("stopped")]
     if stopped:
         yield (
             f"{len(stopped)} of the runs did not come to their end ({stopped[0]}{', ...' if len(stopped) > 1 else ''}): their "
-            "training raised, and their manifests say at which step"
+            "manifests say why, and at which step"
         )
 
 

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
 
+_PATIENCE = "retry_limit_seconds"  # of Google's client
+_LONGEST = 300  # characters of what a client says
+_ADVICE = {  # by what its error has: what to do
+    "wrong version number|SSL": "A server without TLS takes scheme=http behind the ? of the address.",
+    "ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE|FORBIDDEN|UNAUTHORIZED|status 40[13]": "Look at the credentials in the environment, as AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+}
 _MISTYPED = re.compile(r"[a-z][a-z0-9+]+:/")  # a drive has one letter
 
 
@@ -134,8 +140,13 @@ def locate(uri: str | os.PathLike[str]) -> Place:
             file=f"{scheme}://...@{rest.partition('@')[2]}",
             fix="Give it by the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         )
+    if scheme == "gs" and _PATIENCE not in text:  # a client that else asks for a quarter of an hour
+        joined = "&" if "?" in text else "?"
+        opened = f"{text}{joined}{_PATIENCE}=20"
+    else:
+        opened = text
     try:
-        filesystem, base = pafs.FileSystem.from_uri(text)
+        filesystem, base = pafs.FileSystem.from_uri(opened)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         if "nrecognized filesystem" not in str(error):
             raise _cannot_open(text, error) from None
@@ -163,7 +174,10 @@ def _by_fsspec(uri: str) -> tuple[pafs.FileSystem, str]:
 
 
 def _cannot_open(uri: str, error: Exception) -> TraceError:
-    return TraceError(f"cannot open the trace store ({error})", file=uri)
+    said = str(error).splitlines()[0].split("\\n")[0]
+    said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+    fix = next((advice for sign, advice in _ADVICE.items() if re.search(sign, str(error))), None)
+    return TraceError(f"cannot open the trace store ({said})", file=uri, fix=fix)
 
 
 def destination(uri: str) -> str:

@@ -21,7 +21,7 @@ from emergence_stats.traces.format import (
     pending_manifest_name,
 )
 from emergence_stats.traces.limits import check_parquet
-from emergence_stats.traces.places import Place, locate
+from emergence_stats.traces.places import Place, check_bucket, locate
 from emergence_stats.traces.remote import KEY
 from emergence_stats.traces.scan import RunFile, Scanned, read_manifest, scan
 
@@ -62,6 +62,7 @@ class Store:
         note("opens a trace store, so that other runs than its own can decide a value")
         place = locate(uri)
         if not place.is_there():
+            check_bucket(place.uri)
             raise TraceError(
                 "there is no trace store here",
                 file=place.uri,

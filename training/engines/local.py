@@ -15,17 +15,18 @@ from emergence_stats.errors import CollectError, UsageError
 
 from .bars import Bars
 from .outcome import Outcome, Tally, attempt, failure_of
-from .task import Options, Task
+from .task import Options, Task, heard_by
 
 
 class _Message(NamedTuple):
-    """Of a run: where it is, or, with a `loss` of None, that it has ended, and how."""
+    """Of a run: where it is, or what is `said` of it, or else that it has ended, and how."""
 
     run_id: str
     step: int = 0
     loss: float | None = None
     failure: Exception | None = None
     outcome: Outcome | None = None
+    said: str = ""
 
 
 class _Worker(NamedTuple):
@@ -96,6 +97,9 @@ def _ended(worker: _Worker, bars: Bars) -> Iterator[_Message]:
             worker.runs.remove(run_id)
             yield _Message(run_id, failure=CollectError(f"the process of run {run_id} {how}"))
         return
+    if message.said:
+        bars.say(message.said)
+        return
     if message.loss is not None:
         bars.show(message.run_id, message.step, message.loss)
         return
@@ -129,16 +133,15 @@ def _work(tell: Connection, tasks: Sequence[Task]) -> None:
 
     failure: BaseException | None = None
     outcomes: dict[str, Outcome] = {}
+    run_id = tasks[0].run_id
     try:
-        if len(tasks) == 1:
-            run_id = tasks[0].run_id
-            outcomes[run_id] = attempt(
-                tasks[0], lambda step, _steps, loss: told(run_id, step, loss)
-            )
-        else:
-            from .together import train_together
+        with heard_by(lambda text: send(_Message(run_id, said=text))):
+            if len(tasks) == 1:
+                outcomes[run_id] = attempt(tasks[0], lambda step, _, loss: told(run_id, step, loss))
+            else:
+                from .together import train_together
 
-            outcomes = train_together(tasks, told)
+                outcomes = train_together(tasks, told)
     except BaseException as error:
         failure = error
     for task in tasks:

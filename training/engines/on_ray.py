@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +15,7 @@ from emergence_stats.errors import UsageError
 
 from .bars import Bars
 from .outcome import Outcome, Tally, failure_of
-from .task import Options, Task
+from .task import Options, Task, heard_by
 
 _PATIENCE = 10.0  # seconds for a cluster to answer
 
@@ -43,9 +46,12 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
                     running[_submit(task, board, options.retries)] = task
                 ended, _ = ray.wait(list(running), timeout=0.5)
                 going = {task.run_id for task in running.values()}
-                for run_id, step, loss in ray.get(board.take.remote()):
+                latest, said = ray.get(board.take.remote())
+                for run_id, step, loss in latest:
                     if run_id in going:  # a last word may come after the end
                         bars.show(run_id, step, loss, each=False)
+                for text in said:
+                    bars.say(text)
                 for reference in ended:
                     task = running.pop(reference)
                     tally.end(task.run_id, *_end(task, reference))
@@ -64,7 +70,12 @@ def _session(address: str | None) -> Iterator[None]:
         return
     _check_listens(address)
     try:
-        ray.init(address=address, log_to_driver=False, include_dashboard=False)
+        ray.init(
+            address=address or "local",
+            log_to_driver=False,
+            include_dashboard=False,
+            logging_level=logging.ERROR,
+        )
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UsageError(
             f"--address {address}: no Ray cluster can be joined there ({error})"
@@ -76,7 +87,7 @@ def _session(address: str | None) -> Iterator[None]:
 
 
 def _check_listens(address: str | None) -> None:
-    """Raise `UsageError` where nothing listens at HOST:PORT: Ray itself would wait for minutes without a word."""
+    """Raise `UsageError` where no Ray cluster listens at HOST:PORT: Ray itself would wait for minutes."""
     host, _, port = (address or "").rpartition(":")
     if not host or not port.isdecimal() or "://" in host:
         return
@@ -84,6 +95,15 @@ def _check_listens(address: str | None) -> None:
         socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
     except (OSError, OverflowError) as error:
         raise UsageError(f"--address {address}: nothing answers there ({error})") from None
+    asked = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", str(address)]
+    try:
+        done = subprocess.run(asked, capture_output=True, timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        done = None
+    if done is None or done.returncode:
+        raise UsageError(
+            f"--address {address}: what answers there is no Ray cluster; its port is the one that `ray start` prints"
+        )
 
 
 def _needs(task: Task) -> dict[str, Any]:
@@ -107,7 +127,7 @@ def _check_fits(tasks: Sequence[Task]) -> None:
         ):
             raise UsageError(
                 f"no node of the Ray cluster has room for {task.run_id}: it needs a CPU, "
-                f"{needs['num_gpus']} GPUs and {needs['memory'] / 1e9:.1f} GB"
+                f"{needs['num_gpus']} GPU{'' if needs['num_gpus'] == 1 else 's'} and {needs['memory'] / 1e9:.1f} GB"
             )
 
 
@@ -119,14 +139,19 @@ def _board() -> Any:
     class Board:
         def __init__(self) -> None:
             self._latest: dict[str, tuple[int, float]] = {}
+            self._said: list[str] = []
 
         def put(self, run_id: str, step: int, loss: float) -> None:
             self._latest[run_id] = (step, loss)
 
-        def take(self) -> list[tuple[str, int, float]]:
+        def say(self, text: str) -> None:
+            self._said.append(text)
+
+        def take(self) -> tuple[list[tuple[str, int, float]], list[str]]:
             found = [(run_id, *at) for run_id, at in self._latest.items()]
+            said, self._said = self._said, []
             self._latest.clear()
-            return found
+            return found, said
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     return ray.remote(Board).options(num_cpus=0, scheduling_strategy=here).remote()
@@ -140,10 +165,16 @@ def _submit(task: Task, board: Any, retries: int) -> Any:
 
 
 def _train(task: Task, board: Any) -> Outcome:
+    import ray
+
     from emergence_training.engines.outcome import attempt
 
+    def told(step: int, _steps: int, loss: float) -> None:
+        board.put.remote(task.run_id, step, loss)
+
     try:
-        return attempt(task, lambda step, _steps, loss: board.put.remote(task.run_id, step, loss))
+        with heard_by(lambda text: ray.get(board.say.remote(text))):
+            return attempt(task, told)
     except Exception as error:
         raise failure_of(task.run_id, error) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import json
 import os
@@ -18,13 +19,14 @@ from emergence_stats.errors import CollectError, UsageError
 
 from .bars import Bars
 from .outcome import Outcome, Tally, attempt, failure_of
-from .task import Options, Task
+from .task import Options, Task, heard_by
 from .workplace import Workplace
 
 _LOOK_EVERY = 2.0  # seconds between looks at the queue
 _TELL_EVERY = 5.0  # seconds between a job's words on how far it is
 _CLUSTERS = ("slurm", "local", "debug")
 _RULE = "-" * 20
+_LONGEST = 200  # characters of another package's error
 CLUSTER = "cluster"  # of the parameters: submitit's executor, slurm, local or debug
 
 
@@ -36,9 +38,14 @@ class Job:
 
     def __call__(self) -> Outcome:
         try:
-            return attempt(self.task, self._tell)
+            with heard_by(self._say):
+                return attempt(self.task, self._tell)
         except Exception as error:
             raise failure_of(self.task.run_id, error) from None
+
+    def _say(self, text: str) -> None:
+        with _said_in(self.told).open("a", encoding="utf-8") as stream:
+            stream.write(f"{' '.join(text.splitlines())}\n")
 
     def checkpoint(self) -> Any:
         import submitit
@@ -64,9 +71,12 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
             "--engine slurm needs the extra `slurm`: pip install 'emergence-stats[slurm]'"
         )
     folder = Workplace.of(tasks[0].store, tasks[0].scratch).scratch / ".slurm"
-    folder.mkdir(parents=True, exist_ok=True)
     executor = _executor(folder, tasks, options)
+    folder.mkdir(parents=True, exist_ok=True)
     told = {task.run_id: folder / f"{task.run_id}.progress" for task in tasks}
+    for file in told.values():  # of a collection that was killed
+        _forget(file)
+    heard = dict.fromkeys(told, 0)
     local = options.slurm.get(CLUSTER) == "local"
     with _errors_into(folder / "submitit.err") if local else nullcontext(), executor.batch():
         jobs = {task.run_id: executor.submit(Job(task, str(told[task.run_id]))) for task in tasks}
@@ -74,11 +84,13 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
     try:
         while jobs:
             for run_id, job in list(jobs.items()):
-                if not job.done():
+                done = job.done()
+                heard[run_id] = _listen(bars, told[run_id], heard[run_id])
+                if not done:
                     _show(bars, run_id, told[run_id])
                     continue
                 problem = _problem(run_id, jobs.pop(run_id))
-                told[run_id].unlink(missing_ok=True)
+                _forget(told[run_id])
                 tally.end(run_id, problem, job.result() if problem is None else None)
             if jobs:
                 time.sleep(_LOOK_EVERY)
@@ -135,8 +147,17 @@ def _executor(folder: Path, tasks: Sequence[Task], options: Options) -> Any:
             **{f"slurm_{name}": value for name, value in wanted.items()},
         )
     except (RuntimeError, NameError, ValueError, TypeError) as error:
-        raise UsageError(f"--engine slurm: {error}") from None
+        raise UsageError(f"--engine slurm: {_of_parameters(str(error))}") from None
     return executor
+
+
+def _of_parameters(said: str) -> str:
+    """What is wrong with parameters, in a line of what submitit says: it lists all that there are."""
+    unknown = re.search(r"Unknown argument '(\w+)'.*?Valid arguments: ([\w, ]+)", said)
+    if unknown is None:
+        return said.splitlines()[0][:_LONGEST]
+    near = difflib.get_close_matches(unknown[1], unknown[2].split(", "), 1)
+    return f"there is no parameter {unknown[1]}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _show(bars: Bars, run_id: str, told: Path) -> None:
@@ -145,6 +166,27 @@ def _show(bars: Bars, run_id: str, told: Path) -> None:
     except (OSError, ValueError):
         return
     bars.show(run_id, step, loss, each=False)
+
+
+def _said_in(told: str | Path) -> Path:
+    """Where a job writes what it says, beside where it tells how far it is."""
+    return Path(told).with_suffix(".said")
+
+
+def _listen(bars: Bars, told: Path, heard: int) -> int:
+    """Show what a job has said since `heard` lines; returns how many there are now."""
+    try:
+        lines = _said_in(told).read_text("utf-8").splitlines()
+    except OSError:
+        return heard
+    for line in lines[heard:]:
+        bars.say(line)
+    return len(lines)
+
+
+def _forget(told: Path) -> None:
+    told.unlink(missing_ok=True)
+    _said_in(told).unlink(missing_ok=True)
 
 
 def _problem(run_id: str, job: Any) -> Exception | None:

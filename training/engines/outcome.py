@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,6 +60,10 @@ def failure_of(run_id: str, error: BaseException) -> Exception:
     """How the failure of a run is told: `CollectError` if the user can do something, else with the traceback."""
     if isinstance(error, CollectError):
         return error
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return CollectError(
+            f"run {run_id}: {error.filename} cannot be written ({error.strerror}): name another folder with --traces, or put its rights in order"
+        )
     if isinstance(error, OSError):
         return CollectError(f"run {run_id}: {error}")
     if isinstance(error, KeyboardInterrupt):
@@ -85,7 +90,10 @@ class Tally:
         stopped = outcome.stopped if outcome is not None else ""
         self._bars.finish(run_id, written=failure is None, stopped=stopped)
         self._done += failure is None
-        self.failure = self.failure or failure
+        if self.failure is None:
+            self.failure = failure
+        elif isinstance(failure, CollectError):
+            self._bars.say(f"error: {failure}")
 
     def result(self) -> int:
         """How many runs were written. Raises the first failure, and `CollectError` if other processes are not done with

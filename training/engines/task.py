@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from emergence_stats.traces.format import Manifest
 
 from ..suites import Declared, Size
 
 StepProgress = Callable[[int, int, float], None]  # step, steps, loss
+_EARS: ContextVar[Callable[[str], None] | None] = ContextVar("ears", default=None)
+_FOLDER = Path(__file__).parent.parent  # of this backend
+_OURS = __name__.partition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,43 @@ def make(task: Task, progress: StepProgress | None = None) -> Manifest:
     module = importlib.import_module(task.suite.trainer, __package__.partition(".")[0])
     manifest: Manifest = module.train(task, progress)
     return manifest
+
+
+def say(text: str) -> None:
+    """A line for whoever called `collect`, who may sit at another machine than the one that makes a run."""
+    ears = _EARS.get()
+    if ears is None:
+        sys.stderr.write(f"{text}\n")
+    else:
+        ears(text)
+
+
+@contextmanager
+def heard_by(ears: Callable[[str], None]) -> Iterator[None]:
+    """Inside, what a run says (`say`), and what this backend warns of, goes there."""
+    token = _EARS.set(ears)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", category=RuntimeWarning, module=_OURS)
+        show = warnings.showwarning
+
+        def told(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: Any = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, RuntimeWarning) and Path(filename).is_relative_to(_FOLDER):
+                ears(f"warning: {message}")
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = told
+        try:
+            yield
+        finally:
+            _EARS.reset(token)
 
 
 @dataclass(frozen=True)

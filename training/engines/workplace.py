@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from emergence_stats.errors import CollectError, TraceError, UsageError
 from emergence_stats.traces.format import Manifest
-from emergence_stats.traces.places import destination, kept_here, local_folder, locate
+from emergence_stats.traces.places import destination, is_uri, kept_here, local_folder, locate
 from emergence_stats.traces.remote import send
 from emergence_stats.traces.remove import remove_runs
 from emergence_stats.traces.store import RunFile, Store
@@ -53,6 +53,10 @@ class Workplace:
         """
         if scratch is not None and not os.fspath(scratch):
             raise UsageError("--scratch is empty: name a folder of this machine")
+        if scratch is not None and is_uri(scratch):
+            raise UsageError(f"--scratch {scratch}: it is a folder of this machine, and no address")
+        if scratch is not None and Path(scratch).exists() and not Path(scratch).is_dir():
+            raise UsageError(f"--scratch {scratch} is a file: name a folder of this machine")
         folder = local_folder(store)
         if folder is not None:
             return cls(os.fspath(store), folder if scratch is None else Path(scratch), None)

@@ -7,7 +7,6 @@ revisions are known to repeat. It is left out, with the reason in the manifest, 
 from __future__ import annotations
 
 import math
-import sys
 import time
 import warnings
 from collections import Counter
@@ -26,7 +25,7 @@ from emergence_stats.traces.importing.steps import OPTIMISER
 
 from ..checkpoints.readings import Reading, to_table
 from ..engines.partial import RunInProgress, ends_well
-from ..engines.task import StepProgress, Task
+from ..engines.task import StepProgress, Task, say
 from ..engines.workplace import Workplace
 from ..suites import Published, PublishedSuite
 from .checkpoints import (
@@ -143,8 +142,8 @@ class _Run:
         if before == digest:  # files that were copied, or touched
             return
         if before is not None:
-            sys.stderr.write(
-                f"{self._task.run_id}: {revision} has other weights than when it was measured, and is measured again\n"
+            say(
+                f"{self._task.run_id}: {revision} has other weights than when it was measured, and is measured again"
             )
         state["readings"][revision] = self._read(model)
         state["digests"][revision] = digest
@@ -196,8 +195,8 @@ class _Run:
         reader = reader_of(model, self._evaluation.probes, self._device, state.get("by_rows"))
         if reader.by_rows and "by_rows" not in state:
             again = f", those before again ({len(state['readings'])})" if state["readings"] else ""
-            sys.stderr.write(
-                f"{run_id}: each option is read in a row of its own, which takes longer{again}: {reader.by_rows}\n"
+            say(
+                f"{run_id}: each option is read in a row of its own, which takes longer{again}: {reader.by_rows}"
             )
             state |= {"by_rows": reader.by_rows, "readings": {}, "digests": {}}
         return self._evaluation.measure(reader, norm)
@@ -230,11 +229,11 @@ class _Run:
             raise CollectError(f"run {task.run_id}: no checkpoint can be used ({why})")
         self._check_absent()
         if said:
-            sys.stderr.write(f"{task.run_id}: {_left_out(repeated, state['absent'])}\n")
+            say(f"{task.run_id}: {_left_out(repeated, state['absent'])}")
         without = {r: names for r in usable if (names := _without(state["readings"][r]))}
         for revision, names in without.items():
-            sys.stderr.write(
-                f"{task.run_id}: values of {revision} that are not finite are left out, of {', '.join(names)}\n"
+            say(
+                f"{task.run_id}: values of {revision} that are not finite are left out, of {', '.join(names)}"
             )
         address = self._suite.address(self._scale, task.seed)
         readings = [(steps[r], one) for r in usable for one in state["readings"][r]]

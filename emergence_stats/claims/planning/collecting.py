@@ -27,11 +27,11 @@ def collect_missing(
     scales: Sequence[str] | None,
     seeds: Sequence[int] | None,
 ) -> int:
-    """Train what is missing of a hypothesis's confirmatory set, or of a suite (default pocket).
+    """Train what is missing of a hypothesis's confirmatory set, or of a suite.
 
     With both, the runs of the suite that the hypothesis can use. Of a model that `how` names, its one run.
 
-    Returns the number of runs written. Raises `UsageError` if the training extra is not
+    Returns the number of runs written. Raises `UsageError` if nothing is named, or the training extra is not
     installed, `CollectError` if a run cannot continue.
     """
     check_installed()
@@ -45,7 +45,11 @@ def collect_missing(
         seeds = [s for s in design.seeds if seeds is None or s in seeds]
         if not scales or not seeds:
             raise UsageError(f"no run of {loaded.name}'s design has these scales and seeds")
+    elif suite is not None:
+        chosen = suite_named(suite)
     else:
-        chosen = suite_named(suite or "pocket")
+        raise UsageError(
+            "say whose runs: a hypothesis by its name, or a suite, as --suite smoke, the smallest, or --model"
+        )
     manifests_of(folder)  # a broken store is reported before hours of training
     return collect_runs(folder, chosen, scales, seeds, how)

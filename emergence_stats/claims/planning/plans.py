@@ -19,7 +19,7 @@ from emergence_stats.core.plan import Design
 from emergence_stats.errors import UsageError
 from emergence_stats.support.words import counted
 from emergence_stats.traces.format import Manifest
-from emergence_stats.traces.places import local_folder, locate
+from emergence_stats.traces.places import check_bucket, local_folder, locate
 from emergence_stats.traces.store import Store
 
 
@@ -218,5 +218,6 @@ def manifests_of(uri: str) -> list[Manifest]:
     """The manifests of a store, none if there is no folder yet."""
     folder = local_folder(uri)
     if not (folder.exists() if folder is not None else locate(uri).is_there()):
+        check_bucket(uri)  # which is not made by collecting into it
         return []
     return [run.manifest for run in Store.open(uri).runs]

@@ -190,7 +190,7 @@ def collect(
         list[str] | None,
         typer.Argument(
             metavar="[NAME ...]",
-            help="Names, paths or patterns of hypotheses whose runs are wanted; none: a whole suite.",
+            help="Names, paths or patterns of hypotheses whose runs are wanted; none: all of --suite.",
         ),
     ] = None,
     keyword: KeywordOption = None,
@@ -239,7 +239,10 @@ def collect(
         typer.Option(help="Folder with text files, for language models that are trained here."),
     ] = None,
     scale: Annotated[list[str] | None, typer.Option(help="Only these scales.")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="Only these seeds.")] = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(help="Only these seeds; others than the suite's are trained, too."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train the missing runs; a killed one continues where it stopped."""

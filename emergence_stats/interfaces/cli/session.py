@@ -126,11 +126,14 @@ class Session:
         return self._stores[where]
 
     def writable(self, uri: str | None) -> str:
-        """The store that is changed, by default the project's: a folder or a URI."""
+        """The store that is changed, by default the project's: a folder or a URI, whose bucket is there."""
         from emergence_stats.interfaces.startup import import_pyarrow
+        from emergence_stats.traces.places import check_bucket
 
         import_pyarrow()
-        return self._uri(uri)
+        where = self._uri(uri)
+        check_bucket(where)
+        return where
 
     def _uri(self, given: str | None) -> str:
         uri = given if given is not None else self.project.traces

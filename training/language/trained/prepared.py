@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from emergence_stats.errors import CollectError
 
+from ...engines.task import say
 from ..items import Item
 from . import corpus, tokenizer
 from .mined import TASK_LEVELS, Counts, Miner
@@ -68,8 +68,8 @@ def prepared(folder: Path | None = None, sha256: str | None = None) -> Prepared:
     with FileLock(f"{file}.lock"):  # one process makes it, the others wait
         if not file.exists():
             if texts.left_out is not None:
-                sys.stderr.write(f"{texts.left_out}\n")
-            sys.stderr.write("mining the probes from the corpus, once; about a minute\n")
+                say(texts.left_out)
+            say("mining the probes from the corpus, once; about a minute")
             _save(file, _make(texts))
     with np.load(file) as held:
         arrays = {name: held[name] for name in ("text", "tasks", "answers", "held_out")}
