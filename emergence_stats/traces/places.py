@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
 
-_PATIENCE = "retry_limit_seconds"  # of Google's client
+_PATIENCE = "retry_limit_seconds"
 _LONGEST = 300  # characters of what a client says
 _ADVICE = {  # by what its error has: what to do
     "wrong version number|SSL": "A server without TLS takes scheme=http behind the ? of the address.",
@@ -140,18 +140,27 @@ def locate(uri: str | os.PathLike[str]) -> Place:
             file=f"{scheme}://...@{rest.partition('@')[2]}",
             fix="Give it by the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
         )
-    if scheme == "gs" and _PATIENCE not in text:  # a client that else asks for a quarter of an hour
-        joined = "&" if "?" in text else "?"
-        opened = f"{text}{joined}{_PATIENCE}=20"
-    else:
-        opened = text
     try:
-        filesystem, base = pafs.FileSystem.from_uri(opened)
+        filesystem, base = _from_uri(_patient(text))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         if "nrecognized filesystem" not in str(error):
             raise _cannot_open(text, error) from None
         filesystem, base = _by_fsspec(text)
     return Place(text, filesystem, base.rstrip("/"))
+
+
+def _patient(uri: str) -> str:
+    """A URI whose client gives up after a while: Google's else asks for a quarter of an hour."""
+    if not uri.startswith("gs://") or _PATIENCE in uri:
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?'}{_PATIENCE}=20"
+
+
+def _from_uri(uri: str) -> tuple[pafs.FileSystem, str]:
+    import pyarrow.fs as pafs
+
+    found: tuple[pafs.FileSystem, str] = pafs.FileSystem.from_uri(uri)
+    return found
 
 
 def _by_fsspec(uri: str) -> tuple[pafs.FileSystem, str]:

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 
 from emergence_stats.errors import TraceError, UsageError
-from emergence_stats.traces import catalogue, remote
+from emergence_stats.traces import catalogue, places, remote
 from emergence_stats.traces.places import locate
 from emergence_stats.traces.remove import remove_runs
 from emergence_stats.traces.store import Store
 from emergence_stats.traces.write import write_run
-from tests.support import add_run, es, failed, simulated_table
+from tests.support import HYPOTHESIS, add_run, es, failed, simulated_table
 from tests.traces import s3
 
 
@@ -421,3 +421,65 @@ def test_an_import_does_not_wait_for_a_server_once_for_each_run(tmp_path, monkey
     arguments = ["traces", "import", str(table), "--suite", "mine", "--set", "n_params=1000"]
     failed(es(*arguments, "--traces", str(tmp_path / "store")), "the server went away")
     assert len(waited) == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("traces", "ls"),
+        ("test", "learns", "--suite", "mine"),
+        ("plan", "learns", "--suite", "smoke"),
+        ("traces", "import", "t.csv", "--suite", "mine"),
+    ],
+)
+def test_a_bucket_that_is_not_there_is_named(port, project, command):
+    (project / "hypotheses" / "learns.py").write_text(HYPOTHESIS)
+    (project / "t.csv").write_text("run,seed,scale,n_params,step,task,level,measure,value\n")
+    uri = s3.store_uri(port, "there").replace("there", "elsewhere")
+    failed(es(*command, "--traces", uri, cwd=project), "there is no bucket 'elsewhere'")
+
+
+def test_a_server_without_tls_says_what_to_add(port):
+    uri = s3.store_uri(port, "plain").replace("&scheme=http", "")
+    with pytest.raises(TraceError, match="takes scheme=http"):
+        Store.open(uri)
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("AWS Error ACCESS_DENIED during HeadObject operation: No response body.", "AWS_PROFILE"),
+        ("AWS Error UNKNOWN (HTTP status 403)", "AWS_PROFILE"),
+        ("curlCode: 7, Couldn't connect to server", None),
+    ],
+)
+def test_what_is_wrong_with_credentials_is_told_from_what_is_not(said, advice):
+    text = str(places._cannot_open("s3://lab/traces", OSError(said)))
+    assert said in text
+    assert ("AWS_PROFILE" in text) == (advice is not None)
+
+
+def test_what_a_client_says_at_length_is_cut():
+    text = str(
+        places._cannot_open("hdfs://lab/traces", OSError("no libhdfs\\n" + "tried /x\\n" * 99))
+    )
+    assert len(text) < 100
+
+
+def test_a_google_client_does_not_ask_for_a_quarter_of_an_hour(monkeypatch):
+    import pyarrow.fs as pafs
+
+    asked = []
+    monkeypatch.setattr(
+        places,
+        "_from_uri",
+        lambda uri: asked.append(uri) or (pafs.LocalFileSystem(), "/x"),
+    )
+    assert locate("gs://lab/traces").uri == "gs://lab/traces"
+    locate("gs://lab/traces?anonymous=true")
+    locate("gs://lab/traces?retry_limit_seconds=5")
+    assert asked == [
+        "gs://lab/traces?retry_limit_seconds=20",
+        "gs://lab/traces?anonymous=true&retry_limit_seconds=20",
+        "gs://lab/traces?retry_limit_seconds=5",
+    ]

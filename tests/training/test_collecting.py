@@ -87,6 +87,22 @@ def test_without_a_folder_for_what_is_not_whole_it_says_so(monkeypatch, folder):
         Workplace.of("s3://lab/traces", folder)
 
 
+@pytest.mark.parametrize(
+    ("scratch", "words"),
+    [("s3://lab/scratch", "no address"), ("file", "is a file"), ("file/below", "cannot be made")],
+)
+def test_what_can_be_no_folder_for_runs_is_an_error_that_names_the_option(
+    tmp_path, monkeypatch, scratch, words
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        UsageError, match=f"{words}.*" if scratch != "file/below" else words
+    ) as error:
+        collect(tmp_path / "data", TINY, seeds=[0], scratch=scratch)
+    assert "--scratch" in str(error.value)
+
+
 # --- what is asked for ------------------------------------------------------------------------
 
 

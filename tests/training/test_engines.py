@@ -21,7 +21,7 @@ from emergence_stats.traces import remote  # noqa: E402
 from emergence_stats.traces.store import Store  # noqa: E402
 from emergence_training import loop  # noqa: E402
 from emergence_training.collect import collect, missing_runs  # noqa: E402
-from emergence_training.engines import on_slurm  # noqa: E402
+from emergence_training.engines import on_ray, on_slurm  # noqa: E402
 from emergence_training.engines.bars import Bars  # noqa: E402
 from emergence_training.engines.task import Options, Task  # noqa: E402
 from emergence_training.engines.workplace import Workplace  # noqa: E402
@@ -207,16 +207,55 @@ def test_a_process_that_is_killed_is_named_and_its_run_can_be_continued(tmp_path
     assert not multiprocessing.active_children()
 
 
+def damaged(store, suite, seed):
+    """A state of a run that cannot be read; what is said of it."""
+    run_id = suite.run_id(SCALE, seed)
+    folder = store / suite.name / f".{run_id}.partial"
+    folder.mkdir(parents=True)
+    (folder / "state.pt").write_bytes(b"half a state")
+    return f"warning: run {run_id} begins anew: its saved state"
+
+
+def test_what_a_run_warns_of_is_said_where_it_was_called(tmp_path, capfd):
+    said = damaged(tmp_path, TINY, 0)
+    assert collect(tmp_path, TINY, None, [0]) == 1
+    err = capfd.readouterr().err
+    assert said in err
+    assert "RuntimeWarning" not in err
+
+
+def test_each_failure_is_said(tmp_path, capfd):
+    suite = dataclasses.replace(TINY, name="broken")
+    for seed in (0, 1):
+        place = tmp_path / "broken" / f".broken-d8L2-s{seed}.partial"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text("a file where a folder is made")
+    with pytest.raises(CollectError) as first:
+        collect(tmp_path, suite, None, [0, 1], options=Options(jobs=2))
+    runs = {f"broken-d8L2-s{seed}" for seed in (0, 1)}
+    err = capfd.readouterr().err
+    (other,) = {run for run in runs if f"error: run {run}" in err}
+    (one,) = runs - {other}
+    assert one in str(first.value)
+
+
 def test_jobs_of_a_queue_give_the_same_traces(tmp_path, capfd):
-    """One of them diverges, which is said."""
+    """One of them diverges, and of one the saved state is damaged; both are said."""
     pytest.importorskip("submitit")
     suite = dataclasses.replace(WILD, name="smoke", scales=(SCALE,))
     for seed in (0, 1):
         train_run(tmp_path / "here", suite, SCALE, seed)
     options = Options(slurm={"cluster": "local"})
+    said = damaged(tmp_path / "queue", suite, 1)
     assert collect(tmp_path / "queue", suite, None, [0, 1], engine="slurm", options=options) == 2
     assert traces(tmp_path / "queue") == traces(tmp_path / "here")
-    assert "smoke-d8L2-s0 stopped early: the loss is" in capfd.readouterr().err
+    err = capfd.readouterr().err
+    assert "smoke-d8L2-s0 stopped early: the loss is" in err
+    assert err.count(said) == 1
+    assert not [
+        *(tmp_path / "queue/.slurm").glob("*.progress"),
+        *(tmp_path / "queue/.slurm").glob("*.said"),
+    ]
 
 
 def test_a_job_that_fails_says_why_and_names_its_logs(tmp_path):
@@ -266,6 +305,10 @@ def test_jobs_that_are_cancelled_end_and_print_nothing(tmp_path, monkeypatch, ca
         ({"cluster": "nowhere"}, "one of slurm, local, debug"),
         ({"cluster": "local", "timeout_min": "soon"}, "number of minutes"),
         ({"cluster": "local", "timeout_min": "0"}, "number of minutes"),
+        (
+            {"cluster": "local", "partitoin": "cpu"},
+            "no parameter partitoin; did you mean partition",
+        ),
         ({}, "no sbatch on this machine"),
     ],
 )
@@ -288,6 +331,16 @@ def test_an_address_where_nothing_listens_is_an_error_at_once(tmp_path):
         collect(tmp_path, TINY, None, [0], engine="ray", options=options)
 
 
+def test_what_answers_and_is_no_cluster_is_an_error(tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setattr(on_ray, "_PATIENCE", 3.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        options = Options(address=f"127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(UsageError, match="what answers there is no Ray cluster"):
+            collect(tmp_path / "data", TINY, None, [0], engine="ray", options=options)
+    assert not (tmp_path / "data").exists()
+
+
 NOTICES_SOON = {
     "health_check_initial_delay_ms": 1000,
     "health_check_period_ms": 500,
@@ -297,7 +350,7 @@ NOTICES_SOON = {
 
 
 def test_a_cluster_that_loses_a_node_gives_the_same_traces(tmp_path, monkeypatch, capfd):
-    """And says of a run there that it diverged."""
+    """And says of a run there that it diverged, and that a saved state was damaged."""
     monkeypatch.setenv("RAY_worker_niceness", "0")  # else they wait for all other tests
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
@@ -324,8 +377,11 @@ def test_a_cluster_that_loses_a_node_gives_the_same_traces(tmp_path, monkeypatch
         loses.join()
         assert lost == [0]  # both were in the middle
         assert traces(store) == traces(tmp_path / "here")
+        said = damaged(store, WILD, 0)
         assert collect(store, WILD, None, [0], engine="ray", options=options) == 1
-        assert "wild-d8L2-s0 stopped early: the loss is" in capfd.readouterr().err
+        err = capfd.readouterr().err
+        assert "wild-d8L2-s0 stopped early: the loss is" in err
+        assert err.count(said) == 1
     finally:
         cluster.shutdown()
 
