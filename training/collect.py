@@ -112,6 +112,7 @@ def collect(
         sys.stderr.write(f"warning: {warning}\n")
     if not missing:
         return 0
+    begun = work.scratch.exists()
     try:
         work.scratch.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -127,9 +128,10 @@ def collect(
         with Bars(tasks) as bars:
             bars.say(f"runs of suite {suite.name} to make: {len(tasks)}")
             done: int = module.run(tasks, options or Options(), bars)
-    except UsageError:  # nothing was begun
+    except UsageError:  # nothing was trained
         with suppress(OSError):
-            work.scratch.rmdir()
+            if not begun:
+                work.scratch.rmdir()
         raise
     Store.open(store).refresh_catalogue()
     return done

@@ -202,6 +202,16 @@ def test_runs_of_one_scale_that_differ_in_a_setting_are_said(learns):
     assert "d64" not in note
 
 
+@pytest.mark.parametrize(
+    "setting", ["per_device_train_batch_size", "dataset_name", "model_id", "lora_rank", "data.path"]
+)
+def test_what_only_sounds_like_it_is_a_setting(learns, setting):
+    for seed in range(4):
+        fill(learns, [seed], config={setting: seed // 2})
+    (note,) = notes()
+    assert f"different {setting}" in note
+
+
 def test_what_tells_one_run_from_another_is_no_setting(learns):
     for seed in range(4):
         named = {

@@ -333,7 +333,7 @@ def test_an_address_where_nothing_listens_is_an_error_at_once(tmp_path):
 
 def test_what_answers_and_is_no_cluster_is_an_error(tmp_path, monkeypatch):
     pytest.importorskip("ray")
-    monkeypatch.setattr(on_ray, "_PATIENCE", 3.0)
+    monkeypatch.setattr(on_ray, "_HEALTH", 3.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         options = Options(address=f"127.0.0.1:{server.getsockname()[1]}")
         with pytest.raises(UsageError, match="what answers there is no Ray cluster"):

@@ -18,6 +18,7 @@ from .outcome import Outcome, Tally, failure_of
 from .task import Options, Task, heard_by
 
 _PATIENCE = 10.0  # seconds for a cluster to answer
+_HEALTH = 30.0  # and to say that it is one, by a command of Ray's that has to start first
 
 
 def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
@@ -97,13 +98,11 @@ def _check_listens(address: str | None) -> None:
         raise UsageError(f"--address {address}: nothing answers there ({error})") from None
     asked = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", str(address)]
     try:
-        done = subprocess.run(asked, capture_output=True, timeout=_PATIENCE)
+        subprocess.run(asked, capture_output=True, timeout=_HEALTH)
     except subprocess.TimeoutExpired:
-        done = None
-    if done is None or done.returncode:
         raise UsageError(
             f"--address {address}: what answers there is no Ray cluster; its port is the one that `ray start` prints"
-        )
+        ) from None
 
 
 def _needs(task: Task) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from emergence_stats.traces.format import Manifest
 _MOST = 3  # settings that are told
 _NAMES = 4  # runs that are named
 _LENGTH = 40  # characters of a value
-# What tells one run from another, and not one training from another: the words of its name.
+# What tells one run from another, and not one training from another.
 _OF_ONE_RUN = re.compile(
-    r"(^|[_.\-/ ])(seed|seeds|name|id|dir|directory|folder|path|file|output|url|date|time|timestamp|host|hostname|user|group|tags?|notes?|threads|workers|device|rank|port)($|[_.\-/ ])",
+    r"(.*[_.\-/ ])?(seeds?([_.\-/ ].*)?|dir|directory|folder|url|date|time|timestamp|host|hostname|user|tags?|notes?|threads|workers|device|port)"
+    r"|((run|exp|experiment|job|trial|display|project|wandb)[_.\-/ ]?)?(name|id|group)",
     re.IGNORECASE,
 )
 
@@ -67,7 +68,7 @@ def _mixed(trainings: Sequence[list[Manifest]], told: set[str]) -> Iterator[str]
 
 @cache
 def _of_one_run(key: str) -> bool:
-    return _OF_ONE_RUN.search(key) is not None
+    return _OF_ONE_RUN.fullmatch(key) is not None
 
 
 def _pairs(found: dict[str, tuple[Any, Any]]) -> str:
