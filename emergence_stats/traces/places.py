@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PATIENCE = "retry_limit_seconds"
 _LONGEST = 300  # characters of what a client says
 _ADVICE = {  # by what its error has: what to do
-    "wrong version number|SSL": "A server without TLS takes scheme=http behind the ? of the address.",
+    "wrong version number|SSL connect error": "A server without TLS takes scheme=http behind the ? of the address.",
     "ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE|FORBIDDEN|UNAUTHORIZED|status 40[13]": "Look at the credentials in the environment, as AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
 }
 _MISTYPED = re.compile(r"[a-z][a-z0-9+]+:/")  # a drive has one letter
@@ -183,7 +183,8 @@ def _by_fsspec(uri: str) -> tuple[pafs.FileSystem, str]:
 
 
 def _cannot_open(uri: str, error: Exception) -> TraceError:
-    said = str(error).splitlines()[0].split("\\n")[0]
+    lines = str(error).splitlines() or [type(error).__name__]
+    said = lines[0].split("\\n")[0]
     said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
     fix = next((advice for sign, advice in _ADVICE.items() if re.search(sign, str(error))), None)
     return TraceError(f"cannot open the trace store ({said})", file=uri, fix=fix)

@@ -229,6 +229,14 @@ def test_a_setting_that_only_some_runs_give_is_not_compared(learns):
     assert notes() == []
 
 
+def test_the_name_of_a_setting_begins_no_line(learns):
+    for seed in range(4):
+        fill(learns, [seed], config={"lr\n::error::all is well\x1b[2K" + "x" * 999: seed // 2})
+    (note,) = notes()
+    assert note.isprintable()
+    assert len(note) < 250
+
+
 def test_many_settings_are_named_in_short(learns):
     fill(learns, range(3), config={f"setting{i}": i for i in range(12)})
     fill(learns, [3], config={f"setting{i}": [i] * 99 for i in range(12)})

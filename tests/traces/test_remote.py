@@ -464,6 +464,7 @@ def test_what_a_client_says_at_length_is_cut():
         places._cannot_open("hdfs://lab/traces", OSError("no libhdfs\\n" + "tried /x\\n" * 99))
     )
     assert len(text) < 100
+    assert "OSError" in str(places._cannot_open("sftp://lab/traces", OSError()))
 
 
 def test_a_google_client_does_not_ask_for_a_quarter_of_an_hour(monkeypatch):

@@ -114,3 +114,10 @@ def test_a_run_that_is_refused_leaves_nothing(tmp_path):
         partial.save({"step": 3})
     with RunInProgress(tmp_path / "store", task) as partial:
         assert partial.load() == {"step": 3}
+
+
+def test_what_is_said_is_shown_as_it_is(capsys):
+    task = Task("data", SUITE, SUITE.scales[0], 0)
+    with Bars([task]) as bars:
+        bars.say("warning: [/data/x] has [red] runs")
+    assert "warning: [/data/x] has [red] runs" in capsys.readouterr().err

@@ -72,7 +72,7 @@ class Bars:
 
     def say(self, text: str) -> None:
         """A line of its own, above the bars."""
-        self._console.print(text, highlight=False, soft_wrap=True)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def finish(self, run_id: str, *, written: bool, stopped: str = "") -> None:
         """`stopped`: why a run that is written ended before its end."""

@@ -155,7 +155,7 @@ def _of_parameters(said: str) -> str:
     """What is wrong with parameters, in a line of what submitit says: it lists all that there are."""
     unknown = re.search(r"Unknown argument '(\w+)'.*?Valid arguments: ([\w, ]+)", said)
     if unknown is None:
-        return said.splitlines()[0][:_LONGEST]
+        return said.partition("\n")[0][:_LONGEST]
     near = difflib.get_close_matches(unknown[1], unknown[2].split(", "), 1)
     return f"there is no parameter {unknown[1]}" + (f"; did you mean {near[0]}?" if near else "")
 

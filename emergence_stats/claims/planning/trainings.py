@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from emergence_stats.claims.backend import other_settings
-from emergence_stats.support.words import counted, listed, ranges
+from emergence_stats.support.words import counted, listed, ranges, visible
 from emergence_stats.traces.format import Manifest
 
 _MOST = 3  # settings that are told
@@ -61,9 +61,9 @@ def _mixed(trainings: Sequence[list[Manifest]], told: set[str]) -> Iterator[str]
                 where[key].append(f"{scale} ({'; '.join(shown)}{'; ...' if most[_MOST:] else ''})")
     for key, scales in list(where.items())[:_MOST]:
         more = f", and those of {counted(len(scales) - 1, 'more scale')}" if scales[1:] else ""
-        yield f"runs of one scale were made with different {key}, and count as repetitions of one training: those of {scales[0]}{more}"
+        yield f"runs of one scale were made with different {_short(visible(key))}, and count as repetitions of one training: those of {scales[0]}{more}"
     if others := list(where)[_MOST:]:
-        yield f"they differ in {counted(len(others), 'more setting')}: {listed(others[:_NAMES])}{', ...' if others[_NAMES:] else ''}"
+        yield f"they differ in {counted(len(others), 'more setting')}: {listed([_short(visible(key)) for key in others[:_NAMES]])}{', ...' if others[_NAMES:] else ''}"
 
 
 @cache
