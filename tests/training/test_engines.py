@@ -310,6 +310,7 @@ def test_jobs_that_are_cancelled_end_and_print_nothing(tmp_path, monkeypatch, ca
             "no parameter partitoin; did you mean partition",
         ),
         ({}, "no sbatch on this machine"),
+        ({"partitoin": "cpu"}, "no parameter partitoin; did you mean partition"),
     ],
 )
 def test_what_slurm_cannot_do_is_an_error_before_anything_is_trained(
@@ -384,6 +385,18 @@ def test_a_cluster_that_loses_a_node_gives_the_same_traces(tmp_path, monkeypatch
         assert err.count(said) == 1
     finally:
         cluster.shutdown()
+
+
+def test_a_lost_worker_is_named_in_a_line_without_colours(tmp_path, monkeypatch):
+    ray = pytest.importorskip("ray")
+
+    def get(_reference):
+        raise ray.exceptions.NodeDiedError("\x1b[36mThe node died.\x1b[0m Look for\nraylet.out.")
+
+    monkeypatch.setattr(ray, "get", get)
+    problem, outcome = on_ray._end(Task(str(tmp_path), TINY, SCALE, 0), None)
+    assert outcome is None
+    assert str(problem).endswith("its worker was lost for good (The node died)")
 
 
 def test_a_cluster_that_is_not_there_is_an_error(tmp_path, monkeypatch):

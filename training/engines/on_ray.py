@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from .outcome import Outcome, Tally, failure_of
 from .task import Options, Task, heard_by
 
 _PATIENCE = 10.0  # seconds for a cluster to answer
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _HEALTH = 30.0  # and to say that it is one, by a command of Ray's that has to start first
 
 
@@ -187,4 +189,11 @@ def _end(task: Task, reference: Any) -> tuple[Exception | None, Outcome | None]:
     except ray.exceptions.RayTaskError as error:
         return failure_of(task.run_id, error.cause if error.cause is not None else error), None
     except ray.exceptions.RayError as error:
-        return failure_of(task.run_id, OSError(f"its worker was lost for good ({error})")), None
+        lost = OSError(f"its worker was lost for good ({_in_a_line(str(error))})")
+        return failure_of(task.run_id, lost), None
+
+
+def _in_a_line(said: str) -> str:
+    """The first sentence of what Ray says of a loss, which goes on for lines of advice in a terminal's colours."""
+    plain = _COLOURS.sub("", said).strip()
+    return plain.partition("\n")[0].partition(". ")[0].rstrip(".") or "Ray does not say why"

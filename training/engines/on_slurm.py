@@ -127,16 +127,13 @@ def _executor(folder: Path, tasks: Sequence[Task], options: Options) -> Any:
         raise UsageError(
             f"--engine slurm: {CLUSTER}={cluster}: it is one of {', '.join(_CLUSTERS)}"
         )
-    if cluster == "slurm" and shutil.which("sbatch") is None:
-        raise UsageError(
-            "--engine slurm: there is no sbatch on this machine; call it where jobs are submitted, or say --slurm cluster=local, which "
-            "trains on this machine"
-        )
+    missing = cluster == "slurm" and shutil.which("sbatch") is None
     minutes = wanted.pop("timeout_min", "1440")  # a day
     if not minutes.isdecimal() or not int(minutes):
         raise UsageError(f"--engine slurm: timeout_min={minutes}: it is a number of minutes")
     try:
-        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+        # Without a cluster here the parameters are checked all the same, by an executor that any machine has.
+        executor = submitit.AutoExecutor(folder=folder, cluster="debug" if missing else cluster)
         executor.update_parameters(
             name="emergence-stats",
             cpus_per_task=1,
@@ -148,6 +145,11 @@ def _executor(folder: Path, tasks: Sequence[Task], options: Options) -> Any:
         )
     except (RuntimeError, NameError, ValueError, TypeError) as error:
         raise UsageError(f"--engine slurm: {_of_parameters(str(error))}") from None
+    if missing:
+        raise UsageError(
+            "--engine slurm: there is no sbatch on this machine; call it where jobs are submitted, or say --slurm cluster=local, which "
+            "trains on this machine"
+        )
     return executor
 
 
