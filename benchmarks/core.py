@@ -97,10 +97,13 @@ def intervals() -> float:
 def memory(command: list[str]) -> float:
     """Largest resident memory of a command in MB."""
     script = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); "
+        "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); "
+        "assert done.returncode in (0, 1, 3), done; "  # a verdict
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
     )
-    done = subprocess.run([sys.executable, "-c", script, *command], cwd=ROOT, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *command], cwd=ROOT, stdout=subprocess.PIPE, check=True
+    )
     return float(done.stdout)
 
 

@@ -115,7 +115,7 @@ def cost(suite: Suite, scale: Scale, device: torch.device) -> tuple[float, float
 
 
 def cost_table(device: torch.device, batch: int, most: int) -> Iterator[str]:
-    suite = replace(SUITES["paper"], batch=batch)
+    suite = replace(SUITES["paper"], batch=batch, precision=None)
     yield "| scale | ms a step | s a checkpoint | peak memory, GB |"
     yield "| --- | --- | --- | --- |"
     for scale in suite.scales[:most]:

@@ -101,7 +101,7 @@ def betting(values, weights, bounds, alpha):
 # --- a prediction -----------------------------------------------------------------------------
 
 
-def check(result, prediction, analysis, bounds, scale_of):
+def check(result, prediction, bounds, scale_of):
     """What differs, a line each."""
     alpha = (1 - prediction["level"]) / 2
     groups = group(prediction, scale_of)
@@ -216,9 +216,9 @@ def differences(document):
                 if " on [" in method:
                     low, high = method.split(" on [")[1].split("]")[0].split(",")
                     bounds = (float(low), float(high))
-                yield from check(result, prediction, "bounded", bounds, scale_of)
+                yield from check(result, prediction, bounds, scale_of)
             elif method.startswith("Student's t"):
-                yield from check(result, prediction, "mean", None, scale_of)
+                yield from check(result, prediction, None, scale_of)
             elif method.startswith("median"):
                 yield from check_medians(result, prediction, scale_of)
             elif method.startswith("largest difference"):

@@ -1,6 +1,6 @@
 """How the LLC depends on its sampler: the settings that a suite fixes are taken from this table.
 
-    python -m training.calibrate --scale d24L4 > docs/llc/d24L4.md
+    python -m emergence_training.calibrate --scale d24L4 > docs/llc/d24L4.md
 
 Trains one run of a suite, stops at a few steps, and estimates the LLC of the mixture and the parts of
 a few task-levels for every combination of step size, localisation and inverse temperature. A setting

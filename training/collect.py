@@ -89,8 +89,12 @@ def collect(
     """
     if engine not in ENGINES:
         raise UsageError(f"unknown engine {engine!r}; known engines: {', '.join(ENGINES)}")
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise UsageError(f"unknown device {device!r}; known devices: cpu, cuda and cuda:N")
+    options = options or Options()
+    _check_device(device, engine)
+    if options.together > 1 and getattr(suite, "equal_steps", False):
+        raise UsageError(
+            f"suite {suite.name} changes the steps of each model, so that its seeds are trained one by one: leave out --together"
+        )
     _check_store(store)
     scales = None if scales is None else list(scales)
     seeds = None if seeds is None else list(seeds)
@@ -127,7 +131,7 @@ def collect(
     try:
         with Bars(tasks) as bars:
             bars.say(f"runs of suite {suite.name} to make: {len(tasks)}")
-            done: int = module.run(tasks, options or Options(), bars)
+            done: int = module.run(tasks, options, bars)
     except UsageError:  # nothing was trained
         with suppress(OSError):
             if not begun:
@@ -135,6 +139,29 @@ def collect(
         raise
     Store.open(store).refresh_catalogue()
     return done
+
+
+def _check_device(device: str, engine: str) -> None:
+    """Raise `UsageError` for a device that there is not, or that a cluster does not let a run choose."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise UsageError(f"unknown device {device!r}; known devices: cpu, cuda and cuda:N")
+    if engine != "local":
+        if device not in ("cpu", "cuda", "cuda:0"):
+            raise UsageError(
+                f"--device {device}: a cluster gives each run a GPU of its own, the only one that it sees; say --device cuda"
+            )
+        return
+    if device == "cpu":
+        return
+    import torch
+
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not there:
+        raise UsageError(f"--device {device}, but torch sees no CUDA device here; use --device cpu")
+    if (torch.device(device).index or 0) >= there:
+        raise UsageError(
+            f"--device {device}: there {'is 1 CUDA device' if there == 1 else f'are {there} CUDA devices'} here, counted from 0"
+        )
 
 
 def _check_store(store: str | os.PathLike[str]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,7 +15,9 @@ from torch.utils._pytree import tree_map
 from . import tasks
 from .model import Decoder, ModelConfig, static_answer_loss
 from .model.packed import packed_answer_loss
+from .model.pieces import Pieces
 from .suites import Scale, Suite
+from .suites.schedules import learning_rate
 
 CHUNK_STEPS = 64  # steps whose data are drawn at once
 _DATA_STREAM = 1  # keeps training data apart from evaluation data, whatever the seeds
@@ -35,7 +35,7 @@ class Training:
         )
         self.model.initialise(torch.Generator().manual_seed(initial_seed(suite, scale, seed)))
         self.model.to(device)
-        self.pieces = 1  # of a batch, one after the other
+        self.pieces = Pieces(device)
         # shapes that change from step to step would make a GPU wait for the CPU
         self.loss = packed_answer_loss if device.type == "cpu" else static_answer_loss
         self.optimiser = torch.optim.AdamW(
@@ -52,11 +52,13 @@ class Training:
     def state(self) -> dict[str, Any]:
         """What `restore` needs to continue from here, and no memory that other trainings share."""
         state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
-        return {name: tree_map(_of_its_own, part) for name, part in state.items()}
+        own = {name: tree_map(_of_its_own, part) for name, part in state.items()}
+        return {**own, "pieces": self.pieces.n}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.pieces.n = state.get("pieces", 1)  # earlier states have none
 
     def steps(self, first: int = 0) -> Iterator[tuple[int, Tensor, Tensor]]:
         """(step, inputs, targets) before the update of each step, and once after the last.
@@ -78,27 +80,16 @@ class Training:
                 self.optimiser.step()
 
     def _gradients(self, inputs: Tensor, targets: Tensor) -> None:
-        """Those of the mean loss of a batch. Where memory does not suffice, of half as many samples at a time, for good."""
-        while True:
+        """Those of the mean loss of a batch."""
+
+        def attempt(n: int) -> None:
             self.optimiser.zero_grad()
-            try:
-                with products_in(self.suite.precision, self.device):
-                    for share, *piece in _pieces(inputs, targets, self.pieces):
-                        loss = self.loss(self.model, *piece)
-                        (loss if share is None else share * loss).backward()
-                return
-            except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error) or 2 * self.pieces > len(inputs):
-                    raise
-            self.pieces *= 2
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            warnings.warn(
-                f"out of memory with {2 * len(inputs) // self.pieces} samples at a time; going on with "
-                f"{len(inputs) // self.pieces}, which gives the same gradients up to rounding",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            with products_in(self.suite.precision, self.device):
+                for share, *piece in _pieces(inputs, targets, n):
+                    loss = self.loss(self.model, *piece)
+                    (loss if share is None else share * loss).backward()
+
+        self.pieces.taken(len(inputs), attempt)
 
 
 def _of_its_own(x: Any) -> Any:
@@ -118,13 +109,6 @@ def _pieces(
     answers = (targets >= 0).sum()
     for x, y in zip(inputs.chunk(n), targets.chunk(n), strict=True):
         yield (y >= 0).sum() / answers, x, y
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on any device."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "not enough memory" in str(error)
 
 
 @contextmanager
@@ -220,11 +204,3 @@ def products_in(precision: str | None, device: torch.device) -> Iterator[None]:
         yield
     finally:
         torch.backends.cuda.matmul.allow_tf32 = False
-
-
-def learning_rate(suite: Suite, scale: Scale, step: int) -> float:
-    """Linear warm-up, then cosine decay to `final_learning_rate` of the peak: 1 is a constant rate."""
-    peak = suite.peak_rate(scale)
-    warm = min(1.0, (step + 1) / suite.warmup)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / suite.steps)))
-    return peak * warm * (suite.final_learning_rate + (1 - suite.final_learning_rate) * cosine)

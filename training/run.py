@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,11 +25,13 @@ from .engines.partial import RunInProgress, ends_well
 from .engines.task import StepProgress, Task
 from .engines.workplace import Workplace
 from .loop import Training
+from .model.pieces import Pieces
 from .suites import Scale, Suite
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+T = TypeVar("T")
 SAVE_EVERY_SECONDS = 20.0
 SAVING_PAYS = (
     30.0  # times as long as the last saving took, at least: a large state is saved less often
@@ -40,7 +41,7 @@ SAVING_PAYS = (
 class Trains(Protocol):
     """A model on its way: `steps` gives (step, inputs, targets) before each update, and once after the last."""
 
-    pieces: int
+    pieces: Pieces
 
     def steps(self, first: int = 0) -> Iterator[tuple[int, Tensor, Tensor]]: ...
     def state(self) -> dict[str, Any]: ...
@@ -103,7 +104,8 @@ def train(
     work = Workplace.of(task.store, task.scratch)
     with ends_well(task, work), RunInProgress(work.scratch, task) as partial:
         run = Underway(task, partial, progress, threads, parts)
-        for step, inputs, targets in run.training.steps(run.first_step):
+        for seconds, (step, inputs, targets) in timed(run.training.steps(run.first_step)):
+            run.spent += seconds
             run.at(step, inputs, targets)
             if run.stopped is not None:
                 break
@@ -127,8 +129,19 @@ def train_run(
     return train(task, progress, threads=threads)
 
 
-def write(run: Underway, work: Workplace, partial: RunInProgress, **further: Any) -> Manifest:
-    """Write a run that has come to its end. `further`: what else its manifest says."""
+def timed(steps: Iterator[T]) -> Iterator[tuple[float, T]]:
+    """Each of them, with the seconds that it took to come."""
+    while True:
+        began = time.monotonic()
+        try:
+            step = next(steps)
+        except StopIteration:
+            return
+        yield time.monotonic() - began, step
+
+
+def write(run: Underway, work: Workplace, partial: RunInProgress) -> Manifest:
+    """Write a run that has come to its end."""
     done, task = run.finished(), run.task
     manifest = work.write(
         done.table,
@@ -141,7 +154,7 @@ def write(run: Underway, work: Workplace, partial: RunInProgress, **further: Any
         config=done.config,
         software=done.software,
         device=device_name(torch.device(task.device)),
-        further={**done.further, **further},
+        further=done.further,
     )
     partial.remove()
     return manifest
@@ -150,8 +163,11 @@ def write(run: Underway, work: Workplace, partial: RunInProgress, **further: Any
 class Underway:
     """One run on its way: what is measured of it, when it is saved, and what ends it.
 
-    `first_step`: where it begins, or goes on after an earlier process; `stopped`: why it ended before its end.
+    `first_step`: where it begins, or goes on after an earlier process; `stopped`: why it ended before its end; `spent`: seconds, of
+    which whoever takes the steps adds theirs; `together`: how many runs take them at once, by `engines.together`; 0: this one alone.
     """
+
+    together = 0
 
     def __init__(
         self,
@@ -167,26 +183,16 @@ class Underway:
         own = task.suite.config(task.scale, task.seed)
         self._config = {**own, **further, "threads": threads}
         self._partial, self._progress, self.task = partial, progress, task
-        self.first_step, self._spent = 0, 0.0
-        state = partial.load()
+        self.first_step, self.spent = 0, 0.0
         self._earlier: list[dict[str, Any]] = []  # where it was trained until another place went on
-        if state is not None and state.get("config") != self._config:
-            before = state.get("config") or {}
-            keys = [k for k in {**before, **self._config} if before.get(k) != self._config.get(k)]
-            warnings.warn(
-                f"run {task.run_id} begins anew: its saved state has other settings ({', '.join(keys)})",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        elif state is not None:
+        self._before: dict[str, Any] | None = None  # the last of them, unless it is this one
+        state = partial.resume(self._config)
+        if state is not None:
             self.training.restore(state)
             self._measuring.restore(state)
-            self.first_step, self._spent = state["step"], state["seconds"]
-            self._earlier = state.get("earlier", [])
-            place = state.get("place")
-            if place is not None and place != self._place():
-                self._earlier = [*self._earlier, {"to_step": self.first_step, **place}]
-        self._began = self._last_save = time.monotonic()
+            self.first_step, self.spent = state["step"], state["seconds"]
+            self._earlier, self._before = state.get("earlier", []), state.get("place")
+        self._last_save = time.monotonic()
         self._saving, self._spare = 0.0, Spare()
         self.stopped: dict[str, Any] | None = None
 
@@ -194,6 +200,7 @@ class Underway:
         """What is done before the update of a step, if it is a checkpoint and the run has not stopped."""
         if self.stopped is not None or not self._measuring.due(step):
             return
+        began = time.monotonic()
         if time.monotonic() - self._last_save > max(SAVE_EVERY_SECONDS, SAVING_PAYS * self._saving):
             self._save(step)
         loss = self._measuring.measure(step, inputs, targets)
@@ -203,18 +210,25 @@ class Underway:
             self.stopped = {"last_step": self._measuring.last_step, "error": error}
         elif self._progress is not None:
             self._progress(step, self.task.suite.last_step, loss)
+        self.spent += time.monotonic() - began
 
     def _place(self) -> dict[str, Any]:
         """What trains it now, as its manifest says."""
-        return {"device": device_name(torch.device(self.task.device)), "software": self._software}
+        place = {"device": device_name(torch.device(self.task.device)), "software": self._software}
+        return place | ({"together": self.together} if self.together else {})
+
+    def _places_before(self) -> list[dict[str, Any]]:
+        """Where it was trained before this place went on, and to which step."""
+        if self._before is None or self._before == self._place():
+            return self._earlier
+        return [*self._earlier, {"to_step": self.first_step, **self._before}]
 
     def _save(self, step: int) -> None:
-        seconds = self._spent + time.monotonic() - self._began
         parts = {**self.training.state(), **self._measuring.state()}
         before = time.monotonic()
-        where = {"place": self._place(), "earlier": self._earlier}
+        where = {"place": self._place(), "earlier": self._places_before()}
         self._partial.save(
-            {"config": self._config, "step": step, "seconds": seconds, **where, **parts}
+            {"config": self._config, "step": step, "seconds": self.spent, **where, **parts}
         )
         self._last_save = time.monotonic()
         self._saving = self._last_save - before
@@ -222,13 +236,15 @@ class Underway:
     def finished(self) -> Finished:
         """What is to be written, after the last step."""
         measuring = self._measuring
+        began = time.monotonic()
         if self.stopped is None:
             measuring.finish()
-        seconds = round(self._spent + time.monotonic() - self._began, 1)
-        further = {"seconds": seconds, **measuring.costs()}
+        self.spent += time.monotonic() - began
+        further = {"seconds": round(self.spent, 1), **measuring.costs()}
         further |= {"stopped": self.stopped} if self.stopped is not None else {}
-        further |= {"pieces": self.training.pieces} if self.training.pieces > 1 else {}
-        further |= {"earlier": self._earlier} if self._earlier else {}
+        further |= {"pieces": self.training.pieces.n} if self.training.pieces.n > 1 else {}
+        further |= {"together": self.together} if self.together else {}
+        further |= {"earlier": places} if (places := self._places_before()) else {}
         return Finished(
             self._config, measuring.table(), self.training.n_params(), further, self._software
         )

@@ -10,7 +10,6 @@ Some task-levels have fewer distinct problems than the 200 evaluation samples (`
 has 8, addition modulo 5 has 25). Their evaluation samples are draws *with repetition* from the
 training distribution, so accuracy there is the probability of answering a problem that training
 has shown many times: it measures fitting, not generalisation to unseen problems.
-`distinct_problems` says how many there are.
 """
 
 from __future__ import annotations
@@ -130,18 +129,6 @@ def _shape(task: str, level: int) -> Shape:
 
 SHAPES = {(task, level): _shape(task, level) for task, level in TASK_LEVELS}
 CONTEXT = max(shape.total for shape in SHAPES.values()) - 1  # the last token is never an input
-
-
-def distinct_problems(task: str, level: int) -> int:
-    """How many different problems the task-level has."""
-    if task in _LENGTHS:
-        return (2 if task == "parity" else 10) ** _LENGTHS[task][level]
-    if task == "mod":
-        return _MODULI[level] ** 2
-    if task == "mul":
-        return 10 ** sum(_MUL_DIGITS[level])
-    n = 10 ** _DIGITS[task][level]
-    return n * (n - 1) if task == "compare" else n * n
 
 
 def inputs_and_targets(

@@ -157,8 +157,8 @@ def collect_runs(
 
     suite = _language(suite, how)
     jobs = how.jobs
-    if jobs is None and isinstance(suite, PublishedSuite):
-        jobs = 1  # a large model takes all cores, and the memory
+    if jobs is None and isinstance(suite, PublishedSuite) and how.engine == "local":
+        jobs = 1  # a large model takes all cores of this machine, and its memory
     options = Options(jobs, how.address, slurm=how.slurm, together=how.together)
     return collect(
         folder,

@@ -5,16 +5,16 @@ from collections import Counter
 
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
-from emergence_stats.errors import CollectError
-from emergence_training.collect import collect
-from emergence_training.engines import bars as bars_module
-from emergence_training.engines.bars import Bars
-from emergence_training.engines.partial import RunInProgress
-from emergence_training.engines.remaining import duration, seconds_left
-from emergence_training.engines.task import Task
-from emergence_training.suites import SUITES, Scale
+from emergence_stats.errors import CollectError  # noqa: E402
+from emergence_training.collect import collect  # noqa: E402
+from emergence_training.engines import bars as bars_module  # noqa: E402
+from emergence_training.engines.bars import Bars  # noqa: E402
+from emergence_training.engines.partial import RunInProgress  # noqa: E402
+from emergence_training.engines.remaining import duration, seconds_left  # noqa: E402
+from emergence_training.engines.task import Task  # noqa: E402
+from emergence_training.suites import SUITES, Scale  # noqa: E402
 
 SCHEDULE = (*range(11), 20, 40, 80, 160, 320, 640)
 SUITE = dataclasses.replace(
@@ -114,6 +114,31 @@ def test_a_run_that_is_refused_leaves_nothing(tmp_path):
         partial.save({"step": 3})
     with RunInProgress(tmp_path / "store", task) as partial:
         assert partial.load() == {"step": 3}
+
+
+class Foreign:
+    """What a stranger's state may hold."""
+
+
+@pytest.mark.parametrize("foreign", [Foreign(), print, Foreign])
+def test_a_state_runs_no_code_of_others(tmp_path, foreign):
+    task = Task(str(tmp_path / "store"), SUITE, SUITE.scales[0], 0)
+    with RunInProgress(tmp_path / "store", task) as partial:
+        partial.save({"step": 3, "more": foreign})
+    with (
+        pytest.raises(CollectError, match=r"holds \S*(Foreign|print), which this version saves"),
+        RunInProgress(tmp_path / "store", task) as partial,
+    ):
+        partial.load()
+
+
+def test_a_state_is_read_onto_the_cpu_wherever_it_was_saved(tmp_path, monkeypatch):
+    task, asked = Task(str(tmp_path / "store"), SUITE, SUITE.scales[0], 0), {}
+    with RunInProgress(tmp_path / "store", task) as partial:
+        partial.save({"step": torch.tensor(3)})
+        monkeypatch.setattr(torch, "load", lambda _file, **options: asked.update(options) or {})
+        assert partial.load() == {}
+    assert asked["map_location"] == "cpu"
 
 
 def test_what_is_said_is_shown_as_it_is(capsys):

@@ -14,6 +14,7 @@ from emergence_stats.traces.store import Store  # noqa: E402
 from emergence_training import collect as collecting  # noqa: E402
 from emergence_training import run as training_run  # noqa: E402
 from emergence_training.collect import collect, made_otherwise, missing_runs  # noqa: E402
+from emergence_training.engines import outcome  # noqa: E402
 from emergence_training.engines.bars import Bars  # noqa: E402
 from emergence_training.engines.outcome import (  # noqa: E402
     BEING_MADE,
@@ -161,11 +162,27 @@ def test_a_run_that_is_there_by_now_is_not_made_again(tmp_path):
     assert manifest.stat().st_mtime_ns == before
 
 
+def test_a_run_that_another_process_has_just_made_is_not_made_again(tmp_path, monkeypatch):
+    """Seen under the lock: it came between the look into the store and the beginning."""
+    task = Task(str(tmp_path), TINY, SCALE, 0)
+    train(task)
+    (manifest,) = tmp_path.glob("smoke/*.json")
+    before = manifest.stat().st_mtime_ns
+    monkeypatch.setattr(outcome, "is_there", lambda _task: False)
+    assert attempt(task) == THERE
+    assert manifest.stat().st_mtime_ns == before
+    assert not list(tmp_path.rglob("*.partial"))
+    with pytest.raises(
+        CollectError, match=r"is there already; .*`emergence-stats traces rm smoke-"
+    ):
+        train(task)
+
+
 def test_seeds_that_share_a_process_are_left_one_by_one(tmp_path):
     tasks = [Task(str(tmp_path), TINY, SCALE, seed) for seed in range(3)]
     train(tasks[1])
     with RunInProgress(tmp_path, tasks[0]):
-        outcomes = train_together(tasks)
+        outcomes = dict(train_together(tasks))
     assert [outcomes[task.run_id] for task in tasks] == [BEING_MADE, THERE, Outcome()]
 
 

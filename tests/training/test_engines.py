@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import multiprocessing
+import os
 import signal
 import socket
 import threading
@@ -19,13 +20,13 @@ from filelock import FileLock, Timeout  # noqa: E402
 from emergence_stats.errors import CollectError, TraceError, UsageError  # noqa: E402
 from emergence_stats.traces import remote  # noqa: E402
 from emergence_stats.traces.store import Store  # noqa: E402
-from emergence_training import loop  # noqa: E402
 from emergence_training.collect import collect, missing_runs  # noqa: E402
 from emergence_training.engines import on_ray, on_slurm  # noqa: E402
 from emergence_training.engines.bars import Bars  # noqa: E402
 from emergence_training.engines.task import Options, Task  # noqa: E402
 from emergence_training.engines.workplace import Workplace  # noqa: E402
 from emergence_training.loop import Training  # noqa: E402
+from emergence_training.model.pieces import is_out_of_memory  # noqa: E402
 from emergence_training.run import train_run  # noqa: E402
 from emergence_training.suites import SUITES, Scale  # noqa: E402
 from tests.traces import s3  # noqa: E402
@@ -155,7 +156,7 @@ def test_a_batch_that_does_not_fit_is_taken_in_pieces(monkeypatch):
 
         def small(model, inputs, targets):
             if pieces and len(inputs) > 8:
-                raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate")
+                torch.empty(1 << 60)  # more than there is
             return loss(model, inputs, targets)
 
         training.loss = small
@@ -165,7 +166,10 @@ def test_a_batch_that_does_not_fit_is_taken_in_pieces(monkeypatch):
     whole = state(False)
     with pytest.warns(RuntimeWarning, match="going on with 8"):
         parts = state(True)
-    assert parts.pieces == TINY.batch // 8
+    assert parts.pieces.n == TINY.batch // 8
+    state = parts.state()
+    parts.restore({**state, "pieces": 2})
+    assert (state["pieces"], parts.pieces.n) == (4, 2)
     for a, b in zip(whole.model.parameters(), parts.model.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
 
@@ -179,7 +183,7 @@ def test_an_error_that_is_not_of_memory_is_raised(monkeypatch):
     training.loss = broken
     with pytest.raises(RuntimeError, match="something else"):
         list(training.steps())
-    assert not loop.is_out_of_memory(RuntimeError("shape mismatch"))
+    assert not is_out_of_memory(RuntimeError("shape mismatch"))
 
 
 @pytest.mark.parametrize("width", [128, 768])
@@ -252,10 +256,7 @@ def test_jobs_of_a_queue_give_the_same_traces(tmp_path, capfd):
     err = capfd.readouterr().err
     assert "smoke-d8L2-s0 stopped early: the loss is" in err
     assert err.count(said) == 1
-    assert not [
-        *(tmp_path / "queue/.slurm").glob("*.progress"),
-        *(tmp_path / "queue/.slurm").glob("*.said"),
-    ]
+    assert not list((tmp_path / "queue/.slurm").glob("told-*"))
 
 
 def test_a_job_that_fails_says_why_and_names_its_logs(tmp_path):
@@ -273,7 +274,7 @@ def test_jobs_that_are_cancelled_end_and_print_nothing(tmp_path, monkeypatch, ca
     def interrupt(
         _seconds,
     ):  # in the middle of the run: before that submitit may not know its process yet
-        wait_until(lambda: list(store.glob(".slurm/*.progress")))
+        wait_until(lambda: list(store.glob(".slurm/told-*/*.progress")))
         raise KeyboardInterrupt
 
     def has_ended():
@@ -321,6 +322,47 @@ def test_what_slurm_cannot_do_is_an_error_before_anything_is_trained(
     with pytest.raises(UsageError, match=f"--engine slurm: .*{words}"):
         collect(tmp_path, TINY, None, [0], engine="slurm", options=Options(slurm=parameters))
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_jobs_that_a_cluster_refuses_are_an_error_in_its_words(tmp_path, monkeypatch):
+    pytest.importorskip("submitit")
+    for name in ("sbatch", "srun", "sinfo"):
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: nope' >&2\nexit 1\n")  # fmt: skip
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    options = Options(slurm={"partition": "nope"})
+    store = tmp_path / "store"
+    with pytest.raises(UsageError, match=r"refuses the jobs \(.*invalid partition specified: nope"):
+        collect(store, TINY, None, [0], engine="slurm", options=options)
+    assert not list(store.glob(".slurm/told-*"))
+
+
+def test_what_a_listener_no_longer_hears_ends_no_run(tmp_path):
+    job = on_slurm.Job(Task(str(tmp_path), TINY, SCALE, 0), str(tmp_path / "gone/run.progress"))
+    job._tell(0, 12, 1.0)
+    job._say("a word")
+
+
+@pytest.mark.parametrize(
+    ("device", "engine", "there", "words"),
+    [
+        ("cuda:7", "local", 1, "there is 1 CUDA device here"),
+        ("cuda:2", "local", 2, "there are 2 CUDA devices here, counted from 0"),
+        ("cuda", "local", 0, "torch sees no CUDA device here"),
+        ("cuda:1", "ray", 4, "say --device cuda"),
+        ("cuda:1", "slurm", 4, "say --device cuda"),
+        ("tpu", "local", 0, "known devices"),
+    ],
+)
+def test_a_device_that_there_is_not_is_an_error(
+    tmp_path, monkeypatch, device, engine, there, words
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: there)
+    with pytest.raises(UsageError, match=f"{device}.*{words}"):
+        collect(tmp_path / "store", TINY, None, [0], device=device, engine=engine)
+    assert not (tmp_path / "store").exists()
 
 
 def test_an_address_where_nothing_listens_is_an_error_at_once(tmp_path):

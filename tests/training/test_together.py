@@ -7,14 +7,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from emergence_stats.errors import UsageError  # noqa: E402
+from emergence_stats.errors import CollectError, UsageError  # noqa: E402
 from emergence_stats.traces.store import Store  # noqa: E402
 from emergence_training import run as training_run  # noqa: E402
 from emergence_training.checkpoints import measuring  # noqa: E402
 from emergence_training.collect import collect  # noqa: E402
 from emergence_training.engines.local import groups  # noqa: E402
+from emergence_training.engines.outcome import Outcome  # noqa: E402
 from emergence_training.engines.task import Options, Task  # noqa: E402
 from emergence_training.engines.together import Together, train_together  # noqa: E402
+from emergence_training.engines.workplace import Workplace  # noqa: E402
 from emergence_training.loop import Training  # noqa: E402
 from emergence_training.run import train_run  # noqa: E402
 from emergence_training.suites import SUITES, LogSpaced, Scale  # noqa: E402
@@ -57,7 +59,7 @@ def same(a, b):
 
 def test_the_traces_of_a_seed_do_not_depend_on_its_company(tmp_path):
     for name, seeds in (("three", [0, 1, 2]), ("two", [7, 1]), ("alone", [1])):
-        train_together(tasks(tmp_path / name, seeds))
+        dict(train_together(tasks(tmp_path / name, seeds)))
     three, two, alone = (values(tmp_path / name) for name in ("three", "two", "alone"))
     assert list(three) == [0, 1, 2]
     same(three[1], two[1])
@@ -66,7 +68,7 @@ def test_the_traces_of_a_seed_do_not_depend_on_its_company(tmp_path):
 
 
 def test_they_are_those_of_a_training_alone_up_to_rounding(tmp_path):
-    train_together(tasks(tmp_path / "together", [0, 1]))
+    dict(train_together(tasks(tmp_path / "together", [0, 1])))
     for seed in (0, 1):
         train_run(tmp_path / "apart", TINY, SCALE, seed)
     together, apart = values(tmp_path / "together"), values(tmp_path / "apart")
@@ -85,7 +87,7 @@ class Killed(Exception):
 
 
 def test_runs_that_were_killed_go_on_together_to_the_same_bytes(tmp_path, monkeypatch):
-    train_together(tasks(tmp_path / "whole", [0, 1]))
+    dict(train_together(tasks(tmp_path / "whole", [0, 1])))
     monkeypatch.setattr(training_run, "SAVE_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(training_run, "SAVING_PAYS", 0.0)
 
@@ -94,13 +96,12 @@ def test_runs_that_were_killed_go_on_together_to_the_same_bytes(tmp_path, monkey
             raise Killed
 
     with pytest.raises(Killed):
-        train_together(tasks(tmp_path / "killed", [0, 1]), die)
+        dict(train_together(tasks(tmp_path / "killed", [0, 1]), die))
     sizes = [path.stat().st_size for path in (tmp_path / "killed").rglob("state.pt")]
     assert len(sizes) == 2
     began = []
-    train_together(
-        tasks(tmp_path / "killed", [0, 1]), lambda run_id, step, loss: began.append(step)
-    )
+    some = tasks(tmp_path / "killed", [0, 1])
+    dict(train_together(some, lambda run_id, step, loss: began.append(step)))
     assert began[0] >= 4  # and not from the start
     whole, resumed = values(tmp_path / "whole"), values(tmp_path / "killed")
     for seed in (0, 1):
@@ -122,7 +123,7 @@ def test_what_is_saved_of_one_is_no_larger_than_alone(tmp_path):
 
 
 def test_one_that_diverges_leaves_the_others_alone(tmp_path):
-    train_together(tasks(tmp_path / "well", [0, 1]))
+    dict(train_together(tasks(tmp_path / "well", [0, 1])))
     real = measuring.training_loss
 
     def diverges(model, inputs, targets):
@@ -136,7 +137,7 @@ def test_one_that_diverges_leaves_the_others_alone(tmp_path):
     diverges.first, diverges.calls = None, 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measuring, "training_loss", diverges)
-        train_together(tasks(tmp_path / "ill", [0, 1]))
+        dict(train_together(tasks(tmp_path / "ill", [0, 1])))
     ill = {run.manifest.seed: run.manifest for run in Store.open(tmp_path / "ill").runs}
     assert "loss is nan" in ill[0].further["stopped"]["error"]
     same(values(tmp_path / "ill")[1], values(tmp_path / "well")[1])
@@ -162,5 +163,88 @@ def test_a_collection_of_seeds_together(tmp_path):
 
 
 def test_a_suite_that_changes_the_steps_of_each_model_cannot_be_trained_so(tmp_path):
+    equal = dataclasses.replace(TINY, equal_steps=True)
     with pytest.raises(UsageError, match="one by one"):
-        train_together(tasks(tmp_path, [0, 1], dataclasses.replace(TINY, equal_steps=True)))
+        dict(train_together(tasks(tmp_path / "store", [0, 1], equal)))
+    with pytest.raises(UsageError, match="one by one: leave out --together"):
+        collect(tmp_path / "none", equal, None, [0, 1], options=Options(together=2))
+    assert not (tmp_path / "none").exists()
+
+
+def test_one_that_cannot_be_written_leaves_the_others_to_be(tmp_path, monkeypatch):
+    write = Workplace.write
+
+    def refuses(self, table, **fields):
+        if fields["seed"] == 0:
+            raise CollectError("the store does not answer")
+        return write(self, table, **fields)
+
+    monkeypatch.setattr(Workplace, "write", refuses)
+    ends = dict(train_together(tasks(tmp_path, [0, 1])))
+    assert str(ends["tiny-d8L2-s0"]) == "the store does not answer"
+    assert ends["tiny-d8L2-s1"] == Outcome()
+    assert [run.manifest.seed for run in Store.open(tmp_path).runs] == [1]
+
+
+def test_batches_that_do_not_fit_are_taken_in_pieces(tmp_path, monkeypatch):
+    """The means are over answers, of which pieces have different numbers."""
+
+    def parameters(pieces):
+        some = [Training(TINY, SCALE, seed, torch.device("cpu")) for seed in (0, 1)]
+        together = Together(some)
+        found = together._gradients
+
+        def small(parameters, inputs, targets):
+            if pieces and inputs.shape[1] > 8:
+                torch.empty(1 << 60)  # more than there is
+            return found(parameters, inputs, targets)
+
+        together._gradients = small
+        list(together.steps())
+        assert [t.pieces.n for t in some] == ([TINY.batch // 8] * 2 if pieces else [1, 1])
+        return [p for t in some for p in t.model.parameters()]
+
+    whole = parameters(False)
+    with pytest.warns(RuntimeWarning, match="going on with 8"):
+        parts = parameters(True)
+    for a, b in zip(whole, parts, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_seconds_are_those_of_a_run_and_its_share_of_the_steps(tmp_path, monkeypatch):
+    """On a clock that only the steps and the measuring of seed 1 move."""
+    now = [0.0]
+    real, update = measuring.Measuring.measure, Together._update
+
+    def slow(self, step, inputs, targets):
+        now[0] += 100.0 * self._training.seed
+        return real(self, step, inputs, targets)
+
+    def step(self, *arguments):
+        now[0] += 1.0
+        return update(self, *arguments)
+
+    monkeypatch.setattr(training_run.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(training_run, "SAVE_EVERY_SECONDS", 1e9)
+    monkeypatch.setattr(measuring.Measuring, "measure", slow)
+    monkeypatch.setattr(Together, "_update", step)
+    dict(train_together(tasks(tmp_path, [0, 1])))
+    seconds = [run.manifest.further["seconds"] for run in Store.open(tmp_path).runs]
+    steps = TINY.last_step / 2
+    assert seconds == [steps, steps + 100.0 * len(TINY.schedule())]
+
+
+def test_a_run_that_goes_on_alone_says_that_it_was_trained_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(training_run, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(training_run, "SAVING_PAYS", 0.0)
+
+    def die(run_id, step, loss):
+        if step > 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        dict(train_together(tasks(tmp_path, [0, 1]), die))
+    further = train_run(tmp_path, TINY, SCALE, 0).further
+    assert "together" not in further
+    (before,) = further["earlier"]
+    assert (before["together"], before["to_step"]) == (2, 7)

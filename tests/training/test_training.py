@@ -16,12 +16,13 @@ from emergence_training.checkpoints.forward import Evaluation, measure  # noqa: 
 from emergence_training.checkpoints.samples import Batch  # noqa: E402
 from emergence_training.engines.partial import RunInProgress  # noqa: E402
 from emergence_training.engines.task import Task  # noqa: E402
-from emergence_training.loop import Data, equal_steps, initial_seed, learning_rate  # noqa: E402
+from emergence_training.loop import Data, equal_steps, initial_seed  # noqa: E402
 from emergence_training.measures.rankme import rankme  # noqa: E402
 from emergence_training.measures.sampler import Sampler  # noqa: E402
 from emergence_training.model import Decoder, ModelConfig, answer_loss  # noqa: E402
 from emergence_training.model.packed import Packed, packed_answer_loss  # noqa: E402
 from emergence_training.suites import SUITES, DeepMeasures, LogSpaced, Scale, named  # noqa: E402
+from emergence_training.suites.schedules import learning_rate  # noqa: E402
 
 
 def split(task, level, n=500):

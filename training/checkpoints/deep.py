@@ -2,7 +2,7 @@
 
 Each for every task-level, and for the mixture of all; the LLC of a task-level is its part in that
 of the mixture. Samples are fixed by the suite, as those of
-`training.checkpoints.forward` are, and drawn apart from them; Monte-Carlo draws are fixed by the run's seed
+`emergence_training.checkpoints.forward` are, and drawn apart from them; Monte-Carlo draws are fixed by the run's seed
 and the step, so a run that is continued draws the same.
 """
 

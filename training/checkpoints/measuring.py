@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from ..loop import Training, learning_rate, run_key
+from ..loop import Training, run_key
+from ..suites.schedules import learning_rate
 from .deep import DeepEvaluation, measure_deeply
 from .forward import Evaluation, measure, training_loss
 from .log_spaced import LogSpacedEvaluation

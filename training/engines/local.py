@@ -1,4 +1,4 @@
-"""Runs as independent processes of this machine, of one thread each."""
+"""Runs as independent processes of this machine. A training has one thread; published models share the cores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
-from emergence_stats.errors import CollectError, UsageError
+from emergence_stats.errors import CollectError
 
 from .bars import Bars
 from .outcome import Outcome, Tally, attempt, failure_of
@@ -47,18 +47,14 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
     `options.together` seeds of one scale share a process, and each step.
     """
     on_gpu = tasks[0].device.startswith("cuda")
-    if on_gpu:
-        import torch
-
-        if not torch.cuda.is_available():
-            raise UsageError("--device cuda, but torch sees no CUDA device here; use --device cpu")
-    jobs = options.jobs or (1 if on_gpu else os.cpu_count() or 1)
+    jobs = options.jobs or (1 if on_gpu else _cores())
+    threads = max(1, _cores() // jobs)
     waiting, working = groups(tasks, options.together), dict[Connection, _Worker]()
     tally = Tally(tasks, bars)
     try:
         while working or (waiting and tally.failure is None):
             while waiting and len(working) < jobs and tally.failure is None:
-                worker = _begin(waiting.pop(0), bars)
+                worker = _begin(waiting.pop(0), threads, bars)
                 working[worker.messages] = worker
             for ready in wait(list(working)):
                 worker = working[ready]  # type: ignore[index]
@@ -75,10 +71,17 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
     return tally.result()
 
 
-def _begin(tasks: Sequence[Task], bars: Bars) -> _Worker:
+def _cores() -> int:
+    """Those that this process may use, which a scheduler may have made fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _begin(tasks: Sequence[Task], threads: int, bars: Bars) -> _Worker:
     context = multiprocessing.get_context("spawn")
     messages, tell = context.Pipe(duplex=False)
-    process: BaseProcess = context.Process(target=_work, args=(tell, tasks))
+    process: BaseProcess = context.Process(target=_work, args=(tell, tasks, threads))
     process.start()
     tell.close()  # the process has the only other one, so that its end is seen
     for task in tasks:
@@ -120,7 +123,11 @@ def groups(tasks: Sequence[Task], together: int) -> list[list[Task]]:
     return found
 
 
-def _work(tell: Connection, tasks: Sequence[Task]) -> None:
+def _work(tell: Connection, tasks: Sequence[Task], threads: int) -> None:
+    """`threads`: of a run that does not fix their number itself, as one of a published model."""
+    import torch
+
+    torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def send(message: _Message) -> None:
@@ -131,22 +138,29 @@ def _work(tell: Connection, tasks: Sequence[Task]) -> None:
     def told(run_id: str, step: int, loss: float) -> None:
         send(_Message(run_id, step, loss))
 
-    failure: BaseException | None = None
-    outcomes: dict[str, Outcome] = {}
-    run_id = tasks[0].run_id
+    def end(run_id: str, how: Outcome | BaseException) -> None:
+        waiting.discard(run_id)
+        if isinstance(how, Outcome):
+            send(_Message(run_id, outcome=how))
+        else:
+            send(_Message(run_id, failure=failure_of(run_id, how)))
+
+    waiting, first = {task.run_id for task in tasks}, tasks[0]
     try:
-        with heard_by(lambda text: send(_Message(run_id, said=text))):
+        with heard_by(lambda text: send(_Message(first.run_id, said=text))):
             if len(tasks) == 1:
-                outcomes[run_id] = attempt(tasks[0], lambda step, _, loss: told(run_id, step, loss))
+                end(
+                    first.run_id,
+                    attempt(first, lambda step, _, loss: told(first.run_id, step, loss)),
+                )
             else:
                 from .together import train_together
 
-                outcomes = train_together(tasks, told)
+                for run_id, how in train_together(tasks, told):
+                    end(run_id, how)
     except BaseException as error:
-        failure = error
-    for task in tasks:
-        problem = failure_of(task.run_id, failure) if failure is not None else None
-        send(_Message(task.run_id, failure=problem, outcome=outcomes.get(task.run_id)))
+        for run_id in sorted(waiting):
+            end(run_id, error)
 
 
 def _end_with_parent() -> None:

@@ -82,6 +82,8 @@ def _session(address: str | None) -> Iterator[None]:
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UsageError(
             f"--address {address}: no Ray cluster can be joined there ({error})"
+            if address
+            else f"--engine ray: Ray does not start on this machine ({error})"
         ) from None
     try:
         yield

@@ -9,9 +9,10 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Job:
             raise failure_of(self.task.run_id, error) from None
 
     def _say(self, text: str) -> None:
-        with _said_in(self.told).open("a", encoding="utf-8") as stream:
+        with suppress(OSError), _said_in(self.told).open("a", encoding="utf-8") as stream:
             stream.write(f"{' '.join(text.splitlines())}\n")
 
     def checkpoint(self) -> Any:
@@ -55,8 +56,9 @@ class Job:
     def _tell(self, step: int, _steps: int, loss: float) -> None:
         if time.monotonic() - self._last > _TELL_EVERY:
             hidden = Path(f"{self.told}.writing")
-            hidden.write_text(json.dumps([step, loss]))
-            os.replace(hidden, self.told)
+            with suppress(OSError):  # whoever listened has ended
+                hidden.write_text(json.dumps([step, loss]))
+                os.replace(hidden, self.told)
             self._last = time.monotonic()
 
 
@@ -73,15 +75,15 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
     folder = Workplace.of(tasks[0].store, tasks[0].scratch).scratch / ".slurm"
     executor = _executor(folder, tasks, options)
     folder.mkdir(parents=True, exist_ok=True)
-    told = {task.run_id: folder / f"{task.run_id}.progress" for task in tasks}
-    for file in told.values():  # of a collection that was killed
-        _forget(file)
+    # of this collection alone: another of the same store may have jobs of the same runs
+    tales = Path(tempfile.mkdtemp(prefix="told-", dir=folder))
+    told = {task.run_id: tales / f"{task.run_id}.progress" for task in tasks}
     heard = dict.fromkeys(told, 0)
     local = options.slurm.get(CLUSTER) == "local"
-    with _errors_into(folder / "submitit.err") if local else nullcontext(), executor.batch():
-        jobs = {task.run_id: executor.submit(Job(task, str(told[task.run_id]))) for task in tasks}
-    tally = Tally(tasks, bars)
+    jobs, tally = dict[str, Any](), Tally(tasks, bars)
     try:
+        with _errors_into(folder / "submitit.err") if local else nullcontext():
+            jobs = _submitted(executor, [Job(task, str(told[task.run_id])) for task in tasks])
         while jobs:
             for run_id, job in list(jobs.items()):
                 done = job.done()
@@ -90,14 +92,29 @@ def run(tasks: Sequence[Task], options: Options, bars: Bars) -> int:
                     _show(bars, run_id, told[run_id])
                     continue
                 problem = _problem(run_id, jobs.pop(run_id))
-                _forget(told[run_id])
                 tally.end(run_id, problem, job.result() if problem is None else None)
             if jobs:
                 time.sleep(_LOOK_EVERY)
     finally:
         for job in jobs.values():
             job.cancel()
+        shutil.rmtree(tales, ignore_errors=True)
     return tally.result()
+
+
+def _submitted(executor: Any, work: Sequence[Job]) -> dict[str, Any]:
+    """The queued jobs by run. Raises `UsageError` where the cluster refuses them, as for a partition that there is not."""
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    try:
+        with executor.batch():
+            return {each.task.run_id: executor.submit(each) for each in work}
+    except (FailedJobError, FailedSubmissionError, OSError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = next((line for line in lines if "error:" in line), lines[-1] if lines else "")
+        raise UsageError(
+            f"--engine slurm: the cluster refuses the jobs ({said[:_LONGEST]})"
+        ) from None
 
 
 @contextmanager
@@ -184,11 +201,6 @@ def _listen(bars: Bars, told: Path, heard: int) -> int:
     for line in lines[heard:]:
         bars.say(line)
     return len(lines)
-
-
-def _forget(told: Path) -> None:
-    told.unlink(missing_ok=True)
-    _said_in(told).unlink(missing_ok=True)
 
 
 def _problem(run_id: str, job: Any) -> Exception | None:

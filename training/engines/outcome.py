@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emergence_stats.errors import CollectError
+from emergence_stats.errors import CollectError, EmergenceStatsError, UsageError
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.places import local_folder
 
@@ -18,8 +18,15 @@ if TYPE_CHECKING:
     from .bars import Bars
 
 
+_NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
 class BeingMadeError(CollectError):
     """Another process is making the run."""
+
+
+class ThereError(CollectError):
+    """The store has the run."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +49,12 @@ BEING_MADE = Outcome(left="is being made by another process, and left to it")
 
 def attempt(task: Task, progress: StepProgress | None = None) -> Outcome:
     """Make a run, unless another process makes it, or has made it since it was missing. Raises what `make` does."""
-    if is_there(task):
+    if is_there(task):  # without a wait for the modules that make it
         return THERE
     try:
         return Outcome.of(make(task, progress))
+    except ThereError:
+        return THERE
     except BeingMadeError:
         return BEING_MADE
 
@@ -57,12 +66,14 @@ def is_there(task: Task) -> bool:
 
 
 def failure_of(run_id: str, error: BaseException) -> Exception:
-    """How the failure of a run is told: `CollectError` if the user can do something, else with the traceback."""
-    if isinstance(error, CollectError):
+    """How the failure of a run is told: an error of ours if the user can do something, else with the traceback."""
+    if isinstance(error, CollectError | UsageError):
         return error
-    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+    if isinstance(error, EmergenceStatsError):
+        return CollectError(f"run {run_id}: {error}")
+    if isinstance(error, OSError) and error.filename and error.errno in _NOT_ALLOWED:
         return CollectError(
-            f"run {run_id}: {error.filename} cannot be written ({error.strerror}): name another folder with --traces, or put its rights in order"
+            f"run {run_id}: {error.filename}: {error.strerror}. Put its rights in order, or name another folder"
         )
     if isinstance(error, OSError):
         return CollectError(f"run {run_id}: {error}")

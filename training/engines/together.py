@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from emergence_stats.errors import UsageError
+from emergence_stats.errors import EmergenceStatsError, UsageError
 
-from ..loop import Data, Training, learning_rate, products_in
+from ..loop import Data, Training, products_in
 from ..model import Decoder, static_answer_loss
-from ..run import Underway, write
-from .outcome import BEING_MADE, THERE, BeingMadeError, Outcome, is_there
+from ..model.pieces import Pieces
+from ..run import Underway, timed, write
+from ..suites.schedules import learning_rate
+from .outcome import BEING_MADE, THERE, BeingMadeError, Outcome, ThereError
 from .partial import RunInProgress, ends_well
 from .task import Task
 from .workplace import Workplace
@@ -40,6 +42,10 @@ class Together:
             raise UsageError(
                 f"suite {self._suite.name} changes the steps of each model, so that seeds are trained one by one"
             )
+        self.pieces = Pieces(first.device)
+        self.pieces.n = max(t.pieces.n for t in trainings)
+        for t in trainings:
+            t.pieces = self.pieces
         self._owned = [list(t.model.parameters()) for t in trainings]  # by training, in one order
         self._names = [name for name, _ in first.model.named_parameters()]
         self._stacked = [
@@ -73,12 +79,9 @@ class Together:
 
     def _update(self, step: int, batches: list[tuple[Tensor, Tensor]]) -> None:
         inputs, targets = (torch.stack(each) for each in zip(*batches, strict=True))
-        parameters = {name: p.detach() for name, p in zip(self._names, self._stacked, strict=True)}
-        # the fused attention of a CPU has no rule for stacks
-        attention = sdpa_kernel(SDPBackend.MATH) if self._device.type == "cpu" else nullcontext()
-        with products_in(self._suite.precision, self._device), attention:
-            found = self._gradients(parameters, inputs, targets)
-        gradients = [found[name] for name in self._names]
+        gradients = self.pieces.taken(
+            inputs.shape[1], lambda n: self._mean_gradients(inputs, targets, n)
+        )
         norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
         shares = (self._suite.clip_norm / (norms + 1e-6)).clamp(max=1.0)  # as torch clips one model
         for p, g in zip(self._stacked, gradients, strict=True):
@@ -90,6 +93,24 @@ class Together:
         self._optimiser.step()
         if not had_moments:
             self._share_moments()
+
+    def _mean_gradients(self, inputs: Tensor, targets: Tensor, n: int) -> list[Tensor]:
+        """By parameter, of all trainings, those of the mean losses of their batches (trainings, batch, tokens), in `n` pieces."""
+        parameters = {name: p.detach() for name, p in zip(self._names, self._stacked, strict=True)}
+        # the fused attention of a CPU has no rule for stacks
+        attention = sdpa_kernel(SDPBackend.MATH) if self._device.type == "cpu" else nullcontext()
+        with products_in(self._suite.precision, self._device), attention:
+            if n == 1:
+                found = self._gradients(parameters, inputs, targets)
+                return [found[name] for name in self._names]
+            total = [torch.zeros_like(p) for p in parameters.values()]
+            answers = (targets >= 0).sum((1, 2))
+            for x, y in zip(inputs.chunk(n, 1), targets.chunk(n, 1), strict=True):
+                found = self._gradients(parameters, x, y)
+                share = (y >= 0).sum((1, 2)) / answers
+                for whole, name in zip(total, self._names, strict=True):
+                    whole += found[name] * share.view(-1, *[1] * (whole.dim() - 1))
+        return total
 
     def _gather_moments(self) -> None:
         """Stack what the trainings' own optimisers have, who are at the same step."""
@@ -136,39 +157,49 @@ def _of_parameters(alone: _Loss) -> Callable[[dict[str, Tensor], Tensor, Tensor]
 
 def train_together(
     tasks: Sequence[Task], progress: Callable[[str, int, float], None] | None = None
-) -> dict[str, Outcome]:
+) -> Iterator[tuple[str, Outcome | Exception]]:
     """Train, measure and write the runs of several seeds of one scale; continue those that an earlier process began.
 
-    Runs that are at different steps are taken in groups of one step. `progress`: run, step, loss. Those that another collection
-    makes, or has made by now, are left to it. Raises what `train` does.
+    Gives each run when it ends, and how, or why it was not written. Runs that are at different steps are taken in groups of one
+    step. `progress`: run, step, loss. Those that another collection makes, or has made by now, are left to it. Raises what
+    `train` does before anything is written.
     """
     work = Workplace.of(tasks[0].store, tasks[0].scratch)
     with ends_well(tasks[0], work), ExitStack() as stack:
-        runs, outcomes = [], dict[str, Outcome]()
+        runs = list[tuple[Underway, RunInProgress]]()
         for task in tasks:
-            if is_there(task):
-                outcomes[task.run_id] = THERE
-                continue
             try:
                 partial = stack.enter_context(RunInProgress(work.scratch, task))
+            except ThereError:
+                yield task.run_id, THERE
             except BeingMadeError:
-                outcomes[task.run_id] = BEING_MADE
-                continue
-            runs.append((Underway(task, partial, _told(progress, task)), partial))
+                yield task.run_id, BEING_MADE
+            else:
+                runs.append((Underway(task, partial, _told(progress, task)), partial))
         for first in sorted({run.first_step for run, _ in runs}):
             some = [(run, partial) for run, partial in runs if run.first_step == first]
-            together = Together(
-                [training for run, _ in some if isinstance(training := run.training, Training)]
-            )
-            for step, batches in together.steps(first):
-                for (run, _), (inputs, targets) in zip(some, batches, strict=True):
-                    run.at(step, inputs, targets)
-                if all(run.stopped is not None for run, _ in some):
-                    break
+            _train([run for run, _ in some], first)
             for run, partial in some:
-                manifest = write(run, work, partial, together=len(some))
-                outcomes[manifest.run_id] = Outcome.of(manifest)
-        return outcomes
+                try:
+                    with ends_well(run.task, work):
+                        outcome = Outcome.of(write(run, work, partial))
+                except (EmergenceStatsError, OSError) as error:  # the others may be written
+                    yield run.task.run_id, error
+                else:
+                    yield run.task.run_id, outcome
+
+
+def _train(runs: Sequence[Underway], first: int) -> None:
+    """Take the runs from a step to their end."""
+    together = Together([run.training for run in runs if isinstance(run.training, Training)])
+    for run in runs:
+        run.together = len(runs)
+    for seconds, (step, batches) in timed(together.steps(first)):
+        for run, (inputs, targets) in zip(runs, batches, strict=True):
+            run.spent += seconds / len(runs)
+            run.at(step, inputs, targets)
+        if all(run.stopped is not None for run in runs):
+            return
 
 
 def _told(

@@ -160,24 +160,23 @@ def batches(probe: Sequence[Encoded], size: int, device: torch.device) -> Iterat
         yield Batch.of(probe, order[start : start + size], device)
 
 
-def check_lengths(probes: Probes, limit: int | None) -> None:
-    """Raise `CollectError` if an item is longer than a model can read."""
-    for (name, level), probe in probes.items():
-        longest = max(len(e.context) + max(map(len, e.options)) - 1 for e in probe)
-        if limit is not None and longest > limit:
-            raise CollectError(
-                f"an item of {name}, level {level}, has {longest} tokens, and the model reads {limit}"
-            )
-
-
-def check_tokens(probes: Probes, model: Any) -> None:
-    """Raise `CollectError` if a model cannot read the items: they are too long, or of tokens that it does not have."""
+def check_tokens(probes: Probes, text: Sequence[Sequence[int]], model: Any) -> None:
+    """Raise `CollectError` if a model cannot read the items, or `text`: they are too long, or of tokens that it does not have."""
     config = model.config.get_text_config()
     limits = [getattr(config, name, None) for name in ("max_position_embeddings", "max_seq_len")]
-    check_lengths(probes, next((n for n in limits if isinstance(n, int) and n > 0), None))
-    largest = max(
-        max(row) for probe in probes.values() for e in probe for row in (e.context, *e.options)
-    )
+    limit = next((n for n in limits if isinstance(n, int) and n > 0), None)
+    longest = {
+        f"an item of {name}, level {level},": max(
+            len(e.context) + max(map(len, e.options)) - 1 for e in probe
+        )
+        for (name, level), probe in probes.items()
+    }
+    longest["a sentence of the text whose loss is taken"] = max(map(len, text), default=1) - 1
+    for what, tokens in longest.items():
+        if limit is not None and tokens > limit:
+            raise CollectError(f"{what} has {tokens} tokens, and the model reads {limit}")
+    of_items = (row for probe in probes.values() for e in probe for row in (e.context, *e.options))
+    largest = max(max(row) for row in (*of_items, *text) if row)
     known = model.get_input_embeddings().weight.shape[0]
     if largest >= known:
         raise CollectError(

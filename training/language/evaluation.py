@@ -61,7 +61,7 @@ class Evaluation:
 
     @torch.no_grad()
     def text_loss(self, reader: Reader) -> float:
-        """Mean cross-entropy of the next token of text, in nats."""
+        """Mean cross-entropy of the next token of text, in nats; NaN if that is no number."""
         total, n = 0.0, 0
         for rows in self.text.split(self.size) if len(self.text) else ():
             inputs, targets = rows[:, :-1].clamp_min(_TEXT), rows[:, 1:]
@@ -69,7 +69,7 @@ class Evaluation:
             scores = reader.next_scores(inputs, there)
             total += float(F.cross_entropy(scores, targets[there], reduction="sum"))
             n += int(there.sum())
-        return total / n if n else math.nan
+        return total / n if n and math.isfinite(total) else math.nan
 
 
 def weight_norm(model: torch.nn.Module) -> float:

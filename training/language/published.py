@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -58,9 +57,7 @@ def train(task: Task, progress: StepProgress | None = None, items: Items | None 
     work = Workplace.of(task.store, task.scratch)
     with ends_well(task, work), RunInProgress(work.scratch, task) as partial:
         run = _Run(task, partial, shipped_items() if items is None else items)
-        for _ in range(
-            2
-        ):  # again where a later checkpoint tells how the earlier ones have to be read
+        for _ in range(2):  # a later checkpoint may tell how the earlier ones have to be read
             for step, revision in suite.revisions:
                 run.measure(step, revision, progress)
         return run.write(work)
@@ -87,25 +84,11 @@ class _Run:
             "precision": "float32",
             "reading": _READING,
         }
-        fresh = {"readings": {}, "digests": {}, "absent": {}, "seconds": 0.0, "n_params": 0}
-        saved = partial.load()
-        before = {} if saved is None else saved["config"]
-        keys = [k for k in {**before, **self._config} if before.get(k) != self._config.get(k)]
-        if saved is not None and keys == [
-            "revisions"
-        ]:  # what is measured of others is of use later
-            saved = {**saved, "config": self._config}
-        elif saved is not None and keys:
-            warnings.warn(
-                f"run {task.run_id} begins anew: its saved state has other settings ({', '.join(keys)})",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-            saved = None
-        if saved is None:
-            saved = {"config": self._config, **fresh}
+        fresh = {"readings": {}, "digests": {}, "files": {}, "seconds": 0.0, "n_params": 0}
+        # what is measured of other revisions is of use later
+        saved = partial.resume(self._config, apart={"revisions"}) or {}
         # what was absent may be there by now, and states of an older version have no files
-        self._state: dict[str, Any] = {"files": {}, **saved, "absent": {}}
+        self._state: dict[str, Any] = {**fresh, **saved, "config": self._config, "absent": {}}
 
     def measure(self, step: int, revision: str, progress: StepProgress | None) -> None:
         """Measure a checkpoint, unless that was done before, of the weights that it has now."""
@@ -137,7 +120,7 @@ class _Run:
         state = self._state
         model = load_model(at, self._device)
         self._check(model, revision)
-        self._evaluation = self._fixed(at, revision, model)
+        self._evaluation = self._evaluation_of(at, revision, model)
         digest, before = digest_of(model), state["digests"].get(revision)
         if before == digest:  # files that were copied, or touched
             return
@@ -168,8 +151,10 @@ class _Run:
                 f"{self._scale.layers} of {self._scale.width}"
             )
 
-    def _fixed(self, at: Path, revision: str, model: Any) -> Evaluation:
-        """The items as this model reads them. Raises `CollectError` for a checkpoint that reads them otherwise than those before."""
+    def _evaluation_of(self, at: Path, revision: str, model: Any) -> Evaluation:
+        """The items as this model reads them; how it does is kept with the run, whose checkpoints have to agree in it. Raises `CollectError`
+        for one that reads them otherwise than those before.
+        """
         try:
             tokenizer = load_tokenizer(at)
         except CollectError:
@@ -178,7 +163,7 @@ class _Run:
             return self._evaluation  # that of the others: it lies beside one of them
 
         tokens = Tokens.of(self._items, _TEXT, tokenizer)
-        check_tokens(tokens.probes, model)
+        check_tokens(tokens.probes, tokens.text, model)
         if self._state.setdefault("tokens", tokens.digest) != tokens.digest:
             raise CollectError(
                 f"{self._repository}, {revision}: its tokenizer makes other tokens of the items than that of the checkpoints before, so that "
@@ -230,8 +215,8 @@ class _Run:
         self._check_absent()
         if said:
             say(f"{task.run_id}: {_left_out(repeated, state['absent'])}")
-        without = {r: names for r in usable if (names := _without(state["readings"][r]))}
-        for revision, names in without.items():
+        not_finite = {r: names for r in usable if (names := _not_finite(state["readings"][r]))}
+        for revision, names in not_finite.items():
             say(
                 f"{task.run_id}: values of {revision} that are not finite are left out, of {', '.join(names)}"
             )
@@ -255,7 +240,7 @@ class _Run:
                 "checkpoints": {r: state["digests"][r] for r in usable},
                 **({"folder": self._repository} if self._repository != address else {}),
                 **({"left_out": said} if said else {}),
-                **({"not_finite": without} if without else {}),
+                **({"not_finite": not_finite} if not_finite else {}),
                 **{k: state[k] for k in ("by_rows", "first_tokens") if state.get(k)},
                 **({"step_unit": unit} if (unit := self._suite.step_unit) != OPTIMISER else {}),
             },
@@ -285,7 +270,7 @@ def repeats(digests: Mapping[int, str], last: int | None = None) -> dict[int, st
     return found
 
 
-def _without(readings: Sequence[Reading]) -> list[str]:
+def _not_finite(readings: Sequence[Reading]) -> list[str]:
     """The measures that have values that are not finite."""
     return sorted({r.name for r in readings if not np.isfinite(r.values).all()})
 

@@ -22,8 +22,6 @@ from emergence_stats.errors import CollectError
 from ..measures.rankme import rankme
 from .encoding import Batch, Encoded
 
-POOLINGS = ("mean", "answer", "unit")
-
 
 @dataclass(frozen=True)
 class Scores:

@@ -9,7 +9,7 @@ where w is drawn from exp(-n beta L(w) - gamma/2 |w - w*|^2) by steps on minibat
     w <- w - eps/2 (n beta grad L_B(w) + gamma (w - w*)) + sqrt(eps) N(0, 1)
 
 For a regular model it is half the number of parameters; the more degenerate the loss, the smaller.
-The value depends on eps, gamma and n beta more than on anything else (docs/measures.md), so they are
+The value depends on eps, gamma and n beta more than on anything else (docs/llc), so they are
 part of the suite and of each run's manifest.
 
 **Parts.** The samples fall into groups, and the loss is the mean over groups, up to their weights.

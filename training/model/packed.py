@@ -3,7 +3,7 @@
 Problems have 6 to 13 tokens, and a batch is padded to the longest: a quarter of it is padding, where the matrix products of a
 padded model work for nothing. In the last block, moreover, only the positions that predict an answer matter. Same loss and
 gradients as `answer_loss`, up to rounding. The shapes change from batch to batch, so that on a GPU the padded form is the better
-one (`docs/training.md`).
+one.
 """
 
 from __future__ import annotations

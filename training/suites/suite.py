@@ -144,13 +144,8 @@ class Suite:
 
     def schedule(self) -> tuple[int, ...]:
         """Checkpoint steps: 0, every step to `dense_steps`, then a constant ratio to `steps`."""
-        dense = list(range(self.dense_steps + 1))
-        remaining = self.checkpoints - len(dense)
-        ratio = (self.steps / self.dense_steps) ** (1 / remaining)
-        sparse = {round(self.dense_steps * ratio**i) for i in range(1, remaining + 1)}
-        return tuple(
-            step for step in sorted({*dense, *sparse}) if step <= (self.until or self.steps)
-        )
+        steps = checkpoint_steps(self.dense_steps, self.checkpoints, self.steps)
+        return tuple(step for step in steps if step <= (self.until or self.steps))
 
     @property
     def last_step(self) -> int:
@@ -171,6 +166,14 @@ class Suite:
             return ()
         thinned = self.log_schedule()[:0:-1][:: self.deep.every][::-1]
         return (0, *(step for step in thinned if step >= self.deep.since))
+
+
+def checkpoint_steps(dense: int, checkpoints: int, steps: int) -> tuple[int, ...]:
+    """0, every step to `dense`, then a constant ratio to `steps`; at most `checkpoints` of them, since late ones may round alike."""
+    remaining = checkpoints - dense - 1
+    ratio = (steps / dense) ** (1 / remaining)
+    sparse = {round(dense * ratio**i) for i in range(1, remaining + 1)}
+    return tuple(sorted({*range(dense + 1), *sparse}))
 
 
 # Fields of a config that are written only where they differ from what older runs did.

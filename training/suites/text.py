@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from emergence_stats.traces.format import check_name
 
-from .suite import BASE_BYTES, BYTES_A_PARAMETER, Scale
+from .suite import BASE_BYTES, BYTES_A_PARAMETER, Scale, checkpoint_steps
 
 ARMS = {
     "text": 0.0,
@@ -95,10 +95,7 @@ class TextSuite:
 
     def schedule(self) -> tuple[int, ...]:
         """Checkpoint steps: 0, every step to `dense_steps`, then a constant ratio to `steps`."""
-        remaining = self.checkpoints - self.dense_steps - 1
-        ratio = (self.steps / self.dense_steps) ** (1 / remaining)
-        sparse = {round(self.dense_steps * ratio**i) for i in range(1, remaining + 1)}
-        return tuple(sorted({*range(self.dense_steps + 1), *sparse}))
+        return checkpoint_steps(self.dense_steps, self.checkpoints, self.steps)
 
     @property
     def last_step(self) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ pytest.importorskip("tokenizers")
 from emergence_stats.errors import CollectError
 from emergence_training.language.items import faults
 from emergence_training.language.trained import corpus, mined, tokenizer
+from emergence_training.language.trained import prepared as module
 from emergence_training.language.trained.mined import PROBES, Counts, Miner
 from emergence_training.language.trained.prepared import prepared
 
@@ -120,6 +122,41 @@ def test_texts_that_were_changed_are_refused(tmp_path, monkeypatch):
         (tmp_path / f"{1900 + i}.txt").write_text("word " * 400)
     with pytest.raises(CollectError, match="they were changed"):
         prepared(tmp_path, "0" * 64)
+
+
+@pytest.mark.parametrize("damage", ["empty", "torn", "lacking"])
+def test_probes_that_were_kept_damaged_are_made_anew(tmp_path, monkeypatch, capsys, damage):
+    made = {name: np.arange(9, dtype=np.int16) for name in ("text", "tasks", "held_out")}
+    made |= {"answers": np.ones(9, bool), "items": json.dumps([["copy", 0, [["a", [" b", " c"], 1]]]])}  # fmt: skip
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "_make", lambda _texts: made)
+    (tmp_path / "texts").mkdir()
+    for i in range(20):
+        (tmp_path / "texts" / f"{1900 + i}.txt").write_text("word " * 400)
+    first = prepared(tmp_path / "texts")
+    (file,) = (tmp_path / "cache").rglob("prepared-*.npz")
+    capsys.readouterr()
+    assert prepared(tmp_path / "texts").config == first.config
+    assert capsys.readouterr().err == ""
+    if damage == "lacking":
+        np.savez_compressed(file, text=made["text"])
+    else:
+        file.write_bytes(b"" if damage == "empty" else file.read_bytes()[:-40])
+    again = prepared(tmp_path / "texts")
+    assert again.config == first.config
+    assert f"{file} cannot be read" in capsys.readouterr().err
+    with np.load(file) as held:
+        assert set(held) == set(made)
+
+
+def test_a_full_disk_keeps_no_probes_and_stops_no_run(tmp_path, capsys):
+    class Full(list):
+        def __array__(self, *_arguments, **_options):
+            raise OSError(28, "No space left on device")
+
+    module._keep(tmp_path / "prepared-0.npz", {"text": Full()})
+    assert "cannot be kept" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_of_two_verbs_with_one_stem_the_same_one_has_the_forms_in_every_process():

@@ -11,7 +11,7 @@ from emergence_stats.errors import CollectError  # noqa: E402
 from emergence_training.language.encoding import (  # noqa: E402
     Encoded,
     batches,
-    check_lengths,
+    check_tokens,
     encode_item,
     first_tokens,
 )
@@ -226,8 +226,31 @@ def test_an_option_is_what_it_adds_to_the_tokens_of_its_context():
         encode_item(Item("", ("The", "A"), 0), encode, None)
     with pytest.raises(CollectError, match="adds no token"):
         encode_item(Item("The", ("", " a"), 0), encode, 0)
-    with pytest.raises(CollectError, match="has 13 tokens, and the model reads 12"):
-        check_lengths({("x", 0): [Encoded([1] * 12, [[1], [2, 3]], 0, [1, 1])]}, 12)
+
+
+@pytest.mark.parametrize(
+    ("context", "text", "words"),
+    [
+        ([1] * 12, [], "an item of x, level 0, has 13 tokens, and the model reads 12"),
+        ([1], [[1] * 14], "a sentence of the text .* has 13 tokens, and the model reads 12"),
+        ([320], [], "token 320 of an item, and the model has 320 tokens"),
+        ([1], [[320, 1]], "token 320 of an item, and the model has 320 tokens"),
+    ],
+)
+def test_what_a_model_cannot_read_is_an_error(context, text, words):
+    net = model()
+    net.config.max_position_embeddings = 12
+    probes = {("x", 0): [Encoded(context, [[1], [2, 3]], 0, [1, 1])]}
+    with pytest.raises(CollectError, match=words):
+        check_tokens(probes, text, net)
+    check_tokens({("x", 0): [Encoded([1] * 11, [[1], [2, 3]], 0, [1, 1])]}, [[319] * 13], net)
+
+
+def test_a_loss_of_text_that_is_not_finite_is_none():
+    net = model()
+    net.get_output_embeddings().weight.data[5] = float("inf")
+    rows = rows_of_text([[1, 5, 3, 2]], CPU)
+    assert np.isnan(Evaluation({}, rows, CPU).text_loss(Reader(net)))
 
 
 def test_what_a_tokenizer_begins_with_comes_before_each_context():

@@ -65,12 +65,9 @@ class Corpus:
 def load(folder: Path | None = None) -> Corpus:
     """The corpus in a folder of ``*.txt`` files, by default the one that is fetched. Raises `CollectError`."""
     place = fetch() if folder is None else folder
-    files = _files(place)
-    digest, documents = hashlib.sha256(), []
-    for file in files:
-        data = _bytes(file)
-        digest.update(_line(file, data))
-        digest.update(data)
+    files, digest = _read(place)
+    documents = []
+    for file, data in files.items():
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -87,32 +84,26 @@ def load(folder: Path | None = None) -> Corpus:
             "training and held-out ones; a corpus is a folder of some dozens of files NAME.txt, split by the year at the "
             "beginning of a name or else by the name itself"
         )
-    return Corpus(training, held_out, digest.hexdigest(), _left_out(place, len(files), len(long)))
+    return Corpus(training, held_out, digest, _left_out(place, len(files), len(long)))
 
 
 def digest_of(folder: Path) -> str:
     """sha256 of the text files of a folder, as `load` has it. Raises `CollectError`."""
-    digest = hashlib.sha256()
-    for file in _files(folder):
-        data = _bytes(file)
-        digest.update(_line(file, data))
+    return _read(folder)[1]
+
+
+def _read(folder: Path) -> tuple[dict[Path, bytes], str]:
+    """The text files of a folder in order, and the sha256 of all, names included. Raises `CollectError`."""
+    files, digest = dict[Path, bytes](), hashlib.sha256()
+    for file in sorted(file for file in folder.glob("*.txt") if file.is_file()):
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise CollectError(f"{file}: cannot be read ({error.strerror})") from None
+        digest.update(f"{file.name} {len(data)}\n".encode())
         digest.update(data)
-    return digest.hexdigest()
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.glob("*.txt") if file.is_file())
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise CollectError(f"{file}: cannot be read ({error.strerror})") from None
-
-
-def _line(file: Path, data: bytes) -> bytes:
-    return f"{file.name} {len(data)}\n".encode()
+        files[file] = data
+    return files, digest.hexdigest()
 
 
 def _left_out(place: Path, files: int, long: int) -> str | None:

@@ -10,6 +10,8 @@ import hashlib
 import json
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,7 @@ from .mined import TASK_LEVELS, Counts, Miner
 VERSION = 2  # of the probes and streams: part of every run's config
 TRAINING_ITEMS, EVALUATION_ITEMS = 4000, 200  # of each probe and level
 _FEWEST = 50
+_ARRAYS = ("text", "tasks", "answers", "held_out")
 _ROWS, _LENGTH = 64, 65  # of held-out text
 _TRAINING, _EVALUATION, _ORDER, _TEXT = range(4)  # streams of draws
 _SEED = 20261128
@@ -66,14 +69,14 @@ def prepared(folder: Path | None = None, sha256: str | None = None) -> Prepared:
     file = corpus.cache_folder() / f"prepared-{key}.npz"
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):  # one process makes it, the others wait
-        if not file.exists():
+        held = _kept(file)
+        if held is None:
             if texts.left_out is not None:
                 say(texts.left_out)
             say("mining the probes from the corpus, once; about a minute")
-            _save(file, _make(texts))
-    with np.load(file) as held:
-        arrays = {name: held[name] for name in ("text", "tasks", "answers", "held_out")}
-        listed = json.loads(str(held["items"]))
+            held = _make(texts)
+            _keep(file, held)
+    arrays, listed = {name: held[name] for name in _ARRAYS}, json.loads(str(held["items"]))
     items = {
         (name, level): [Item(context, tuple(options), gold) for context, options, gold in some]
         for name, level, some in listed
@@ -140,7 +143,29 @@ def _rows(stream: NDArray[np.int16]) -> NDArray[np.int16]:
     return np.stack([stream[s : s + _LENGTH] for s in starts])
 
 
-def _save(file: Path, arrays: dict[str, Any]) -> None:
+def _kept(file: Path) -> dict[str, Any] | None:
+    """What an earlier run has kept, None if that is nothing, or damaged."""
+    try:
+        with np.load(file) as held:
+            return {name: held[name] for name in (*_ARRAYS, "items")}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        say(f"warning: {file} cannot be read ({error}), and is made anew")
+        return None
+
+
+def _keep(file: Path, arrays: dict[str, Any]) -> None:
+    """Keep it for the next run. Where there is no room for it, that run makes it again."""
     with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".npz", delete=False) as hidden:
-        np.savez_compressed(hidden, **arrays)
-    os.replace(hidden.name, file)
+        try:
+            np.savez_compressed(hidden, **arrays)
+            hidden.flush()
+            os.fsync(hidden.fileno())  # or a power cut leaves an empty file of the right name
+            os.replace(hidden.name, file)
+        except OSError as error:
+            Path(hidden.name).unlink(missing_ok=True)
+            say(f"warning: the probes cannot be kept in {file} ({error.strerror})")
+        except BaseException:
+            Path(hidden.name).unlink(missing_ok=True)
+            raise

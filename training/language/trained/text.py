@@ -21,7 +21,9 @@ from ... import run
 from ...checkpoints.readings import Reading, to_table
 from ...engines.task import StepProgress, Task
 from ...loop import CHUNK_STEPS, Chunks
+from ...model.pieces import Pieces
 from ...suites import Arm, TextSuite
+from ...suites.schedules import learning_rate
 from ..encoding import encode_item
 from ..evaluation import Evaluation
 from ..scoring import Reader
@@ -51,12 +53,11 @@ def parts(task: Task) -> run.Parts:
 class TextTraining:
     """One language model on its way through a suite's steps."""
 
-    pieces = 1
-
     def __init__(
         self, suite: TextSuite, scale: Arm, seed: int, device: torch.device, data: Prepared
     ) -> None:
         self.suite, self.scale, self.seed, self.device = suite, scale, seed, device
+        self.pieces = Pieces(device)
         self._rows = Rows(suite, scale, seed, data)
         words = np.random.SeedSequence(
             [_WEIGHT_STREAM, scale.width, scale.layers, scale.heads, seed]
@@ -78,11 +79,16 @@ class TextTraining:
         return sum(p.numel() for p in self.model.parameters())
 
     def state(self) -> dict[str, Any]:
-        return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        return {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "pieces": self.pieces.n,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.pieces.n = state.get("pieces", 1)  # earlier states have none
 
     def steps(self, first: int = 0) -> Iterator[tuple[int, Tensor, Tensor]]:
         """(step, inputs, targets) before the update of each step, and once after the last."""
@@ -93,20 +99,33 @@ class TextTraining:
                 return
             for group in self.optimiser.param_groups:
                 group["lr"] = learning_rate(self.suite, self.scale, step)
-            self.optimiser.zero_grad()
-            self.loss(inputs, targets).backward()
+            self._gradients(inputs, targets)
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.suite.clip_norm)
             self.optimiser.step()
 
-    def loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean over rows of the mean cross-entropy of a row's targets, in nats: a row of tasks counts as one of text does."""
+    def _gradients(self, inputs: Tensor, targets: Tensor) -> None:
+        """Those of the loss of a batch."""
+        rows = (targets != IGNORE).any(1).sum()
+
+        def attempt(n: int) -> None:
+            self.optimiser.zero_grad()
+            for piece in zip(inputs.chunk(n), targets.chunk(n), strict=True):
+                self.loss(*piece, rows=rows).backward()
+
+        self.pieces.taken(len(inputs), attempt)
+
+    def loss(self, inputs: Tensor, targets: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Mean over rows of the mean cross-entropy of a row's targets, in nats: a row of tasks counts as one of text does.
+
+        `rows`: how many the mean is over, if these are a part of them.
+        """
         final = self.reader.base(input_ids=inputs, use_cache=False).last_hidden_state
         there = targets != IGNORE
         losses = F.cross_entropy(self.reader.head(final[there]), targets[there], reduction="none")
-        rows = there.nonzero()[:, 0]
-        sums = torch.zeros(len(inputs), device=losses.device).index_add(0, rows, losses)
+        row = there.nonzero()[:, 0]
+        sums = torch.zeros(len(inputs), device=losses.device).index_add(0, row, losses)
         counts = there.sum(1)
-        return (sums / counts.clamp_min(1)).sum() / (counts > 0).sum()
+        return (sums / counts.clamp_min(1)).sum() / ((counts > 0).sum() if rows is None else rows)
 
 
 def _model(suite: TextSuite, scale: Arm) -> Any:
@@ -209,11 +228,3 @@ class TextMeasuring:
 
     def costs(self) -> dict[str, Any]:
         return {"seconds_measuring": round(self.seconds, 1)}
-
-
-def learning_rate(suite: TextSuite, scale: Arm, step: int) -> float:
-    """Linear warm-up, then cosine decay to `final_learning_rate` of the peak."""
-    warm = min(1.0, (step + 1) / suite.warmup)
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / suite.steps)))
-    share = suite.final_learning_rate + (1 - suite.final_learning_rate) * cosine
-    return suite.peak_rate(scale) * warm * share
