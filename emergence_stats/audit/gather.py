@@ -17,6 +17,7 @@ from emergence_stats.claims.selection import AMENDED, choose_runs, of_registrati
 from emergence_stats.errors import TraceError
 from emergence_stats.evaluation.results import Result
 from emergence_stats.support.git import History, Version
+from emergence_stats.support.words import first_of
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import Store
 
@@ -72,7 +73,7 @@ def _entries(
     can_tell = history.is_known and not history.is_shallow
     for number, entry in enumerate(registration.entries if registration else ()):
         assert registration is not None
-        revision = entry.get("git_commit")
+        revision, seen = entry.get("git_commit"), registration.frozen(number)["runs"]
         first = first_commit(registration, number, history)
         yield Entry(
             number=number + 1,
@@ -82,8 +83,8 @@ def _entries(
             in_history=history.holds(revision) if revision and can_tell else None,
             commit=first.commit if first else None,
             committed=first.date if first else None,
-            runs_seen=len(entry["runs"]),
-            values_kept=sum(says_something(run.get("values", {})) for run in entry["runs"]),
+            runs_seen=len(seen),
+            values_kept=sum(says_something(run.get("values", {})) for run in seen),
             stamps=tuple(stamps_of(registration, entry["digest"], trusted)),
         )
 
@@ -174,7 +175,7 @@ def _against(
     if repeated is not None and repeated.different:
         yield (
             f"{len(repeated.different)} of {repeated.units} values are others when evaluated again "
-            f"({repeated.different[0]}{', ...' if len(repeated.different) > 1 else ''})"
+            f"({first_of(repeated.different)})"
         )
     for entry in entries:
         for stamp in entry.stamps:

@@ -8,6 +8,7 @@ from emergence_stats.audit.facts import Entry, Repeated, TracedRun
 from emergence_stats.claims.project import Loaded
 from emergence_stats.claims.registration import State
 from emergence_stats.support.git import History
+from emergence_stats.support.words import first_of
 
 
 def unknown(
@@ -98,7 +99,7 @@ def _of_the_runs(runs: Sequence[TracedRun], history: History, of_lock: History) 
         )
     uncommitted = [run.run_id for run in counted if run.commit is None]
     if uncommitted:
-        some = f"{uncommitted[0]}{', ...' if len(uncommitted) > 1 else ''}"
+        some = first_of(uncommitted)
         yield (
             f"when {len(uncommitted)} of the {len(counted)} runs that count were made: only their own manifests say so, and "
             f"no commit holds them as they are ({some})"

@@ -24,7 +24,7 @@ from emergence_stats.claims.registration.seen import (
 from emergence_stats.core.plan import Hypothesis
 from emergence_stats.errors import UsageError
 from emergence_stats.support.words import counted as how_many
-from emergence_stats.support.words import listed
+from emergence_stats.support.words import first_of, listed
 from emergence_stats.traces.format import Manifest
 from emergence_stats.traces.store import RunFile, Store
 
@@ -254,7 +254,7 @@ def deviations(
     if store.unfinished:
         yield (
             f"{how_many(len(store.unfinished), 'run')} left out, since a write of them was cut off "
-            f"({store.unfinished[0]}{', ...' if len(store.unfinished) > 1 else ''}); `emergence-stats traces "
+            f"({first_of(store.unfinished)}); `emergence-stats traces "
             "validate` finishes it"
         )
     chosen = selection.manifests(store)
@@ -289,18 +289,18 @@ def of_stopped(counted: Sequence[Manifest]) -> Iterator[str]:
     stopped = [m.run_id for m in counted if m.further.get("stopped")]
     if stopped:
         yield (
-            f"{len(stopped)} of the runs did not come to their end ({stopped[0]}{', ...' if len(stopped) > 1 else ''}): their "
+            f"{len(stopped)} of the runs did not come to their end ({first_of(stopped)}): their "
             "manifests say why, and at which step"
         )
 
 
 def of_registrations(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What is to be said of the times of the entries of one study."""
-    for entry in entries:
-        if "recomputed" in entry:
-            yield (
-                f"the core changed after the registration, and was found to give the same numbers on {entry['recomputed'][:10]}"
-            )
+    days = list(dict.fromkeys(e["recomputed"][:10] for e in entries if "recomputed" in e))
+    if days:
+        yield (
+            f"the core changed after the registration, and was found to give the same numbers on {listed(days)}"
+        )
     times = [
         entry["registered"] for entry in entries if not {"recomputed", "closed"} & entry.keys()
     ]
@@ -314,19 +314,49 @@ def of_registrations(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             )
 
 
+def of_repeated(counted: Sequence[Manifest]) -> Iterator[str]:
+    """Of runs of a claim that is not registered: those that count though others have their scale and seed."""
+    repeats = _same_trainings(counted)
+    if repeats:
+        yield (
+            f"{_some_as(repeats)} the same scale, seed and configuration: counted as if they were independent, which narrows intervals"
+        )
+    named: dict[tuple[str, int], str] = {}
+    twice = [
+        (m.run_id, first)
+        for m in counted
+        if (first := named.setdefault((m.scale, m.seed), m.run_id)) != m.run_id
+        and m.run_id not in dict(repeats)
+    ]
+    if twice:
+        yield (
+            f"{_some_as(twice)} the same scale and seed, but another configuration: counted as if they were independent"
+        )
+
+
+def _some_as(pairs: Sequence[tuple[str, str]]) -> str:
+    run_id, other = pairs[0]
+    more = ", ..." if len(pairs) > 1 else ""
+    return f"{len(pairs)} of the runs {'have' if len(pairs) > 1 else 'has'}, as another ({run_id} as {other}{more}),"
+
+
+def _same_trainings(runs: Sequence[Manifest]) -> list[tuple[str, str]]:
+    """Runs that are the training of one before them, and that one."""
+    first: dict[str, str] = {}
+    pairs = [(m.run_id, first.setdefault(identity(m)["training"], m.run_id)) for m in runs]
+    return [(run_id, other) for run_id, other in pairs if run_id != other]
+
+
 def _of_dates(counted: list[Manifest], registered: str) -> Iterator[str]:
     early = [m.run_id for m in counted if is_early(m, registered)]
     if early:
         yield (
             f"{len(early)} of the unseen runs are dated before the registration "
-            f"({early[0]}{', ...' if len(early) > 1 else ''}), so the result is exploratory"
+            f"({first_of(early)}), so the result is exploratory"
         )
     future = [m.run_id for m in counted if moment(m.created) > datetime.now(UTC) + _CLOCKS]
     if future:
-        yield (
-            f"{len(future)} of the unseen runs are dated in the future "
-            f"({future[0]}{', ...' if len(future) > 1 else ''})"
-        )
+        yield (f"{len(future)} of the unseen runs are dated in the future ({first_of(future)})")
 
 
 def _incomplete(hypothesis: Hypothesis, selection: Selection, store: Store) -> Iterator[str]:
@@ -353,13 +383,7 @@ def _incomplete(hypothesis: Hypothesis, selection: Selection, store: Store) -> I
 
 def _repeated(counted: list[Manifest], selection: Selection) -> Iterator[str]:
     """The same training under two names is one run, and counting it twice narrows intervals."""
-    first: dict[str, str] = {}
-    repeats = []
-    for m in counted:
-        training = identity(m)["training"]
-        if training in first:
-            repeats.append((m.run_id, first[training]))
-        first.setdefault(training, m.run_id)
+    repeats = _same_trainings(counted)
     if repeats:
         run_id, other = repeats[0]
         yield (

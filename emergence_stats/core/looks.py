@@ -6,7 +6,7 @@ whenever one stops (union bound). What comes after the look that decided changes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,9 @@ import numpy as np
 from emergence_stats.core.plan import Design, Prediction
 from emergence_stats.core.settle import Sample, Settled, settle
 from emergence_stats.core.verdicts import Verdict
+
+# What else a verdict needs of the units that it rests on, a mask (n,): the same, or one that is less.
+Guard = Callable[[Settled, np.ndarray], Settled]
 
 
 def settle_looks(
@@ -26,27 +29,33 @@ def settle_looks(
     *,
     made: Iterable[tuple[str, int]],
     test: bool = True,
+    guard: Guard | None = None,
 ) -> Settled:
     """The first look that decides, else the last that is reached.
 
     `units`: scale and seed of the runs of each unit. `made`: of all runs that were made, whether or not they gave a
     value: a look for which one was not made is not reached, whatever the others say. Runs that the plan does not name
-    are looked at together, once: a verdict on them is exploratory.
+    are looked at together, once: a verdict on them is exploratory. `guard`: see `Guard`.
     """
+
+    def settled_of(mask: np.ndarray, test: bool = test) -> Settled:
+        settled = settle(prediction, _first(sample, mask), level, min_scales, test=test)
+        return settled if guard is None else guard(settled, mask)
+
     order = {seed: number for number, seed in enumerate(design.seeds)}
     planned = {(s, seed) for s, seed in design.runs()}
     if not units or any(run not in planned for unit in units for run in unit):
-        return settle(prediction, sample, level, min_scales, test=test)
+        return settled_of(np.ones(len(units), bool))
     number = np.array([max(order[seed] for _, seed in unit) for unit in units])
     at = design.reached(made)
     if not at:
-        settled = settle(prediction, sample, level, min_scales, test=False)
+        settled = settled_of(np.ones(len(units), bool), test=False)
         first = design.looks[0]
         why = f"the first look is at {first} seeds a scale, and these are not all there"
         bare = replace(settled.estimate, interval=None, p_value=None, why_no_interval=why)
         return Settled(bare, Verdict.INCONCLUSIVE)
     for look in at:
-        settled = settle(prediction, _first(sample, number < look), level, min_scales, test=test)
+        settled = settled_of(number < look)
         if settled.verdict is not Verdict.INCONCLUSIVE or look == at[-1]:
             break
     how = f"{settled.estimate.method}; look {design.looks.index(look) + 1} of {len(design.looks)}"

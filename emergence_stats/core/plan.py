@@ -106,7 +106,7 @@ class Design:
     """The stopping rule: the runs that make up the confirmatory set, fixed beforehand.
 
     `sequential`: seeds may be added until a verdict, looking at the `looks`: numbers of seeds a scale, the last of them
-    all. The error is shared among the looks (`core/sequential.py`), so that stopping early is no deviation.
+    all. The error is shared among the looks (`core/looks.py`), so that stopping early is no deviation.
     """
 
     suite: str

@@ -24,7 +24,7 @@ class Undefined(Exception):
 
 @dataclass(frozen=True)
 class TraceSet:
-    """TraceSet of one measure of one run, sorted by task, level and layer.
+    """The traces of one measure of one run, sorted by task, level and layer.
 
     `task` (n,), `level` (n,), `layer` (n,): the key of each trace, `NONE` or "" for null.
     `steps`, `values`, `stderr` (n, k): padded to the longest trace by repeating its last point;
@@ -118,7 +118,7 @@ class Run:
         layers: Collection[int] | str | None = None,
         tasks: bool | str | Collection[str] | None = None,
     ) -> TraceSet:
-        """TraceSet of `measure`.
+        """The traces of `measure`.
 
         `layers`: numbers, or "blocks" (1 to L, each of them), "final" (the last block, L), "all" (0 to L + 1).
         `tasks`: True for those of a task-level, False for those of the whole model; or the name of a task, or several.

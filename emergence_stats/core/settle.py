@@ -214,7 +214,7 @@ def _mean(prediction: Prediction, sample: Sample, level: float, test: bool) -> S
         p_value=_every_p(sample, region, bounds) if test and whole else None,
         effect_size=_effect(prediction, sample, worst.value),
         method=f"{_method(bounds)} at each of {len(scales)} scales (intersection-union)",
-        why_no_interval=None if whole else estimate.why_no_interval or _SINGLE,
+        why_no_interval=None if whole else estimate.why_no_interval or _why_at(scales),
         free_interval=_free_hull(sample, bounds, level) if test else None,
     )
     verdict = every_scale(per_scale, region)
@@ -339,6 +339,17 @@ def _why(means: _Procedure, found: Contrast) -> str | None:
     if len(found.weights) == 1:
         return "1 unit of replication: an interval needs two"
     return _SINGLE
+
+
+def _why_at(scales: Sequence[ScaleEstimate]) -> str:
+    """Why a scale has no interval where their mean has one."""
+    agreeing = [s.scale for s in scales if s.interval is None and s.n_units > 1]
+    return _agree_at(agreeing) if agreeing else _SINGLE
+
+
+def _agree_at(scales: Sequence[str]) -> str:
+    shown = " and ".join(scales[:2]) + (", ..." if len(scales) > 2 else "")
+    return f"all units of {shown} agree as far as numbers can tell, and without bounds nothing tells the error there"
 
 
 # --- medians ----------------------------------------------------------------------------------
@@ -467,9 +478,18 @@ def _spread(prediction: Prediction, sample: Sample, level: float, test: bool) ->
         sample.values, sample.strata, prediction.region if test else None, level
     )
     if estimate.interval is None:
-        why = AGREE if max(Counter(sample.strata).values()) > 1 else _SINGLE
+        why = _why_no_difference(sample)
         return Settled(replace(estimate, why_no_interval=why), Verdict.INCONCLUSIVE)
     return Settled(estimate, decide(estimate.interval, prediction.region))
+
+
+def _why_no_difference(sample: Sample) -> str:
+    """Why two scales tell no error of their difference."""
+    counts, strata = Counter(sample.strata), np.array(sample.strata)
+    if max(counts.values()) < 2:
+        return _SINGLE
+    agreeing = [str(n) for n, k in counts.items() if k > 1 and agree(sample.values[strata == n])]
+    return _agree_at(agreeing) if 0 < len(agreeing) < len(counts) else AGREE
 
 
 # --- effect sizes -----------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class PredictionResult:
     not: no single run has one. `scope`: "every scale", "average", or "across scales" where scales are compared.
     `mixed`: scales that contradict it though the prediction is not refuted. `deciding`: of a
     prediction about every scale, the one that is least inside. `at_bound`: units whose value is an end of the range that
-    was searched. `look`: of a plan that looks early, the number of the look that the estimate is of. `lent`: scales with one
+    was searched. `look`: of a plan that looks early, the number of the look that the estimate is of, of `looks`. `lent`: scales with one
     unit, whose error the others lend. `shown_as`: one of `SHOWN_AS`, for readers; numbers here are as they were estimated.
     """
 
@@ -60,6 +60,7 @@ class PredictionResult:
     deciding: str | None = None
     at_bound: int = 0
     look: int | None = None
+    looks: int = 1
     lent: tuple[str, ...] = ()
     shown_as: str | None = None
 

@@ -34,7 +34,10 @@ def _collect(job: Job, runs: Sequence[Run]) -> None:
             if not lacking:
                 usable.append(run)
             else:
-                arm.refuse(run.run_id, f"lacks {', '.join(lacking)}{_where(job, run)}")
+                why = f"lacks {', '.join(lacking)}{_where(job, run)}"
+                arm.refuse(run.run_id, why)
+                if arm.control is not None and arm.control.suite is not None:
+                    arm.undefined.append(f"{run.run_id}: {why}")
         if usable:
             _collect_arm(job, arm, usable)
         if job.state.registration is not None:

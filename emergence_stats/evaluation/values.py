@@ -106,6 +106,11 @@ def counted(value: Any, where: str) -> Count | float:
     if isinstance(value, tuple):
         return _count(value, where)
     try:
-        return float(_no_text(value))
+        number = float(_no_text(value))
     except (TypeError, ValueError, OverflowError):
         raise HypothesisError(f"{where} gave {value!r}, neither a Count nor a number") from None
+    if not abs(number) <= _LARGEST:
+        raise HypothesisError(
+            f"{where} gave {number}, and not a finite number; raise Undefined if a run has no value"
+        )
+    return number

@@ -20,6 +20,7 @@ from emergence_stats.interfaces.notebook import (
 )
 from emergence_stats.robustness.cache import default_folder
 from emergence_stats.robustness.explore import explore
+from emergence_stats.robustness.recorded import attach
 from emergence_stats.robustness.simulate import simulate
 from emergence_stats.traces.store import Store
 
@@ -63,6 +64,8 @@ def test(
     check_suite(suite, store, loaded)
     results = evaluate(loaded, store, suite=suite)
     results = with_meanings(in_units(with_notes(results, here, store), here), here)
+    if suite is None:
+        results = attach(results, here, store)
     shown = ShownReport(ShownResult.of(result) for result in results)
     return shown[0] if isinstance(name, str) else shown
 

@@ -70,12 +70,13 @@ def load_runs(
     suite: str | Collection[str] | None = None,
     scale: str | Collection[str] | None = None,
     seed: int | Collection[int] | None = None,
-    measures: Collection[str] | None = None,
+    measures: str | Collection[str] | None = None,
     project: str | os.PathLike[str] | None = None,
 ) -> list[Run]:
     """Runs of a store, by suite, parameters and seed; with these measures only, if some are named.
 
-    `traces`: a store, by default the project's. Raises `UsageError` if there is no such run, and says which there are.
+    `traces`: a store, by default the project's. Raises `UsageError` if there is no such run, or none with a measure, and says
+    which there are.
     """
     here = Project(Path(project) if project is not None else None)
     store = Store(traces or here.traces)
@@ -93,7 +94,16 @@ def load_runs(
     found.sort(
         key=lambda f: (f.manifest.suite, f.manifest.n_params, f.manifest.seed, f.manifest.run_id)
     )
-    return [Run(file.manifest, store.read(file, measures=measures)) for file in found]
+    only = [measures] if isinstance(measures, str) else measures
+    runs = [Run(file.manifest, store.read(file, measures=only)) for file in found]
+    for measure in only or ():
+        if all(measure not in run.measures for run in runs):
+            known = Run(found[0].manifest, store.read(found[0])).measures
+            raise UsageError(
+                f"{store.uri}: no run has a measure {measure!r}{near(measure, known)}; {found[0].manifest.run_id} has "
+                f"{', '.join(sorted(known))}"
+            )
+    return runs
 
 
 @singledispatch

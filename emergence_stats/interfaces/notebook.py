@@ -84,7 +84,7 @@ class ShownReport(list[ShownResult]):
         rows = [
             (
                 one.name,
-                f"{text.SYMBOL[one.verdict]} {one.verdict}",
+                text.verdict_cell(one),
                 str(one.counted),
                 one.basis,
                 one.claim.text,
@@ -164,12 +164,12 @@ def snippet(result: Result) -> str:
         f"by scale, {p.name}: {said}" for p in result.predictions for said in text.scale_texts(p)
     ]
     notes += [said for p in result.predictions if (said := text.unit_text(p)) is not None]
-    notes += [f"deviation: {text}" for text in result.deviations]
+    notes += [f"deviation: {said}" for said in result.deviations]
     notes += list(result.notes)
-    notes += [f"amended: {text}" for text in result.plan.changes]
+    notes += [f"amended: {said}" for said in result.plan.changes]
     notes += [f"control: {text.control_text(control, result)}" for control in result.controls]
     picture = ""
-    if any(p.estimate.n_runs for p in result.predictions):
+    if any(p.estimate.has_value for p in result.predictions):
         picture = _image(forest(result), result.reason)
     return (
         f"<p><b>{escape(result.name)}</b>: "

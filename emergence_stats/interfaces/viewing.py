@@ -36,7 +36,7 @@ setInterval(async () => {
 
 
 def state_of(root: Path, folder: Path, store: str) -> str:
-    """A digest of what a report depends on: names, sizes and times of the claims' files, settings and manifests.
+    """A digest of what a report depends on: names, sizes and times of the files beside the claims, settings and manifests.
 
     A store behind a URI is not looked at.
     """
@@ -52,8 +52,8 @@ def state_of(root: Path, folder: Path, store: str) -> str:
 
 def _files(root: Path, folder: Path, store: str) -> Iterator[Path]:
     yield root / "pyproject.toml"
-    for pattern in ("*.py", "*.lock"):
-        yield from sorted(folder.rglob(pattern))
+    # all of them: settings (TOML) and data that claims read are seen on the page as well
+    yield from sorted(path for path in folder.rglob("*") if "__pycache__" not in path.parts)
     if not is_uri(store):
         yield from sorted(Path(store).glob("*/[!.]*.json"))
 

@@ -279,7 +279,8 @@ def _ends(result: PredictionResult) -> tuple[float, float]:
     ]
     width = max(ends) - min(ends) or abs(ends[0]) or 1.0
     power = 10.0 ** math.floor(math.log10(width / 4))
-    step = max(m * power for m in (1, 2, 5) if m * power <= width / 4)
+    # rounding may leave none below a width that is a power of ten
+    step = max((m * power for m in (1, 2, 5) if m * power <= width / 4), default=power)
     left, right = min(ends) - width / 10, max(ends) + width / 10
     return math.floor(left / step) * step, math.ceil(right / step) * step
 

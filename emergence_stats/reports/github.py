@@ -42,8 +42,9 @@ def annotations_of(
     recorded: Mapping[str, Any],
     changes: Sequence[Change],
     project: Project,
+    failed: Mapping[str, Exception],
 ) -> list[Annotation]:
-    """One for each prediction or hypothesis that needs attention, the worst first."""
+    """One for each prediction or hypothesis that needs attention, the worst first. `failed`: claims that could not be tested."""
     by_name = {change.name: change for change in changes}
     found: list[Annotation] = []
     for result in results:
@@ -55,6 +56,12 @@ def annotations_of(
         found.append(
             Annotation("error", place, f"{change.name}: gone", f"{change.headline}\n{again}")
         )
+    for name, error in failed.items():
+        path = project.sources[name].path if name in project.sources else None
+        file = path.as_posix() if path is not None else name
+        if path is not None and path.is_relative_to(project.root):
+            file = path.relative_to(project.root).as_posix()
+        found.append(Annotation("error", Place(file, 1), f"{name}: not tested", str(error)))
     return sorted(found, key=lambda annotation: KINDS.index(annotation.kind))
 
 
@@ -95,15 +102,22 @@ def _prediction(p: PredictionResult, result: Result, recorded: Mapping[str, Any]
     return f"{text}; recorded {shown(before)}: {before['verdict']}" if before else text
 
 
-def summary(results: Sequence[Result], changes: Sequence[Change]) -> str:
-    """Markdown for the step's page: what changed, then the report."""
+def summary(
+    results: Sequence[Result], changes: Sequence[Change], failed: Mapping[str, Exception]
+) -> str:
+    """Markdown for the step's page: what could not be tested, what changed, then the report."""
     lines = ["# Claims", ""]
+    if failed:
+        lines += ["## Not tested", ""]
+        lines += [visible(f"- {name}: {error}") for name, error in failed.items()]
+        lines += [""]
     if changes:
         lines += ["## Changed", "", "```"]
         lines += [line for change in changes for line in change.lines()]
         lines += ["```", "", "If this is right, record it: `emergence-stats check --update`", ""]
     else:
-        lines += ["All verdicts are as recorded.", ""]
+        others = "All other verdicts" if failed else "All verdicts"
+        lines += [f"{others} are as recorded.", ""]
     notes = [
         visible(f"- {r.name}: {why_text(r)}") for r in results if r.verdict is Verdict.INCONCLUSIVE
     ]

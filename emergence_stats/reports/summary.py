@@ -125,7 +125,7 @@ def _tables(
 
 def decisive(result: Result) -> PredictionResult | None:
     """The prediction on which a verdict rests: the first that earns it, else the first with an estimate."""
-    known = [p for p in result.predictions if p.estimate.n_runs]
+    known = [p for p in result.predictions if p.estimate.has_value]
     return next((p for p in known if p.verdict is result.verdict), known[0] if known else None)
 
 

@@ -40,6 +40,6 @@ def _row(result: Result, p: PredictionResult) -> tuple[object, ...]:
     found = p.to_dict()
     return (
         result.name, result.verdict, kinds_text(result), result.basis, result.registration, p.name, p.verdict,
-        found["estimate"] if p.estimate.n_runs else None, *found["interval"], found["level"], *found["region"],
+        found["estimate"] if p.estimate.has_value else None, *found["interval"], found["level"], *found["region"],
         found["p_value"], found["effect_size"], p.unit, found["n_units"], p.n_runs, p.scope, found["method"],
     )  # fmt: skip

@@ -41,7 +41,9 @@ def interval_text(estimate: Estimate) -> str:
 
 def in_unit(p: PredictionResult, value: float | None) -> str:
     """A value of a prediction, or an end of its region, in the unit in which it is shown."""
-    if value is None or p.shown_as is None:
+    if value is None or math.isnan(value):  # of a comparison of scales where there is one
+        return number(None)
+    if p.shown_as is None:
         return number(value)
     if p.shown_as == "percent":
         return f"{number(100 * value)}%"
@@ -65,7 +67,7 @@ def region_in_unit(p: PredictionResult) -> str:
 
 def unit_text(p: PredictionResult) -> str | None:
     """The estimate once more in its unit, and what was claimed; None where it has none but its own."""
-    if p.shown_as is None or not p.estimate.n_runs:
+    if p.shown_as is None or not p.estimate.has_value:
         return None
     scales = "; ".join(
         f"{s.scale} {in_unit(p, s.value)} {ends_in_unit(p, s.interval)}" for s in p.estimate.scales
@@ -77,7 +79,7 @@ def unit_text(p: PredictionResult) -> str | None:
 
 
 def value_text(estimate: Estimate) -> str:
-    return f"{number(estimate.value)} {interval_text(estimate)}" if estimate.n_runs else "-"
+    return f"{number(estimate.value)} {interval_text(estimate)}" if estimate.has_value else "-"
 
 
 def tally(results: Sequence[Result], errors: int = 0) -> str:
@@ -312,7 +314,7 @@ def prediction_row(result: PredictionResult) -> tuple[str, ...]:
     runs = str(result.n_runs) if result.unit == "run" else f"{result.n_runs} ({e.n_runs} seeds)"
     return (
         result.name,
-        number(e.value if e.n_runs else None),
+        number(e.value if e.has_value else None),
         interval_text(e),
         str(result.region),
         p_text(e.p_value),

@@ -56,7 +56,8 @@ def explore(
     choices = choices_of(hypothesis, chosen)
     absent = tuple(other for other, runs in suites.items() if not runs)
     if SUITE in choices:
-        choices[SUITE] = tuple(s for s in choices[SUITE] if s not in absent)
+        # the registered analysis stays, though it has no run
+        choices[SUITE] = tuple(s for s in choices[SUITE] if s not in absent or s == chosen)
     every = list(specifications(choices))
     wanted = _wanted(hypothesis, every)
     jobs = [
@@ -133,8 +134,10 @@ def _analyse(
     estimates, verdicts, runs = {}, {}, set()
     for number, prediction in enumerate(hypothesis.predictions):
         key = request_of(number, prediction, choices).key
-        found = Values()
-        for unit, values in by_suite.get((suite, prediction.unit == "seed"), ()):
+        units = by_suite.get((suite, prediction.unit == "seed"), ())
+        made = frozenset((m.scale, m.seed) for unit, _ in units for m in unit.manifests)
+        found = Values(made=made)
+        for unit, values in units:
             if values[key] is not None:
                 found.values.append(values[key])
                 found.runs.append(unit.manifests)

@@ -2,7 +2,8 @@
 
 A claim has one p-value, for the null hypothesis that the claim is false. If all predictions must hold it is
 the largest of theirs (intersection-union, Berger 1982); if one is enough, the smallest times their
-number (Bonferroni). Over claims these are adjusted twice: Holm (1979), for the chance of even one
+number (Bonferroni). In a plan that looks early a prediction has a p-value a look, and that of the look that decided counts
+times their number (Bonferroni), as its interval does. Over claims these are adjusted twice: Holm (1979), for the chance of even one
 false support; Benjamini and Hochberg (1995), for the share of false ones among those supported, which
 needs claims that are independent or vary together, as claims tested on the same runs do.
 
@@ -16,16 +17,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from emergence_stats.evaluation.results import Adjusted, Result
+from emergence_stats.evaluation.results import Adjusted, PredictionResult, Result
 
 
 def claim_p(result: Result) -> float | None:
     """p-value of a claim, None if a prediction that it needs has none."""
-    found = [prediction.estimate.p_value for prediction in result.predictions]
+    found = [_p_of(prediction) for prediction in result.predictions]
     known = [p for p in found if p is not None]
     if result.combine == "any":
         return min(1.0, len(found) * min(known)) if known else None
     return max(known) if len(known) == len(found) else None
+
+
+def _p_of(prediction: PredictionResult) -> float | None:
+    p = prediction.estimate.p_value
+    return None if p is None else min(1.0, p * prediction.looks)
 
 
 def adjust(results: Sequence[Result]) -> list[Result]:

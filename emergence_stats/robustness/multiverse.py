@@ -74,7 +74,7 @@ class Analysis:
             "predictions": [
                 {
                     "name": name,
-                    "estimate": e.value if e.n_runs else None,
+                    "estimate": e.value if e.has_value else None,
                     "interval": list(e.interval) if e.interval else [None, None],
                     "verdict": str(self.verdicts[name]),
                 }
@@ -147,7 +147,7 @@ class Multiverse:
             for name, e in a.estimates.items():
                 lo, hi = e.interval or (math.nan, math.nan)
                 numbers = {
-                    "estimate": e.value if e.n_runs else math.nan,
+                    "estimate": e.value,
                     "ci_low": lo,
                     "ci_high": hi,
                 }
@@ -200,7 +200,7 @@ def curve_of(multiverse: Multiverse, prediction: str) -> Curve:
     points = []
     for analysis in multiverse.analyses:
         estimate = analysis.estimates[prediction]
-        if not analysis.counts or not estimate.n_runs:
+        if not analysis.counts or not estimate.has_value:
             continue
         chosen = {
             choice: values.index(analysis.choices[choice])

@@ -35,7 +35,8 @@ class Chances:
 @dataclass(frozen=True)
 class Power:
     """`rows` by number of seeds; `pilots`: how many runs they rest on, all `seen` by the plan or, if it
-    saw none, all there are; `planned`: seeds per scale in the plan.
+    saw none, all there are; `planned`: seeds per scale in the plan; `lacking`: scales of the plan without a pilot, of which the
+    studies have no run.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Power:
     seen: bool
     draws: int
     planned: int | None
+    lacking: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, name: str, found: Mapping[str, Any]) -> Power:
@@ -61,6 +63,7 @@ class Power:
             found["pilots_seen_by_plan"],
             found["draws"],
             found["planned_seeds"],
+            tuple(found.get("scales_without_pilots", ())),  # records of 0.1 do not say
         )
 
     def needed(self, verdict: Verdict, chance: float) -> Chances | None:
@@ -90,6 +93,7 @@ class Power:
             "pilot_runs": self.pilots,
             "pilots_seen_by_plan": self.seen,
             "planned_seeds": self.planned,
+            **({"scales_without_pilots": list(self.lacking)} if self.lacking else {}),
             "draws": self.draws,
             "rows": [
                 {"seeds": r.seeds, "runs": r.runs, **{str(v): c for v, c in r.chance.items()}}

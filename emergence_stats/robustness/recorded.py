@@ -2,13 +2,13 @@
 
 Both take too long for a report. A record (``robustness.lock`` in the folder of the hypotheses) holds
 the digests of the plan and of the runs that it rests on; if these have changed, a report says so
-instead of showing an old number.
+instead of showing an old number. A plan whose registration took over a change of the core is no other plan.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,18 @@ def _inputs(loaded: Loaded, runs: Sequence[RunFile]) -> dict[str, str]:
     }
 
 
+def _plans(loaded: Loaded, plan: str) -> set[str]:
+    """A plan, and those that the registration says to be the same but for the core, which gave the same numbers."""
+    registration = state_of(loaded).registration
+    if registration is None or _digest_of(registration.latest) != plan:
+        return {plan}
+    return {plan, *map(_digest_of, registration.takes_over())}
+
+
+def _digest_of(entry: Mapping[str, Any]) -> str:
+    return plan_digest(entry["declaration"], entry["code"])
+
+
 def _inputs_of(loaded: Loaded, store: Store, kind: str) -> dict[str, str] | None:
     """What a record would rest on in this store, None if the store has no runs for it."""
     try:
@@ -141,7 +153,11 @@ def _shown(
     if entry is None:
         return Recorded(f"not recorded; record it with: {command}", None)
     inputs = _inputs_of(loaded, store, kind)
-    if {k: entry.get(k) for k in ("plan", "runs")} != inputs:
+    if (
+        inputs is None
+        or entry.get("runs") != inputs["runs"]
+        or entry.get("plan") not in _plans(loaded, inputs["plan"])
+    ):
         return Recorded(
             f"recorded for another plan or other runs; record it again with: {command}", None
         )

@@ -66,7 +66,12 @@ def simulate(
             _refine(chances, sorted(by_seeds), verdict, target)
     rows = tuple(by_seeds[seeds] for seeds in sorted(by_seeds))
     scales = tuple(sorted(study.scales))
-    return Power(loaded.name, rows, scales, len(pilots), seen, draws, planned)
+    design = hypothesis.design
+    of_plan = design is not None and pilots[0].manifest.suite == design.suite
+    lacking = (
+        [s for s in design.scales if s not in scales] if design is not None and of_plan else []
+    )
+    return Power(loaded.name, rows, scales, len(pilots), seen, draws, planned, tuple(lacking))
 
 
 def _refine(

@@ -74,7 +74,7 @@ class Study:
     """Studies drawn from pilots: `strata` holds the units of each scale that may be drawn.
 
     Such a unit is the mean of its scale plus a deviation of one of its pilots. A scale with a single
-    pilot shows no deviation, and borrows those of the other scales. A study of n seeds is the beginning
+    pilot, or a single one with a value of a prediction, shows no deviation, and borrows those of the other scales. A study of n seeds is the beginning
     of the same study with more, so that chances change smoothly with n.
 
     Where the pilots' mean lies is uncertain too: each study has a truth of its own, the mean of as many pilots drawn anew;
@@ -100,8 +100,8 @@ class Study:
         self.strata: list[_Stratum] = []
         rng = np.random.default_rng(_SEED)
         for (unit, scale), some in by_stratum.items():
-            own = deviations[unit, scale]
             borrowed = [d for (u, _), more in deviations.items() if u == unit for d in more]
+            own = _completed(deviations[unit, scale], _centre(some), borrowed)
             if not own and not borrowed:
                 raise UsageError(
                     f"{len(pilots)} pilot {unit}s with a value: two of some scale are needed, to see "
@@ -126,7 +126,7 @@ class Study:
         for look in self._looks(seeds):
             found = self._values(draw, look)
             verdicts = [
-                settle(self.hypothesis, prediction, values, test=False).verdict
+                settle(self.hypothesis, prediction, values, test=False, looks=False).verdict
                 for prediction, values in zip(self.hypothesis.predictions, found, strict=True)
             ]
             verdict = COMBINE[self.hypothesis.combine](verdicts)
@@ -141,10 +141,7 @@ class Study:
         return [n for n in design.looks if n < seeds] + [seeds]
 
     def _values(self, draw: int, seeds: int) -> list[Values]:
-        """The values of a study of so many seeds, by prediction.
-
-        Runs that a plan does not name are looked at together, so that looks are those of `_verdict`.
-        """
+        """The values of a study of so many seeds, by prediction."""
         found = [Values() for _ in self.hypothesis.predictions]
         for stratum in self.strata:
             truth = stratum.shift(draw)
@@ -209,6 +206,21 @@ def _deviations(pilots: Sequence[Pilot]) -> list[dict[int, float]]:
     ]
 
 
+def _completed(
+    own: list[dict[int, float]],
+    centre: Mapping[int, Count | float],
+    others: Sequence[dict[int, float]],
+) -> list[dict[int, float]]:
+    """The deviations of a scale, with those of other scales in predictions of which it has one value."""
+    found = [dict(deviation) for deviation in own]
+    for number in centre:
+        lent = [d[number] for d in others if number in d]
+        if lent and not any(number in deviation for deviation in own):
+            for place, deviation in enumerate(found):
+                deviation[number] = lent[place % len(lent)]
+    return found
+
+
 def _possible(prediction: Prediction, value: Count | float, at: float) -> Count | float:
     """`at` as a value of this prediction: within its bounds, as a count where it is one."""
     if isinstance(value, tuple):
@@ -225,8 +237,9 @@ def estimates_of_sets(
     found: list[dict[str, Estimate]] = [{} for _ in hypothesis.predictions]
     for name, runs in sets.items():
         pilots = pilot_units(loaded.name, hypothesis, read_by_seed(hypothesis, store, runs))
+        made = frozenset((run.manifest.scale, run.manifest.seed) for run in runs)
         for number, prediction in enumerate(hypothesis.predictions):
             mine = [p for p in pilots if number in p.values]
-            values = Values([p.values[number] for p in mine], [p.runs for p in mine])
+            values = Values([p.values[number] for p in mine], [p.runs for p in mine], made)
             found[number][name] = settle(hypothesis, prediction, values, test=False).estimate
     return found

@@ -7,7 +7,7 @@ from typing import Any
 
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.robustness.power import TARGETS, Power
-from emergence_stats.support.words import counted
+from emergence_stats.support.words import counted, listed
 
 _OPPOSITE = {Verdict.SUPPORTED: Verdict.REFUTED, Verdict.REFUTED: Verdict.SUPPORTED}
 
@@ -77,16 +77,27 @@ def needed_texts(power: Power) -> Iterator[str]:
         )
 
 
+def lacking_text(power: Power) -> str | None:
+    """Which scales of the plan the studies have no run of, and what that does to the chances."""
+    if not power.lacking:
+        return None
+    return (
+        f"no pilot run at {listed(power.lacking)}: the studies have no run there, and what is claimed of every scale is supported in "
+        "none of them"
+    )
+
+
 def power_statement(power: Power) -> str:
     """The chance of a verdict with the planned runs, and what 80% would take, in one sentence."""
     planned = power.at(power.planned) if power.planned is not None else None
-    texts = []
+    texts = [text] if (text := lacking_text(power)) else []
     if planned is not None:
         for factor in (1, 2, 4):
             row = power.at(planned.seeds * factor)
             if row is not None:
                 chances = ", ".join(f"{v} {row.chance[v]:.0%}" for v in Verdict)
                 many = f"{factor} times the " if factor > 1 else "the "
-                texts.append(f"with {many}{planned.runs} planned runs: {chances}")
+                there = f" at {listed(power.scales)}" if power.lacking else ""
+                texts.append(f"with {many}{planned.runs} planned runs{there}: {chances}")
     texts += list(needed_texts(power))[:1]
     return "; ".join(texts)

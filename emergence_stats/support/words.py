@@ -104,6 +104,11 @@ def listed(names: Sequence[str], word: str = "and") -> str:
     return f"{', '.join(names[:-1])} {word} {names[-1]}"
 
 
+def first_of(names: Sequence[str]) -> str:
+    """The first of some, with an ellipsis where there are more."""
+    return f"{names[0]}{', ...' if len(names) > 1 else ''}"
+
+
 def counted(number: int, what: str) -> str:
     """A count with its noun: 1 run, 2 runs, 1,200 runs."""
     return f"{number:,} {what}{'s' if number != 1 else ''}"

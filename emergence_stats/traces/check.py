@@ -41,7 +41,7 @@ def check_schema(schema: pa.Schema, file: object) -> None:
 def check_table(table: pa.Table, *, run_id: str, file: object) -> None:
     """Raise `TraceError` for the first row that breaks the format.
 
-    Checked: nulls, NaN and infinity, negative steps and standard errors, foreign run_ids, and in
+    Checked: nulls, NaN and infinity, negative steps, levels, layers and standard errors, foreign run_ids, and in
     each trace (one measure, task, level and layer) steps that repeat or go back.
     """
     import pyarrow.compute as pc
@@ -71,6 +71,13 @@ def check_table(table: pa.Table, *, run_id: str, file: object) -> None:
         first(known & ~(np.isfinite(number) & (number >= 0)), "stderr", "the value is {}")
     step = table.column("step").to_numpy()
     first(step < 0, "step", "the step is {}; steps count from 0")
+    for name in ("level", "layer"):
+        index = pc.fill_null(table.column(name), 0).to_numpy(zero_copy_only=False)
+        first(
+            index < 0,
+            name,
+            "the value is {}; it counts from 0, and is missing (null) where there is none",
+        )
     foreign = pc.not_equal(plain(table.column("run_id")), run_id)
     first(
         foreign.to_numpy(zero_copy_only=False),

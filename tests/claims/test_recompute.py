@@ -8,6 +8,8 @@ from emergence_stats.claims.project import Project
 from emergence_stats.claims.registration import read_lock
 from emergence_stats.claims.registration.canonical import digest
 from emergence_stats.claims.registration.plan import plan_digest
+from emergence_stats.evaluation.opinions.pooling import sets_of
+from emergence_stats.traces.store import Store
 from tests.support import es, failed, fill, result_of
 
 
@@ -89,3 +91,40 @@ def test_a_registration_that_holds_no_cells_cannot_be_compared(registered):
     failed(
         es("register", "learns", "--recompute", cwd=registered), "nothing to compare the core with"
     )
+
+
+def test_what_was_seen_and_what_is_recorded_stays(project):
+    """The entry lists no runs: those before it do. A record of power that rests on the plan before it is no older for it."""
+    fill(project, range(3))
+    assert es("register", "learns", cwd=project).returncode == 0
+    assert es("power", "learns", "--draws", "10", "--record", cwd=project).returncode == 0
+    path = as_if_core_had_changed(project)
+    (entry,) = json.loads(path.read_text())["entries"]
+    record = project / "hypotheses" / "robustness.lock"
+    changed = json.loads(record.read_text())
+    changed["robustness"]["learns"]["power"]["plan"] = plan_digest(entry["declaration"], entry["code"])  # fmt: skip
+    record.write_text(json.dumps(changed))
+    assert es("check", "--update", cwd=project).returncode == 0
+    done = es("register", "learns", "--recompute", cwd=project)
+    assert "3 runs seen" in done.stdout, done.stderr
+    loaded = Project(project).load("learns")
+    registration = read_lock(loaded.source.lock)
+    assert (len(registration.entries), registration.latest["runs"]) == (2, [])
+    result = result_of(es("test", "learns", "--json", cwd=project))
+    assert {run["status"] for run in result["runs"]} == {"counted"}
+    assert not result["confirmatory"]  # of seen runs
+    assert "chance" in json.dumps(result["power"])
+    assert "another plan" not in json.dumps(result["power"])
+    audited = json.loads(es("audit", "learns", "--json", cwd=project).stdout)
+    entries = audited.get("entries") or audited["results"][0]["entries"]
+    assert [entry["runs_seen"] for entry in entries] == [3, 3]
+
+
+def test_several_changes_of_the_core_are_one_line_and_one_registration(registered):
+    for _ in range(2):
+        as_if_core_had_changed(registered)
+        assert es("register", "learns", "--recompute", cwd=registered).returncode == 0
+    deviations = result_of(es("test", "learns", "--json", cwd=registered))["deviations"]
+    assert sum("found to give the same numbers" in line for line in deviations) == 1
+    loaded = Project(registered).load("learns")
+    assert list(sets_of(loaded, Store.open(registered / "data"))) == ["registration 1"]

@@ -276,3 +276,20 @@ def test_stopping_when_it_looks_good_is_no_more_often_wrong():
         )
         wrong += found.verdict is Verdict.SUPPORTED
     assert wrong / studies <= 0.025 + 3 * math.sqrt(0.025 * 0.975 / studies)
+
+
+# --- why there is no interval -----------------------------------------------------------------
+
+
+def test_a_scale_whose_runs_agree_is_named():
+    some = sample({"a": [1.0, 1.0, 1.0], "b": [1.0, 1.2, 1.1]})
+    settled = settle(prediction(Region.above(0.0), scope="every scale"), some, LEVEL)
+    assert settled.verdict is Verdict.INCONCLUSIVE
+    assert settled.estimate.why_no_interval.startswith("all units of a agree")
+
+
+def test_scales_whose_difference_has_no_error_are_named():
+    some = sample({"a": [1.0, 1.0, 1.0], "b": [2.0, 2.0, 2.0], "c": [9.0, 9.1, 8.9]})
+    settled = settle(prediction(Region.at_most(0.5), LargestDifference()), some, LEVEL)
+    assert settled.verdict is Verdict.INCONCLUSIVE
+    assert settled.estimate.why_no_interval.startswith("all units of a and b agree")

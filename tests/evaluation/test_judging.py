@@ -444,3 +444,71 @@ def test_text_is_no_value_even_where_it_reads_as_a_number(project):
         'return "0.7"',
     )
     failed(es("test", "learns", cwd=project), "'0.7', not a number")
+
+
+# --- what the numbers of runs hide --------------------------------------------------------------
+
+
+def test_a_reported_number_beside_a_comparison_of_one_scale_is_json(project):
+    further = ""
+    path = claim(project, scope="None", analysis="es.Slope(10)", further=further)
+    edit(path, "reported={}", 'reported={"v1": es.Reported(estimate=0.5, stderr=0.1)}')
+    for seed in range(3):
+        add(project, "small", seed, 0.9)
+    result = result_of(es("test", "planted", "--json"))
+    assert result["verdict"] == "inconclusive"
+    assert result["predictions"][0]["estimate"] is None
+    assert result["comparisons"][0]["ours"] is None
+
+
+def test_runs_of_a_control_that_lack_a_measure_are_said(project):
+    further = 'controls=[es.Control("other", "it is of the tasks", suite="c")],'
+    path = claim(project, further=further)
+    edit(path, 'measures=["value"]', 'measures=["value", "more"]')
+    fill(project, more=1.0)
+    fill(project, suite="c")
+    control = result_of(es("test", "planted", "--suite", "s", "--json"))["controls"][0]
+    assert control["n_runs"] == 0
+    assert "lacks more" in control["reason"]
+
+
+def test_runs_that_count_twice_in_a_claim_that_is_not_registered_are_said(project):
+    claim(project)
+    fill(project, seeds=range(3))
+    add(project, "small", 1, 0.8, name="again")
+    notes = result_of(es("test", "planted", "--json"))["notes"]
+    (note,) = (note for note in notes if "s-small-s1 as again" in note)
+    assert note.startswith("1 of the runs has, as another")
+    assert "independent" in note
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        ("lambda run: float('nan')", "not a finite number"),
+        ("lambda run: es.Count(1, 2) if run.seed else 0.5", "a Count for some runs"),
+    ],
+)
+def test_a_count_of_the_paper_that_is_none_is_an_error(project, count, words):
+    claim(project, further=f'pooled=es.Pooled("of the paper", {count}),')
+    fill(project, seeds=range(3))
+    failed(es("test", "planted"), words)
+
+
+def test_a_page_of_a_claim_whose_predictions_have_other_units(project):
+    """The picture is of a run; what is estimated of all runs of a seed is not asked of one."""
+    path = claim(project)
+    edit(
+        path,
+        "planted = es.Hypothesis(",
+        "def both(runs):\n    small, large = runs\n    return value(large) - value(small)\n\n\nplanted = es.Hypothesis(",
+    )
+    edit(
+        path,
+        "scope='average')]",
+        "scope='average'), es.Prediction('both', both, es.Region.above(0.0), es.Mean(), unit='seed')]",
+    )
+    fill(project, seeds=range(4))
+    done = es("report", "--format", "html")
+    assert done.returncode in (0, 1, 3), done.stderr
+    assert "both" in done.stdout

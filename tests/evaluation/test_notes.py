@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 import emergence_stats as es_python
-from tests.support import HYPOTHESIS, edited, es, fill, simulated_table
+from tests.support import HYPOTHESIS, edit, edited, es, fill, simulated_table
 
 HEAD = ("run", "seed", "scale", "n_params", "step", "task", "level", "measure", "value")
 
@@ -274,3 +274,22 @@ def as_declared(project, seed, other):
     scale = SMOKE.scales[0]
     config = {**SMOKE.config(scale, seed), **other}
     fill(project, [seed], suite="smoke", scale=scale.name, config=config)
+
+
+def test_runs_of_one_checkpoint_are_too_sparse_and_no_error(late, project):
+    also = [("one", 9, "x", 100, 50, "add", 0, "accuracy", 0.9)]
+    late(also=also)
+    edit(project / "hypotheses" / "learns.py", "last=1", "last=1, within=100")
+    assert any("too few to see it" in note for note in notes())
+
+
+def test_where_others_of_a_scale_end_is_told_of_that_scale(late):
+    longer = [
+        (f"y{seed}", seed, "y", 900, step, "add", 0, "accuracy", 0.5)
+        for seed in range(2)
+        for step in (0, 50, 5000)
+    ]
+    short = [("r9", 9, "x", 100, step, "add", 0, "accuracy", 0.5) for step in (0, 5)]
+    late(0, 0, also=[*longer, *short])
+    (note,) = (n for n in notes() if "ends at step 5 in" in n)
+    assert "to 55 at most" in note

@@ -189,6 +189,16 @@ def test_github_warns_of_inconclusive_and_notes_refuted(three):
     assert "low, at the end" in done.stdout
 
 
+def test_github_is_told_of_claims_that_could_not_be_tested(three, tmp_path):
+    (three / "hypotheses" / "learns.py").write_text("import nothing_like_it\n")
+    page = tmp_path / "summary.md"
+    done = run(*PROGRAM, "check", cwd=three, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(page))
+    assert done.returncode == 2
+    assert "::error file=hypotheses/learns.py,line=1,title=learns%3A not tested::" in done.stdout
+    assert "- learns: " in page.read_text()
+    assert "All verdicts are as recorded" not in page.read_text()
+
+
 # --- pytest -----------------------------------------------------------------------------------
 
 

@@ -72,6 +72,10 @@ def test_runs_are_loaded_by_suite_scale_and_seed(two):
     assert run.measures == {"accuracy"}
     with pytest.raises(UsageError, match="no run of scale 'd99'; it has d32"):
         es.load_runs(scale="d99", project=two)
+    (run,) = es.load_runs(seed=2, measures="accuracy", project=two)
+    assert run.measures == {"accuracy"}
+    with pytest.raises(UsageError, match=r"no run has a measure 'acuracy'.*accuracy"):
+        es.load_runs(measures=["acuracy"], project=two)
 
 
 def test_a_run_its_traces_and_events_are_tables(two):

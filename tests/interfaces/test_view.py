@@ -79,6 +79,10 @@ def test_the_state_is_that_of_claims_settings_and_runs(project):
     assert changed()
     (project / "pyproject.toml").write_text("[tool.emergence_stats]\njobs = 1\n")
     assert changed()
+    (project / "hypotheses" / "meaning.toml").write_text("")
+    assert changed()
+    (project / "hypotheses" / "table.csv").write_text("what a claim reads")
+    assert changed()
     (project / "notes.txt").write_text("x")
     assert not changed()
 

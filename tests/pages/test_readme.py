@@ -25,3 +25,10 @@ def test_the_hypothesis_of_the_readme_runs(project):
     assert result["predictions"][0]["n_runs"] == 4
     assert result["verdict"] in ("supported", "refuted", "inconclusive")
     assert es("register", "copy_before_reverse", cwd=project).returncode == 0
+
+
+def test_the_runs_of_the_clone_are_pilots_of_the_hypothesis_of_the_readme(project):
+    source = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+    (project / "hypotheses" / "copy_before_reverse.py").write_text(source)
+    done = es("test", "copy_before_reverse", "--json", "--traces", ROOT / "data", cwd=project)
+    assert result_of(done)["predictions"][0]["n_runs"] > 0

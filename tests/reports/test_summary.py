@@ -1,6 +1,7 @@
 """The summary of a report on terminals of several widths."""
 
 import dataclasses
+import math
 import re
 
 import pytest
@@ -17,9 +18,12 @@ from emergence_stats.evaluation.results import (
     PredictionResult,
     Qualifier,
     Result,
+    to_json,
 )
+from emergence_stats.reports.console import interval_bar
 from emergence_stats.reports.summary import decisive, print_summary
-from emergence_stats.reports.words import opinion_rows, p_text
+from emergence_stats.reports.words import in_unit, opinion_rows, p_text, unit_text
+from emergence_stats.support.words import number
 
 NAMES = [
     f"{word}_{number}"
@@ -151,3 +155,24 @@ def test_a_p_value_is_never_zero(p):
     }
     result = dataclasses.replace(made("a"), opinions={"others": [other]})
     assert opinion_rows(result)[0][3] == "<.0001"
+
+
+@pytest.mark.parametrize("region", [(0.8, 1.2), (0.3, 0.7), (0.2, 0.6)])
+def test_an_interval_is_drawn_whatever_rounding_leaves(region):
+    """A quarter of the width is an ulp below a power of ten."""
+    middle = sum(region) / 2
+    estimate = Estimate(middle, (middle - 0.1, middle + 0.1), 0.95, 0.0, 1.0, 5, "t")
+    result = PredictionResult(
+        "p", estimate, Region.between(*region), Verdict.SUPPORTED, "", "run", 5, ()
+    )
+    assert re.search(r"\[=+o=+\]", interval_bar(result, 40))
+
+
+def test_a_comparison_of_scales_where_there_is_one_has_no_value():
+    estimate = Estimate(math.nan, None, 0.95, None, None, 5, "none", "all runs have one scale")
+    result = dataclasses.replace(
+        made("c").predictions[0], estimate=estimate, verdict=Verdict.INCONCLUSIVE, shown_as="factor"
+    )
+    assert in_unit(result, result.estimate.value) == number(None) == "-"
+    assert unit_text(result) is None
+    assert to_json([made("c", Verdict.INCONCLUSIVE, predictions=(result,))])

@@ -158,6 +158,17 @@ def test_a_negative_step_is_named(store):
     broken(store, "'step'", "row 0", "-1")
 
 
+@pytest.mark.parametrize("column", ["level", "layer"])
+def test_a_number_below_0_that_would_be_taken_for_none_is_named(store, column):
+    def negative(table):
+        found = table.column(column).to_pylist()
+        row = next(i for i, value in enumerate(found) if value is not None)
+        return [*found[:row], -1, *found[row + 1 :]]
+
+    rewrite(store, set_column(column, negative, pa.int16()))
+    broken(store, f"'{column}'", "-1", "counts from 0")
+
+
 def test_a_foreign_run_id_is_named(store):
     rewrite(store, set_column("run_id", lambda t: ["x"] * t.num_rows))
     broken(store, "'run_id'", "row 0")

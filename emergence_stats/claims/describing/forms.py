@@ -93,7 +93,7 @@ def _whole(loaded: Loaded, state: State, *headings: str) -> str:
 def _existing(state: State) -> str:
     if state.registration is None:
         return "The plan is not frozen yet, so this is not known."
-    seen = len(state.registration.latest["runs"])
+    seen = len(state.registration.frozen()["runs"])
     if not seen:
         return "No training run existed when the plan was frozen."
     return (

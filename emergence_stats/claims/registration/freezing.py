@@ -119,7 +119,7 @@ def recompute(loaded: Loaded, same: Callable[[], str | None]) -> Registration:
 
     What it says of a fixed set of simulated values has to be what the latest entry holds (`cells`), and `same` has to find
     that the runs which are there give the recorded numbers: it says what differs, or None. Then an entry is appended with
-    the new digests, the runs seen and the time of the one before, and when it was recomputed. Raises `RegistrationError` if
+    the new digests and the time of the one before, and when it was recomputed. Raises `RegistrationError` if
     more than the core changed, or a number did.
     """
     from emergence_stats.claims.registration.cells import cells_digest
@@ -157,6 +157,7 @@ def recompute(loaded: Loaded, same: Callable[[], str | None]) -> Registration:
             "code": plan.code,
             "deciding": deciding_code(),
             "recomputed": datetime.now(UTC).isoformat(timespec="seconds"),
+            "runs": [],
             "git_commit": revision(loaded.source.lock.parent),
             "previous": before["digest"],
         }

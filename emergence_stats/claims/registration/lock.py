@@ -15,6 +15,9 @@ deciding      sha256 by file of the modules of this package that decide every ve
 runs          the runs that the store held: their identity, so that data seen cannot come back as
               unseen under another name, the files that they were imported from, and a sketch of their values
 
+An entry with `recomputed` (when) takes over a change of this package's core, which was found to give the same numbers; it lists
+no runs, since those of the entries before it stay seen.
+
 An entry with `closed` ends a study: it repeats the one before, and says by what words the study was closed, and when
 (`closed_on`). What is registered after it is another study, no amendment; what the earlier one had seen stays seen.
 
@@ -24,6 +27,7 @@ Entries of the first format have neither `read` nor `deciding` nor sketches. The
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +50,7 @@ from emergence_stats.traces.format import Manifest
 
 LOCK_VERSION = 2  # of the newest entry that a lock may hold
 _READABLE = (1, LOCK_VERSION)
+_LATER = {"recomputed", "closed"}  # of an entry that is of the plan before it
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,23 @@ class Registration:
     def is_closed(self) -> bool:
         """Whether the latest entry closes its study."""
         return "closed" in self.latest
+
+    def frozen(self, number: int | None = None) -> dict[str, Any]:
+        """The entry that froze the plan of an entry, by default of the latest: one that takes over a change of the core, or
+        closes a study, is of the plan before it.
+        """
+        entries = self.entries if number is None else self.entries[: number + 1]
+        own = (e for e in reversed(entries) if not _LATER & e.keys())
+        return next(own, entries[0])
+
+    def takes_over(self) -> list[dict[str, Any]]:
+        """The entries whose plan is the latest one's but for the core, which was found to give the same numbers."""
+        found = []
+        for before, after in reversed(list(itertools.pairwise(self.entries))):
+            if not _LATER & after.keys():
+                break
+            found.append(before)
+        return found
 
     def studies(self) -> list[tuple[dict[str, Any], ...]]:
         """The entries of each study, oldest first; the last one may be closed, or not."""

@@ -22,8 +22,8 @@ _PACKAGE = Path(__file__).parents[2]
 _MOST_HELD = 1000
 # Modules that decide a number or which runs count, and that no claim imports. An entry records them.
 _DECIDING = (
-    "claims/selection.py",
-    *(f"evaluation/{name}.py" for name in ("evaluate", "jobs", "reading", "units", "values")),
+    "claims/selection.py", "claims/registration/lock.py", "claims/registration/seen.py",
+    *(f"evaluation/{name}.py" for name in ("evaluate", "halves", "jobs", "reading", "units", "values")),
     *(f"evaluation/judging/{name}.py" for name in (
         "conclude", "controls", "missing", "predictions", "qualifiers", "rules",
     )),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 Interval = tuple[float, float]
@@ -49,3 +50,8 @@ class Estimate:
     free_interval: Interval | None = None
     scales: tuple[ScaleEstimate, ...] = ()
     pair: tuple[str, str] | None = None
+
+    @property
+    def has_value(self) -> bool:
+        """Whether there is a number: not where no unit gives one, nor of a comparison of scales where there is one scale."""
+        return math.isfinite(self.value)

@@ -8,6 +8,7 @@ from emergence_stats.claims.backend import can_be_collected
 from emergence_stats.claims.selection import Selection, deviations
 from emergence_stats.core import VERSION
 from emergence_stats.core.verdicts import Verdict
+from emergence_stats.errors import HypothesisError
 from emergence_stats.evaluation.jobs import Job
 from emergence_stats.evaluation.judging.controls import conclude_control
 from emergence_stats.evaluation.judging.missing import missing_of
@@ -34,7 +35,7 @@ def conclude(job: Job, store: Store) -> Result:
     predictions = predict_all(job, job.main)
     verdict = combined(hypothesis, predictions)
     controls = tuple(conclude_control(job, arm, predictions, verdict) for arm in job.controls)
-    missing = list(missing_of(job, selection, predictions))
+    missing = list(missing_of(job, selection))
     qualifiers = qualifiers_of(verdict, predictions, controls, missing)
     reason = _reason(job, selection, verdict, predictions)
     reason += _looks_text(job, verdict, predictions)
@@ -94,12 +95,21 @@ def _looks_text(job: Job, verdict: Verdict, predictions: tuple[PredictionResult,
     if not looks:
         return f"; go on: the first of {n} looks is at {design.looks[0]} seeds a scale"
     if verdict is not Verdict.INCONCLUSIVE:
-        deciding = max((p.look for p in predictions if p.look is not None), default=len(looks))
+        deciding = _deciding_look(job.hypothesis.combine, verdict, predictions) or len(looks)
         later = ", and what was made after it is not looked at" if deciding < len(looks) else ""
         return f"; stop now: decided by look {deciding} of {n}{later}"
     if len(looks) == n:
         return f"; stop now: that was the last of {n} looks"
     return f"; go on: look {len(looks)} of {n} does not decide, the next is at {design.looks[len(looks)]} seeds a scale"
+
+
+def _deciding_look(
+    combine: str, verdict: Verdict, predictions: tuple[PredictionResult, ...]
+) -> int | None:
+    """The look at which a verdict stood: where one prediction makes it, the first that did, else the last that had to."""
+    found = [p.look for p in predictions if p.verdict is verdict and p.look is not None]
+    one_is_enough = verdict is (Verdict.REFUTED if combine == "all" else Verdict.SUPPORTED)
+    return (min if one_is_enough else max)(found, default=None)
 
 
 def _not_looked_at(job: Job, verdict: Verdict) -> tuple[Qualifier, ...]:
@@ -172,5 +182,9 @@ def _pooled(job: Job) -> dict[str, Any]:
             "value": value,
             "note": note,
         }
+    if any(isinstance(item, tuple) for item in job.pooled):
+        raise HypothesisError(
+            f"{job.loaded.name}, as the paper counts: the count gave a Count for some runs and a number for others"
+        )
     mean = sum(float(item) for item in job.pooled) / len(job.pooled)
     return {"label": pooled.label, "value": mean, "note": note}

@@ -22,7 +22,7 @@ from emergence_stats.core.intervals.estimates import Estimate, Interval
 from emergence_stats.core.plan import EVERY, Prediction
 from emergence_stats.core.regions import Region
 from emergence_stats.core.settle import AGREE, Sample, settle
-from emergence_stats.core.verdicts import Verdict, decide
+from emergence_stats.core.verdicts import Verdict, all_of, decide
 from emergence_stats.evaluation.jobs import Arm, Job
 from emergence_stats.evaluation.judging.predictions import combined, predict_all
 from emergence_stats.evaluation.results import ControlResult, Difference, PredictionResult
@@ -74,13 +74,22 @@ def conclude_control(
 def _earned(job: Job, predictions: tuple[PredictionResult, ...], *, positive: bool) -> Verdict:
     """The verdict of a control. What is planted is the same in every unit, and is found or not by its value."""
     if positive:
-        predictions = tuple(
-            replace(p, verdict=decide((p.estimate.value, p.estimate.value), p.region))
-            if p.estimate.why_no_interval == AGREE
-            else p
-            for p in predictions
-        )
+        predictions = tuple(replace(p, verdict=_by_value(p)) for p in predictions)
     return combined(job.hypothesis, predictions)
+
+
+def _by_value(p: PredictionResult) -> Verdict:
+    """The verdict on a prediction, where units that agree give their value for an interval: all of them, or those of a scale."""
+    if p.estimate.why_no_interval == AGREE:
+        return decide((p.estimate.value, p.estimate.value), p.region)
+    if p.deciding is None or p.estimate.interval is not None:
+        return p.verdict
+    ends = [
+        (s.value, s.value) if s.interval is None and s.stderr == 0.0 else s.interval
+        for s in p.estimate.scales
+    ]
+    verdicts = [decide(e, p.region) if e is not None else Verdict.INCONCLUSIVE for e in ends]
+    return all_of(verdicts)
 
 
 def speaks_against(

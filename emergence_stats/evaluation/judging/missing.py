@@ -16,7 +16,6 @@ from emergence_stats.core.plan import Count, Hypothesis, Prediction
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.jobs import Job
 from emergence_stats.evaluation.judging.rules import settle
-from emergence_stats.evaluation.results import PredictionResult
 from emergence_stats.evaluation.values import Values
 from emergence_stats.support.words import ranges
 
@@ -31,7 +30,6 @@ class Missing:
     prediction: str
     units: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
-    changes: bool
 
     def text(self) -> str:
         """In one sentence."""
@@ -56,39 +54,38 @@ class _Stand:
     scale: str
     seed: int
     log10_params: float
+    suite: str
     run_id: str = ""
 
 
-def missing_of(
-    job: Job, selection: Selection, predictions: tuple[PredictionResult, ...]
-) -> Iterator[Missing]:
+def missing_of(job: Job, selection: Selection) -> Iterator[Missing]:
     """For each prediction the planned units without a value, where the plan names the runs."""
     design = job.hypothesis.design
     if design is None or selection.suite != design.suite or not selection.planned:
         return
     made = next(iter(job.main.collected.values())).made or frozenset()
     planned = design.wanted(made) if design.sequential else design.runs()
-    for prediction, result in zip(job.hypothesis.predictions, predictions, strict=True):
+    for prediction in job.hypothesis.predictions:
         collected = job.main.collected[prediction.name]
         if not collected.values:
             continue
-        absent = _absent(prediction, planned, collected)
+        absent = _absent(prediction, design.suite, planned, collected)
         if absent:
             kept = _whole_units(collected, absent)
-            yield _with_fills(job.hypothesis, prediction, kept, absent, result)
+            yield _with_fills(job.hypothesis, prediction, kept, absent)
 
 
 def _absent(
-    prediction: Prediction, planned: list[tuple[str, int]], collected: Values
+    prediction: Prediction, suite: str, planned: list[tuple[str, int]], collected: Values
 ) -> list[_Stand]:
     size = {run.scale: run.log10_params for unit in collected.runs for run in unit}
     if prediction.unit == "seed":
         there = {(run.scale, run.seed) for unit in collected.runs for run in unit}
         lacking = dict.fromkeys(seed for scale, seed in planned if (scale, seed) not in there)
-        return [_Stand("", seed, 0.0) for seed in lacking]
+        return [_Stand("", seed, 0.0, suite) for seed in lacking]
     there = {(unit[0].scale, unit[0].seed) for unit in collected.runs}
     return [
-        _Stand(scale, seed, size.get(scale, 0.0))
+        _Stand(scale, seed, size.get(scale, 0.0), suite)
         for scale, seed in planned
         if (scale, seed) not in there
     ]
@@ -107,12 +104,11 @@ def _with_fills(
     prediction: Prediction,
     collected: Values,
     absent: list[_Stand],
-    result: PredictionResult,
 ) -> Missing:
     names = tuple(f"{s.scale}-s{s.seed}" if s.scale else f"seed {s.seed}" for s in absent)
     bounds = bounds_of(prediction.analysis)
     if bounds is None:
-        return Missing(prediction.name, names, (), changes=True)
+        return Missing(prediction.name, names, ())
     found = []
     for end in bounds:
         values: list[float | Count] = [float(end)] * len(absent)
@@ -122,5 +118,4 @@ def _with_fills(
         runs = [*collected.runs, *([stand] for stand in absent)]
         filled = Values([*collected.values, *values], runs, collected.made)  # type: ignore[arg-type]
         found.append(settle(hypothesis, prediction, filled, test=False).verdict)
-    changes = any(verdict is not result.verdict for verdict in found)
-    return Missing(prediction.name, names, tuple(found), changes)
+    return Missing(prediction.name, names, tuple(found))

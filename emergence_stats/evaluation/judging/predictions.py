@@ -49,6 +49,7 @@ def predict(hypothesis: Hypothesis, prediction: Prediction, collected: Values) -
         deciding=settled.deciding,
         at_bound=_at_bound(prediction, [u.value for u in units]),
         look=settled.look,
+        looks=hypothesis.looks,
         lent=settled.lent,
     )
 

@@ -30,7 +30,7 @@ def comparisons_of(
             theirs=said.value,
             their_interval=said.interval(level),
             expected=expected,
-            ours=ours.value if ours.n_runs else None,
+            ours=ours.value if ours.has_value else None,
             agrees=agrees,
             text=said.text,
             why=why,
@@ -39,7 +39,7 @@ def comparisons_of(
 
 def _why_not(said: Reported, ours: PredictionResult) -> str | None:
     """Why two numbers cannot be compared, None if they can."""
-    if not ours.estimate.n_runs:
+    if not ours.estimate.has_value:
         return "ours has no value"
     if said.trials is not None and not (ours.values and ours.values[0].trials is not None):
         return "theirs is a count of cases, and ours is no share"

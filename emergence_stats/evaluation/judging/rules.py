@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emergence_stats.core import settle as core
 from emergence_stats.core.looks import settle_looks
@@ -13,6 +15,7 @@ from emergence_stats.core.settle import Sample, Settled
 from emergence_stats.core.verdicts import Verdict
 from emergence_stats.evaluation.values import Values, as_number
 from emergence_stats.support.words import listed
+from emergence_stats.traces.format import Manifest
 
 
 def sample_of(prediction: Prediction, collected: Values) -> Sample:
@@ -29,30 +32,55 @@ def sample_of(prediction: Prediction, collected: Values) -> Sample:
 
 
 def settle(
-    hypothesis: Hypothesis, prediction: Prediction, collected: Values, *, test: bool = True
+    hypothesis: Hypothesis,
+    prediction: Prediction,
+    collected: Values,
+    *,
+    test: bool = True,
+    looks: bool = True,
 ) -> Settled:
-    """The estimate over units and its verdict; without `test`, the costliest part, no p-value."""
+    """The estimate over units and its verdict; without `test`, the costliest part, no p-value.
+
+    `looks`: whether a plan that looks early does so here; else all units are looked at together.
+    """
     design = hypothesis.design
     sample = sample_of(prediction, collected)
     needs, level = hypothesis.needs.min_scales, hypothesis.simultaneous_level
-    if design is not None and design.sequential:
+
+    def guard(settled: Settled, used: NDArray[np.bool_]) -> Settled:
+        units = [unit for unit, kept in zip(collected.runs, used, strict=True) if kept]
+        return _with_its_scales(settled, hypothesis, prediction, units)
+
+    if looks and design is not None and design.sequential:
         units = [[(run.scale, run.seed) for run in unit] for unit in collected.runs]
         made = collected.made if collected.made is not None else {r for u in units for r in u}
-        return settle_looks(prediction, sample, units, design, level, needs, made=made, test=test)
+        return settle_looks(
+            prediction, sample, units, design, level, needs, made=made, test=test, guard=guard
+        )
     settled = core.settle(prediction, sample, level, needs, test=test)
-    if prediction.of_every_scale and design is not None:
-        return _at_all_scales(settled, design, collected)
+    return guard(settled, np.ones(len(sample), bool))
+
+
+def _with_its_scales(
+    settled: Settled,
+    hypothesis: Hypothesis,
+    prediction: Prediction,
+    units: Sequence[Sequence[Manifest]],
+) -> Settled:
+    """The same, unless scales are missing that the core does not know of."""
+    runs = [run for unit in units for run in unit]
+    if prediction.of_every_scale and hypothesis.design is not None:
+        return _at_all_scales(settled, hypothesis.design, runs)
     if prediction.unit == "seed":
-        return _with_enough_scales(settled, collected, needs)
+        return _with_enough_scales(settled, runs, hypothesis.needs.min_scales)
     return settled
 
 
-def _at_all_scales(settled: Settled, design: Design, collected: Values) -> Settled:
+def _at_all_scales(settled: Settled, design: Design, runs: Sequence[Manifest]) -> Settled:
     """What is claimed of every scale of a design is not supported by some of them.
 
     Runs of another suite, or of somebody else, have scales of their own, and every one of those counts.
     """
-    runs = [run for unit in collected.runs for run in unit]
     if all(run.suite != design.suite for run in runs):
         return settled
     there = {run.scale for run in runs}
@@ -64,10 +92,10 @@ def _at_all_scales(settled: Settled, design: Design, collected: Values) -> Settl
     return replace(settled, estimate=bare, verdict=Verdict.INCONCLUSIVE)
 
 
-def _with_enough_scales(settled: Settled, collected: Values, needs: int) -> Settled:
+def _with_enough_scales(settled: Settled, runs: Sequence[Manifest], needs: int) -> Settled:
     """Units that are seeds hold several scales each, which the core does not see."""
-    scales = {run.scale for unit in collected.runs for run in unit}
-    if not collected.values or len(scales) >= needs:
+    scales = {run.scale for run in runs}
+    if not runs or len(scales) >= needs:
         return settled
     why = f"{len(scales)} scales, but the plan needs {needs}"
     bare = replace(settled.estimate, interval=None, p_value=None, why_no_interval=why)

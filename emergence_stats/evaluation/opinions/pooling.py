@@ -5,7 +5,7 @@ A set of a registration is what was unseen when it was made and seen by the next
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ class Pooled:
             "sets": [
                 {
                     "name": name,
-                    "estimate": e.value if e.n_runs else None,
+                    "estimate": e.value if e.has_value else None,
                     "interval": list(e.interval) if e.interval else None,
                     "n_units": e.n_runs,
                 }
@@ -70,7 +70,10 @@ def sets_of(loaded: Loaded, store: Store) -> dict[str, list[RunFile]]:
     found: dict[str, list[RunFile]] = {}
     for run in store.runs:
         m = run.manifest
+        unit = hypothesis.needs.step_unit
         if m.n_layers < hypothesis.needs.min_layers or m.scale not in design.scales:
+            continue
+        if unit is not None and m.step_unit != unit:
             continue
         if m.suite == design.suite:
             name = _registration_of(m, registration)
@@ -88,11 +91,15 @@ def _registration_of(m: Manifest, registration: Registration | None) -> str | No
     entries = registration.entries
     for number in range(1, len(entries) + 1):
         if Registration(registration.path, entries[:number]).saw(m):
-            return PILOTS if number == 1 else _if_planned(m, entries[number - 2], number - 1)
-    return _if_planned(m, entries[-1], len(entries))
+            return PILOTS if number == 1 else _if_planned(m, registration, number - 2)
+    return _if_planned(m, registration, len(entries) - 1)
 
 
-def _if_planned(m: Manifest, entry: Mapping[str, Any], number: int) -> str | None:
+def _if_planned(m: Manifest, registration: Registration, place: int) -> str | None:
+    """The registration of the entry at `place`, by its number among those that froze a plan."""
+    entry = registration.frozen(place)
+    froze = [e["digest"] for k in range(place + 1) for e in [registration.frozen(k)]]
+    number = len(dict.fromkeys(froze))
     design = entry["declaration"].get("design") or {}
     planned = m.scale in design.get("scales", ()) and m.seed in design.get("seeds", ())
     return f"registration {number}" if planned else None

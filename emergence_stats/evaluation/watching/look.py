@@ -86,7 +86,8 @@ def look(loaded: Loaded, result: Result, store: Store) -> Looked | None:
         key=lambda run: run.n_params,
     )
     for prediction in loaded.hypothesis.predictions:
-        _estimate(prediction, runs)
+        if prediction.unit == shown.unit:  # one of another is of other runs than these
+            _estimate(prediction, runs)
     run = runs[len(runs) // 2]
     why = f"its value of {shown.name!r} is the median"
     if shown.unit == "seed":

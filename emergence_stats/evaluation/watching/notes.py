@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emergence_stats.claims.backend import trainable_suites
 from emergence_stats.claims.planning.trainings import differences
 from emergence_stats.claims.project import Loaded, Project
-from emergence_stats.claims.selection import of_stopped
+from emergence_stats.claims.selection import of_repeated, of_stopped
 from emergence_stats.core.plan import Hypothesis, keyword_defaults
 from emergence_stats.core.runs import NONE
 from emergence_stats.errors import UsageError
@@ -54,28 +54,29 @@ def with_notes(results: Sequence[Result], project: Project, store: Store) -> lis
         loaded = project.load(result.name)
         hypothesis = loaded.hypothesis
         wanted = hypothesis.needs.measures
-        counted = [use.run_id for use in result.runs if use.status == "counted"]
-        for run_id in counted:
+        used = [use.run_id for use in result.runs if use.status == "counted"]
+        for run_id in used:
             lacking = set(wanted) - seen.setdefault(run_id, {}).keys()
             if lacking and not _is_ours(files[run_id]):
                 seen[run_id] |= _look(store, files[run_id], lacking)
         notes = [*_refused(result)]
         for measure in wanted:
-            there = [seen[i][measure] for i in counted if measure in seen[i]]
+            there = [seen[i][measure] for i in used if measure in seen[i]]
             said = (
-                _beginning(measure, there, len(counted)),
-                _no_share(measure, there, len(counted)),
-                _too_sparse(measure, there, len(counted), _window(hypothesis)),
+                _beginning(measure, there, len(used)),
+                _no_share(measure, there, len(used)),
+                _too_sparse(measure, there, len(used), _window(hypothesis)),
             )
             notes += [note for note in said if note]
             notes += _ending(
-                measure, {i: seen[i][measure] for i in counted if measure in seen[i]}, files
+                measure, {i: seen[i][measure] for i in used if measure in seen[i]}, files
             )
         if result.registration == "unregistered":  # else it is a deviation
-            notes += of_stopped([files[run_id].manifest for run_id in counted])
-        notes += differences([files[run_id].manifest for run_id in counted])
+            manifests = [files[run_id].manifest for run_id in used]
+            notes += [*of_stopped(manifests), *of_repeated(manifests)]
+        notes += differences([files[run_id].manifest for run_id in used])
         notes += _other_tasks(result, loaded, store, files)
-        if not counted:
+        if not used:
             notes += _unknown(result, hypothesis, store, files, known)
         result = _with_other_suite(result, hypothesis)
         if any((p.estimate.__doc__ or "").startswith(_TEMPLATE) for p in hypothesis.predictions):
@@ -228,7 +229,7 @@ def _ending(measure: str, there: dict[str, _Seen], files: dict[str, RunFile]) ->
         early |= {run_id: end for run_id, end in ends.items() if end < _WHOLE * max(ends.values())}
     if early:
         first = min(early, key=lambda run_id: early[run_id])
-        most = max(max(ends.values()) for ends in by_scale.values())
+        most = max(by_scale[files[first].manifest.scale].values())
         n = len(early)
         yield (
             f"{measure} ends at step {early[first]:,} in {first}{f' and early in {n - 1} more runs' if n > 1 else ''}, where others "
@@ -262,9 +263,8 @@ def _too_sparse(
     few = [count for count in early if count < _SEEN_BY]
     if not few:
         return None
-    after = (
-        min(int(one.steps[1]) for one in there if len(one.steps) > 1) if max(early) == 0 else None
-    )
+    later = [int(one.steps[1]) for one in there if len(one.steps) > 1]
+    after = min(later, default=None) if max(early) == 0 else None
     said = f" (the first after the beginning is step {after:,})" if after is not None else ""
     return (
         f"the claim looks at steps up to {within:g}, and {measure} has {few[0] if len(set(few)) == 1 else f'{min(few)} to {max(few)}'} "

@@ -79,8 +79,8 @@ def _meant(project: Project, word: str) -> Iterator[str]:
 def _places(project: Project, path: Path) -> list[str]:
     """A module's path as one may write it: from the current folder, from the project's, and whole."""
     here = Path.cwd()
-    near = [path.relative_to(here).as_posix()] if path.is_relative_to(here) else []
-    return [*near, project.shown(path), path.as_posix()]
+    from_here = [path.relative_to(here).as_posix()] if path.is_relative_to(here) else []
+    return [*from_here, project.shown(path), path.as_posix()]
 
 
 def _keywords(source: Source) -> tuple[str, ...]:

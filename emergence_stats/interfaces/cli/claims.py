@@ -313,7 +313,7 @@ def _row(name: str, before: Registration | None, after: Registration) -> dict[st
         "name": name,
         "plan": after.latest["plan"],
         "registered": after.latest["registered"],
-        "runs_seen": len(after.latest["runs"]),
+        "runs_seen": len(after.frozen()["runs"]),
         "entries": len(after.entries),
         "new": before is None or len(after.entries) > len(before.entries),
     }

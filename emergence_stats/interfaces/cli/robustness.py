@@ -192,6 +192,8 @@ def _show_power(session: Session, simulated: Power) -> None:
         print_line(
             console, f"more seeds, up to {simulated.rows[-1].seeds}, are as certain as {told[-1]}"
         )
+    if lacking := words.lacking_text(simulated):
+        print_line(console, lacking)
     for text in words.needed_texts(simulated):
         print_line(console, text)
 

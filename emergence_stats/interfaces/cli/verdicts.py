@@ -39,7 +39,6 @@ from emergence_stats.interfaces.cli.session import (
 from emergence_stats.support.words import counted
 
 if TYPE_CHECKING:
-    from emergence_stats.claims.project import Project
     from emergence_stats.evaluation.recorded import Change
     from emergence_stats.evaluation.results import Result
 
@@ -349,7 +348,7 @@ def check(
         if how is CheckFormat.github:
             from emergence_stats.reports.github import without_commands
 
-            text = without_commands(text) + _for_github(results, before, changes, session.project)
+            text = without_commands(text) + _for_github(session, results, before, changes)
     write_or_print(text, output, markup=how is CheckFormat.junit)
     session.end(1 if changes else 0)
 
@@ -441,7 +440,7 @@ def _check_json(session: Session, results: list[Result], changes: list[Change]) 
 
 
 def _for_github(
-    results: list[Result], before: dict[str, Any], changes: list[Change], project: Project
+    session: Session, results: list[Result], before: dict[str, Any], changes: list[Change]
 ) -> str:
     """Annotations; the summary goes into the file that GitHub names for it."""
     from emergence_stats.reports.github import annotations_of, summary
@@ -449,5 +448,6 @@ def _for_github(
     page = os.environ.get("GITHUB_STEP_SUMMARY")
     if page:
         with Path(page).open("a", encoding="utf-8") as stream:
-            stream.write(summary(results, changes))
-    return "".join(f"{a}\n" for a in annotations_of(results, before, changes, project))
+            stream.write(summary(results, changes, session.failed))
+    found = annotations_of(results, before, changes, session.project, session.failed)
+    return "".join(f"{a}\n" for a in found)

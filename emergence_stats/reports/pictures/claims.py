@@ -44,16 +44,19 @@ def _forest_of(axes: Axes, group: Sequence[PredictionResult]) -> None:
     region = group[0].region
     ends = [x for x in (region.lo, region.hi) if x is not None]
     for p in group:
-        ends += [*(p.estimate.interval or ()), *([p.estimate.value] if p.estimate.n_runs else [])]
+        ends += [
+            *(p.estimate.interval or ()),
+            *([p.estimate.value] if p.estimate.has_value else []),
+        ]
     _claim_band(axes, region, ends)
     for row, p in enumerate(group):
         colour, e = COLOUR[p.verdict], p.estimate
         if e.interval is not None:
             axes.plot(e.interval, [row, row], color=colour, linewidth=2, solid_capstyle="butt")
-        if e.n_runs:
+        if e.has_value:
             axes.plot([e.value], [row], MARKER[p.verdict], color=colour, markersize=5)
         axes.annotate(
-            p.name if e.n_runs else f"{p.name}: no value",
+            p.name if e.has_value else f"{p.name}: no value",
             (0.01, row - 0.28),
             xycoords=("axes fraction", "data"),
             fontsize=SMALL,

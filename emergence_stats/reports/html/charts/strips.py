@@ -55,7 +55,7 @@ def strip(p: PredictionResult) -> Markup:
     Of a prediction about every scale, the estimate is that of the scale which decides. Empty without an estimate.
     """
     e = p.estimate
-    if not e.n_runs:
+    if not e.has_value:
         return Markup("")
     shown = next((s for s in e.scales if s.scale == p.deciding), e)
     values = [shown.value, *(shown.interval or ()), *(s.value for s in e.scales)]
