@@ -122,7 +122,7 @@ def recompute(loaded: Loaded, same: Callable[[], str | None]) -> Registration:
     the new digests and the time of the one before, and when it was recomputed. Raises `RegistrationError` if
     more than the core changed, or a number did.
     """
-    from emergence_stats.claims.registration.cells import cells_digest
+    from emergence_stats.claims.registration.cells import cells_digest, is_of_cells
 
     with only_one(loaded.source.lock.parent):
         registration = read_lock(loaded.source.lock)
@@ -143,7 +143,7 @@ def recompute(loaded: Loaded, same: Callable[[], str | None]) -> Registration:
             raise RegistrationError(
                 f"{loaded.name}: its registration holds nothing to compare the core with"
             )
-        if before["cells"] != cells_digest():
+        if not is_of_cells(before["cells"]):
             raise RegistrationError(
                 f"{loaded.name}: the core says something else of the simulated values that the registration holds; register it "
                 "again"
@@ -153,6 +153,7 @@ def recompute(loaded: Loaded, same: Callable[[], str | None]) -> Registration:
             raise RegistrationError(f"{loaded.name}: {differing}; register it again")
         entry = {k: v for k, v in before.items() if k != "digest"} | {
             "core": VERSION,
+            "cells": cells_digest(),
             "plan": plan.digest,
             "code": plan.code,
             "deciding": deciding_code(),
