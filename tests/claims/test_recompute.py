@@ -116,8 +116,7 @@ def test_what_was_seen_and_what_is_recorded_stays(project):
     assert "chance" in json.dumps(result["power"])
     assert "another plan" not in json.dumps(result["power"])
     audited = json.loads(es("audit", "learns", "--json", cwd=project).stdout)
-    entries = audited.get("entries") or audited["results"][0]["entries"]
-    assert [entry["runs_seen"] for entry in entries] == [3, 3]
+    assert [entry["runs_seen"] for entry in audited["audits"][0]["entries"]] == [3, 3]
 
 
 def test_several_changes_of_the_core_are_one_line_and_one_registration(registered):
