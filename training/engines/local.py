@@ -125,10 +125,10 @@ def groups(tasks: Sequence[Task], together: int) -> list[list[Task]]:
 
 def _work(tell: Connection, tasks: Sequence[Task], threads: int) -> None:
     """`threads`: of a run that does not fix their number itself, as one of a published model."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
     torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def send(message: _Message) -> None:
         # A collection that was killed does not listen, and this process ends in a moment.

@@ -109,7 +109,9 @@ def _submitted(executor: Any, work: Sequence[Job]) -> dict[str, Any]:
     try:
         with executor.batch():
             return {each.task.run_id: executor.submit(each) for each in work}
-    except (FailedJobError, FailedSubmissionError, OSError) as error:
+    except OSError as error:
+        raise UsageError(f"--engine slurm: the jobs cannot be queued ({error})") from None
+    except (FailedJobError, FailedSubmissionError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         said = next((line for line in lines if "error:" in line), lines[-1] if lines else "")
         raise UsageError(
