@@ -1,6 +1,9 @@
 """Fixtures that tests of several rooms use."""
 
+from functools import cache
+
 import pytest
+import typer
 from hypothesis import HealthCheck, settings
 
 from tests.repository import commit, git
@@ -9,6 +12,14 @@ from tests.support import HYPOTHESIS, add_run, edit, es, fill
 # What holds of any input holds on a slow machine too.
 settings.register_profile("slow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("slow")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_command_line():
+    """It is the same in every call of a process, and building it takes a tenth of a call."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

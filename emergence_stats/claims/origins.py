@@ -8,7 +8,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlparse
@@ -50,6 +50,30 @@ def origin_of(name: str) -> Origin:
         if place.is_relative_to(base):
             return Origin("editable" if in_place else "installed", place)
     return Origin("elsewhere", place)
+
+
+def offered(group: str) -> tuple[importlib.metadata.EntryPoint, ...]:
+    """What installed packages offer in a group of entry points, by name.
+
+    To find it a file of each package is opened, so it is looked for once for each state of the search path: an installation
+    changes a folder of it.
+    """
+    return _offered(group, tuple((place, _changed(place)) for place in sys.path))
+
+
+@lru_cache(maxsize=8)
+def _offered(
+    group: str, _path: tuple[tuple[str, int], ...]
+) -> tuple[importlib.metadata.EntryPoint, ...]:
+    return tuple(sorted(importlib.metadata.entry_points(group=group), key=lambda p: p.name))
+
+
+def _changed(place: str) -> int:
+    """When a place of the search path changed, in nanoseconds, 0 for one that is not there."""
+    try:
+        return Path(place).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _is_in_standard_library(place: Path) -> bool:

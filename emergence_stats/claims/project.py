@@ -23,7 +23,6 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.machinery import ModuleSpec
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,6 +35,7 @@ from emergence_stats.claims.loader import (
     locks_without_module,
     may_be_claim,
 )
+from emergence_stats.claims.origins import offered
 from emergence_stats.claims.settings import layers
 from emergence_stats.claims.settings.constants import Constants
 from emergence_stats.claims.settings.tasks import NamedTasks
@@ -201,7 +201,7 @@ class Project:
                     f"{path} and {found[path.stem].path} are both named {path.stem!r}; rename one of them"
                 )
             found[path.stem] = Source(path.stem, path, base=self.folder)
-        for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda p: p.name):
+        for point in offered(ENTRY_POINTS):
             # A module of the folder takes precedence: a local copy of an installed claim.
             found.setdefault(point.name, Source(point.name, None, point.value))
         return found

@@ -301,3 +301,14 @@ def test_an_f_string_is_one_string_in_every_version_of_python():
 def test_what_judges_a_plan_is_frozen_with_it(project):
     with_import(project)
     assert set(code_digests(project / "hypotheses" / "learns.py")) >= CORE
+
+
+def test_claims_of_a_package_are_seen_when_it_is_installed(tmp_path, monkeypatch):
+    """In one process, as a notebook is: the folder of packages changes."""
+    monkeypatch.syspath_prepend(tmp_path)
+    assert [point.name for point in origins.offered("emergence_stats.tried")] == []
+    metadata = tmp_path / "someclaims-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: someclaims\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[emergence_stats.tried]\nb = x.b\na = x.a\n")
+    assert [point.name for point in origins.offered("emergence_stats.tried")] == ["a", "b"]
