@@ -85,7 +85,11 @@ def _plans(loaded: Loaded, plan: str) -> set[str]:
     registration = state_of(loaded).registration
     if registration is None or _digest_of(registration.latest) != plan:
         return {plan}
-    return {plan, *map(_digest_of, registration.takes_over())}
+    declared = registration.latest[
+        "declaration"
+    ]  # an entry made by hand may say that it takes over another plan
+    same = (e for e in registration.takes_over() if e["declaration"] == declared)
+    return {plan, *map(_digest_of, same)}
 
 
 def _digest_of(entry: Mapping[str, Any]) -> str:
